@@ -1,0 +1,54 @@
+"""One accepted behaviour event: the value of topic `events`.
+
+The log of these records is the only thing that changes a lead's score. Times are UTC and timezone-aware;
+`time` is when it happened (clock skew of the sender already corrected), `received_at` when we got it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The calls of the Segment specification that can be told about a person."""
+
+    TRACK = "track"
+    IDENTIFY = "identify"
+    PAGE = "page"
+    SCREEN = "screen"
+    GROUP = "group"
+    ALIAS = "alias"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`id` is the sender's messageId, unique within `source`; `key` is the routing identity (and the Kafka key)."""
+
+    kind: Kind
+    id: str
+    source: str
+    key: str
+    time: datetime
+    received_at: datetime
+    name: str = ""
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    group_id: str | None = None
+    previous_id: str | None = None
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+    properties: dict[str, Any] = msgspec.field(default_factory=dict)
+    context: dict[str, Any] = msgspec.field(default_factory=dict)
+    historical: bool = False
+    """Imported history: moves scores and stages, but offers nothing and starts no deadline."""
+
+
+encode_event = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Event)
+
+
+def decode_event(raw: bytes) -> Event:
+    """Raises `msgspec.MsgspecError` when the bytes are no event (the caller sends them to dead letters)."""
+    return _decoder.decode(raw)
