@@ -1,0 +1,119 @@
+"""The two kinds of condition: on one event (the scorer's), and on a lead (the router's stage criteria)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from shared.events import Kind
+from shared.playbook.values import Check, Strict
+
+
+class EventMatch(Strict):
+    """One event: its kind and name, checks on its properties (`where`, dotted paths) and on the fields it reports."""
+
+    event: str | list[str] | None = None
+    kind: Kind | None = None
+    where: dict[str, Check] = Field(default_factory=dict)
+    traits: dict[str, Check] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> EventMatch:
+        if not self.model_fields_set:
+            raise ValueError("expected at least one of event, kind, where, traits")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Event names of a `track` call; empty: any."""
+        if self.event is None:
+            return []
+        return [self.event] if isinstance(self.event, str) else self.event
+
+
+class SignalIs(Strict):
+    """The lead has shown this signal (since it was last recycled)."""
+
+    signal: str
+
+
+class TotalOver(Strict):
+    """The total score exceeds so many points."""
+
+    total_over: float
+
+
+class AttributeAtLeast(Strict):
+    """The attribute score is so many points or more."""
+
+    attribute_at_least: float
+
+
+class LevelAtLeast(Strict):
+    """The certainty level is so high or higher."""
+
+    level_at_least: int = Field(ge=1, le=4)
+
+
+class FieldIs(Strict):
+    """A field of the lead passes a check."""
+
+    field: str
+    is_: Check = Field(alias="is")
+
+
+class AnyOf(Strict):
+    """At least one holds."""
+
+    any: list[LeadCondition] = Field(min_length=1)
+
+
+class AllOf(Strict):
+    """Every one holds."""
+
+    all: list[LeadCondition] = Field(min_length=1)
+
+
+class NotOf(Strict):
+    """It does not hold."""
+
+    not_: LeadCondition = Field(alias="not")
+
+
+class SomeOf(Strict):
+    """At least so many of these hold, for example two of the four points of BANT."""
+
+    at_least: int = Field(ge=1)
+    of: list[LeadCondition] = Field(min_length=1)
+
+
+_TAGS = ("signal", "total_over", "attribute_at_least", "level_at_least", "field", "any", "all", "not", "of")
+CONDITION_KEYS = ", ".join(_TAGS)
+
+
+def _tag(value: Any) -> str | None:
+    """Which condition is meant: each is known by a key that no other has."""
+    if isinstance(value, Strict):
+        keys = {field.alias or name for name, field in type(value).model_fields.items()}
+    else:
+        keys = set(value) if isinstance(value, dict) else set()
+    return next((tag for tag in _TAGS if tag in keys), None)
+
+
+LeadCondition = Annotated[
+    Annotated[SignalIs, Tag("signal")]
+    | Annotated[TotalOver, Tag("total_over")]
+    | Annotated[AttributeAtLeast, Tag("attribute_at_least")]
+    | Annotated[LevelAtLeast, Tag("level_at_least")]
+    | Annotated[FieldIs, Tag("field")]
+    | Annotated[AnyOf, Tag("any")]
+    | Annotated[AllOf, Tag("all")]
+    | Annotated[NotOf, Tag("not")]
+    | Annotated[SomeOf, Tag("of")],
+    Discriminator(
+        _tag,
+        custom_error_type="condition",
+        custom_error_message=f"expected a condition: one of {CONDITION_KEYS}",
+    ),
+]

@@ -1,0 +1,139 @@
+"""What a schema cannot see: names that refer to nothing, and names given twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from shared.playbook.conditions import (
+    AllOf,
+    AnyOf,
+    EventMatch,
+    FieldIs,
+    LeadCondition,
+    NotOf,
+    SignalIs,
+    SomeOf,
+)
+from shared.playbook.schema import Playbook
+from shared.prefectures import prefecture
+
+Path = tuple[str | int, ...]
+Finding = tuple[Path, str]
+
+
+def crosscheck(playbook: Playbook) -> list[Finding]:
+    """Every reference that leads nowhere, as (path in the file, what was expected)."""
+    return [
+        *_rules(playbook),
+        *_event_matches(playbook),
+        *_stages(playbook),
+        *_conditions(playbook),
+        *_territories(playbook),
+    ]
+
+
+def _rules(playbook: Playbook) -> Iterator[Finding]:
+    ids = {
+        "attribute": [rule.id for rule in playbook.attribute.rules],
+        "behaviour": [rule.id for rule in playbook.behaviour.rules],
+    }
+    count = Counter(id for section in ids.values() for id in section)
+    for section, rules in ids.items():
+        for index, id in enumerate(rules):
+            if count[id] > 1:
+                yield (section, "rules", index, "id"), f"the id '{id}' is used more than once; expected unique ids"
+    for index, attribute in enumerate(playbook.attribute.rules):
+        if attribute.field not in playbook.fields:
+            yield ("attribute", "rules", index, "field"), _unknown("field", attribute.field, playbook.fields)
+
+
+def _event_matches(playbook: Playbook) -> Iterator[Finding]:
+    for path, match in _all_matches(playbook):
+        for name in match.traits:
+            if name not in playbook.fields:
+                yield (*path, "traits", name), _unknown("field", name, playbook.fields)
+
+
+def _all_matches(playbook: Playbook) -> Iterator[tuple[Path, EventMatch]]:
+    for name, signal in playbook.signals.items():
+        for index, match in enumerate(signal.any):
+            yield ("signals", name, "any", index), match
+    for channel_id, channel in playbook.channels.items():
+        for action_id, action in channel.actions.items():
+            yield ("channels", channel_id, "actions", action_id, "when"), action.when
+    for index, rule in enumerate(playbook.behaviour.rules):
+        yield ("behaviour", "rules", index, "when"), rule.when
+
+
+def _stages(playbook: Playbook) -> Iterator[Finding]:
+    earlier: list[str] = []
+    if playbook.stages[0].when is not None:
+        yield ("stages", 0, "when"), "the first stage is where every lead begins; expected no condition"
+    for index, stage in enumerate(playbook.stages):
+        path: Path = ("stages", index)
+        if stage.id in earlier:
+            yield (*path, "id"), f"the stage '{stage.id}' was already given; expected unique ids"
+        if index and stage.when is None:
+            yield path, "expected 'when': by what a lead enters this stage"
+        if stage.owner is not None and stage.owner not in playbook.departments:
+            yield (*path, "owner"), _unknown("department", stage.owner, playbook.departments)
+        if stage.after is not None and stage.after not in earlier:
+            yield (*path, "after"), f"'{stage.after}' is no earlier stage; expected one of {', '.join(earlier)}"
+        earlier.append(stage.id)
+    if playbook.rejection.to not in earlier:
+        yield ("rejection", "to"), _unknown("stage", playbook.rejection.to, earlier)
+
+
+def _conditions(playbook: Playbook) -> Iterator[Finding]:
+    for index, stage in enumerate(playbook.stages):
+        if stage.when is not None:
+            yield from _references(("stages", index, "when"), stage.when, playbook)
+        for number, response in enumerate(stage.respond):
+            if response.when is not None:
+                yield from _references(("stages", index, "respond", number, "when"), response.when, playbook)
+    for index, guard in enumerate(playbook.guards):
+        yield from _references(("guards", index, "when"), guard.when, playbook)
+    for name, milestone in playbook.milestones.items():
+        yield from _references(("milestones", name), milestone, playbook)
+
+
+def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Iterator[Finding]:
+    match condition:
+        case SignalIs(signal=name) if name not in playbook.signals:
+            yield (*path, "signal"), _unknown("signal", name, playbook.signals)
+        case FieldIs(field=name) if name not in playbook.fields:
+            yield (*path, "field"), _unknown("field", name, playbook.fields)
+        case FieldIs(field=name, is_=check) if playbook.fields[name].personal and check.model_fields_set != {"present"}:
+            yield (
+                (*path, "is"),
+                f"'{name}' is personal data, of which only presence is kept; expected {{present: true}}",
+            )
+        case NotOf(not_=inner):
+            yield from _references((*path, "not"), inner, playbook)
+        case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
+            key = {AnyOf: "any", AllOf: "all", SomeOf: "of"}[type(condition)]
+            for index, part in enumerate(parts):
+                yield from _references((*path, key, index), part, playbook)
+        case _:
+            pass
+
+
+def _territories(playbook: Playbook) -> Iterator[Finding]:
+    for department_id, department in playbook.departments.items():
+        for team_id, team in department.teams.items():
+            path: Path = ("departments", department_id, "teams", team_id, "territory")
+            for field, values in team.territory.items():
+                if field not in playbook.fields:
+                    yield (*path, field), _unknown("field", field, playbook.fields)
+                elif playbook.fields[field].kind == "prefecture":
+                    for index, value in enumerate(values):
+                        if prefecture(value) is None:
+                            yield (
+                                (*path, field, index),
+                                f"'{value}' is no prefecture; expected one such as 大阪府 or Osaka",
+                            )
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    return f"unknown {what} '{name}'; expected one of {', '.join(known)}"

@@ -1,0 +1,198 @@
+"""A company's way of working, as one file: `Playbook` and its parts. `default.yaml` is the one of the articles."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from functools import cached_property
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator
+
+from shared.playbook.conditions import EventMatch, LeadCondition
+from shared.playbook.values import Check, Deadline, Duration, Label, Scalar, Strict
+
+Identifier = str
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class LeadField(Strict):
+    """Where a field of the lead is found in the traits that clients send; the first path present wins."""
+
+    label: Label
+    paths: list[str] = Field(alias="from", min_length=1)
+    personal: bool = False  # only its presence is kept in scores and state
+    kind: Literal["text", "prefecture"] = "text"
+
+
+class SignalRule(Strict):
+    """A named, dated fact drawn from events; `keep` names properties of the latest event to carry along."""
+
+    label: Label
+    any: list[EventMatch] = Field(min_length=1)
+    keep: list[str] = Field(default_factory=list)
+
+
+class Action(Strict):
+    """What a lead can do in a channel, with its certainty level (確度)."""
+
+    label: Label
+    level: int = Field(ge=1, le=4)
+    when: EventMatch
+
+
+class Channel(Strict):
+    """The last way (経路) by which a lead was obtained. `outside` lists have done nothing yet."""
+
+    label: Label
+    list: Literal["house", "outside"] = "house"
+    actions: dict[Identifier, Action]
+
+
+class Levels(Strict):
+    """How long an action keeps its level."""
+
+    valid_for: Duration = timedelta(days=90)
+
+
+class AttributeRule(Strict):
+    """Points for what the lead is."""
+
+    id: Identifier
+    label: Label
+    field: str
+    is_: Check = Field(alias="is")
+    points: float
+
+
+class BehaviourRule(Strict):
+    """Points for what the lead did. `cap_per_day` bounds a calendar day's sum, before decay; `once` counts the
+    first time only."""
+
+    id: Identifier
+    label: Label
+    when: EventMatch
+    points: float
+    cap_per_day: float | None = Field(default=None, gt=0)
+    once: bool = False
+    half_life: Duration | None = None
+
+
+class AttributeScore(Strict):
+    rules: list[AttributeRule] = Field(default_factory=list)
+
+
+class BehaviourScore(Strict):
+    half_life: Duration = timedelta(days=30)
+    rules: list[BehaviourRule] = Field(default_factory=list)
+
+
+class Hours(Strict):
+    """Working hours: deadlines are counted in them."""
+
+    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
+    start: str = Field(default="09:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    end: str = Field(default="18:00", alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    holidays: str | None = "JP"  # country whose public holidays are free; none: no holidays
+
+
+class Team(Strict):
+    """A team of a department. One without territory takes whatever no other team's territory covers."""
+
+    label: Label
+    territory: dict[str, list[Scalar]] = Field(default_factory=dict)  # field → values
+
+
+class Department(Strict):
+    label: Label
+    teams: dict[Identifier, Team] = Field(min_length=1)
+    hours: Hours = Hours()
+
+
+class ResponseRule(Strict):
+    """By when the receiver of a hand-off must respond; the first rule whose condition holds applies."""
+
+    when: LeadCondition | None = None
+    within: Deadline
+
+
+class Stage(Strict):
+    """A stage of the revenue model. A lead enters when `when` holds and it has been at `after`."""
+
+    id: Identifier
+    number: int = Field(ge=1, le=8)
+    label: Label
+    owner: Identifier | None = None
+    after: Identifier | None = None
+    when: LeadCondition | None = None
+    guarded: bool = False  # closed to non-targets and to people who are to be left alone
+    excluded: bool = False  # outside the way: entered and left as its condition says
+    respond: list[ResponseRule] = Field(default_factory=list)
+
+
+class Guard(Strict):
+    """Why a lead must not reach sales, with the reason that people are shown."""
+
+    id: Identifier
+    label: Label
+    when: LeadCondition
+
+
+class Rejection(Strict):
+    """What follows when a hand-off is rejected."""
+
+    to: Identifier
+    hold: Duration
+    reasons: dict[Identifier, Label] = Field(min_length=1)
+
+
+class Playbook(Strict):
+    """Everything that decides. `id` names version and content: decisions carry it."""
+
+    name: Identifier = Field(alias="playbook")
+    version: str
+    title: Label
+    time_zone: str = "Asia/Tokyo"
+    fields: dict[str, LeadField]
+    signals: dict[Identifier, SignalRule]
+    channels: dict[Identifier, Channel]
+    levels: Levels = Levels()
+    attribute: AttributeScore
+    behaviour: BehaviourScore
+    departments: dict[Identifier, Department]
+    stages: list[Stage] = Field(min_length=1)
+    guards: list[Guard] = Field(default_factory=list)
+    milestones: dict[Literal["mql", "sql"], LeadCondition] = Field(default_factory=dict)
+    rejection: Rejection
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int | float) else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is no time zone; expected one such as Asia/Tokyo") from None
+        return value
+
+    @cached_property
+    def id(self) -> str:
+        """`name@version#digest`: two files that differ never share an id, even with the same version."""
+        digest = hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=4).hexdigest()
+        return f"{self.name}@{self.version}#{digest}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def stage(self, id: Identifier) -> Stage:
+        """The stage of this id; `KeyError` when there is none."""
+        for stage in self.stages:
+            if stage.id == id:
+                return stage
+        raise KeyError(id)
