@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +14,8 @@ from aiokafka.helpers import create_ssl_context
 
 from shared.settings import CommonSettings, ConfigurationError
 from shared.topics import TopicSpec
+
+LEADER_TIMEOUT = 30.0
 
 
 def client_options(settings: CommonSettings) -> dict[str, Any]:
@@ -57,9 +61,22 @@ async def create_topics(options: dict[str, Any], specs: Iterable[TopicSpec]) -> 
             for name, code, *_rest in response.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise ConfigurationError(f"Kafka refused to create topic {name}: {for_code(code).__name__}")
+            await _until_led(admin, [spec.name for spec in missing])
         return [spec.name for spec in missing]
     finally:
         await admin.close()
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """A new topic is answered with UNKNOWN_TOPIC or no leader for a moment; services started then would stumble."""
+    deadline = time.monotonic() + LEADER_TIMEOUT
+    while True:
+        topics = await admin.describe_topics(names)
+        if all(not t["error_code"] and all(p["leader"] >= 0 for p in t["partitions"]) for t in topics):
+            return
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"Kafka has made the topics but no broker leads them after {LEADER_TIMEOUT} s")
+        await asyncio.sleep(0.05)
 
 
 def unreachable(options: dict[str, Any]) -> ConfigurationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -117,3 +118,20 @@ LeadCondition = Annotated[
         custom_error_message=f"expected a condition: one of {CONDITION_KEYS}",
     ),
 ]
+
+
+def leaves(condition: LeadCondition) -> Iterator[LeadCondition]:
+    """The conditions that ask something of the lead itself."""
+    match condition:
+        case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
+            for part in parts:
+                yield from leaves(part)
+        case NotOf(not_=part):
+            yield from leaves(part)
+        case _:
+            yield condition
+
+
+def thresholds(conditions: Iterable[LeadCondition]) -> set[float]:
+    """All totals that some condition compares with."""
+    return {leaf.total_over for condition in conditions for leaf in leaves(condition) if isinstance(leaf, TotalOver)}

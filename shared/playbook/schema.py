@@ -196,3 +196,9 @@ class Playbook(Strict):
             if stage.id == id:
                 return stage
         raise KeyError(id)
+
+    def lead_conditions(self) -> list[LeadCondition]:
+        """Every condition on a lead, wherever it stands."""
+        stages = [condition for stage in self.stages for condition in (stage.when, *(r.when for r in stage.respond))]
+        others = [*(guard.when for guard in self.guards), *self.milestones.values()]
+        return [condition for condition in (*stages, *others) if condition is not None]

@@ -1,0 +1,68 @@
+"""Which rules an event concerns: compiled once, indexed by kind and name so that most rules are never looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from shared.events import Event, Kind
+from shared.playbook.checks import Predicate, compile_check
+from shared.playbook.conditions import EventMatch
+
+T = TypeVar("T")
+Fields = dict[str, Any]
+Matcher = Callable[[Event, Fields], bool]
+
+
+def at_path(values: dict[str, Any], path: str) -> Any:
+    """The value under a dotted path; a key that itself has dots comes first. None when there is nothing."""
+    if path in values:
+        return values[path]
+    found: Any = values
+    for step in path.split("."):
+        if not isinstance(found, dict) or step not in found:
+            return None
+        found = found[step]
+    return found
+
+
+def compile_match(match: EventMatch) -> Matcher:
+    """A function of the event and of the fields it reports. Kind and name are the index's affair."""
+    where: list[tuple[str, Predicate]] = [(path, compile_check(check)) for path, check in match.where.items()]
+    traits: list[tuple[str, Predicate]] = [(name, compile_check(check)) for name, check in match.traits.items()]
+
+    def matches(event: Event, fields: Fields) -> bool:
+        return all(holds(at_path(event.properties, path)) for path, holds in where) and all(
+            holds(fields.get(name)) for name, holds in traits
+        )
+
+    return matches
+
+
+class MatchIndex(Generic[T]):
+    """Finds the entries whose `EventMatch` an event satisfies, in the order given."""
+
+    def __init__(self, entries: Iterable[tuple[EventMatch, T]]) -> None:
+        self._entries = [(match, compile_match(match), entry) for match, entry in entries]
+        self._names = {name for match, _, _ in self._entries for name in match.names}
+        self._candidates: dict[tuple[Kind, str], list[tuple[Matcher, T]]] = {}
+
+    def find(self, event: Event, fields: Fields) -> list[T]:
+        """Entries that match; `fields` are those that this event reports."""
+        return [entry for matches, entry in self._for(event) if matches(event, fields)]
+
+    def _for(self, event: Event) -> list[tuple[Matcher, T]]:
+        # Names that no rule mentions share one slot: senders may invent any number of them.
+        name = event.name if event.name in self._names else ""
+        key = (event.kind, name)
+        found = self._candidates.get(key)
+        if found is None:
+            found = [(matches, entry) for match, matches, entry in self._entries if _concerns(match, *key)]
+            self._candidates[key] = found
+        return found
+
+
+def _concerns(match: EventMatch, kind: Kind, name: str) -> bool:
+    if match.names:
+        return kind is (match.kind or Kind.TRACK) and name in match.names
+    return match.kind is None or kind is match.kind

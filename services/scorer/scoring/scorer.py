@@ -1,0 +1,112 @@
+"""Apply events to a lead's state and say what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.scorer.scoring.attributes import Attributes
+from services.scorer.scoring.behaviour import Behaviour
+from services.scorer.scoring.duplicates import first_copy
+from services.scorer.scoring.fields import FieldReader
+from services.scorer.scoring.matching import Fields
+from services.scorer.scoring.state import LeadState
+from services.scorer.scoring.times import from_ms, to_ms
+from services.scorer.scoring.touches import Levels, Signals, Touch
+from services.scorer.scoring.trigger import trigger_of
+from shared.events import Event
+from shared.playbook.conditions import thresholds
+from shared.playbook.schema import Playbook
+from shared.scores import Position, ScoreRecord, to_micro, to_points
+
+
+@dataclass(frozen=True)
+class _Booked:
+    """The latest event of the record in the making; `highest` is the highest total since the previous record."""
+
+    offset: int
+    event: Event
+    touch: Touch | None
+    highest: int
+
+
+class Scorer:
+    """A playbook, compiled. The same for the service, for replays and for tests over simulated years."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self._playbook_id = playbook.id
+        self._fields = FieldReader(playbook.fields)
+        self._attributes = Attributes(playbook.attribute)
+        self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
+        self._levels = Levels(playbook)
+        self._signals = Signals(playbook)
+        self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
+
+    def new_state(self) -> LeadState:
+        """A lead of whom nothing is known."""
+        return LeadState()
+
+    def apply(self, state: LeadState, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]:
+        """Apply one lead's events, (offset, event) in log order, to `state`, which is changed.
+
+        Gives the score records in order. A record ends where something new is to be decided upon (a new signal, a
+        higher level, a threshold passed), before the lead's fields change, and between history and live events: so
+        decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        """
+        records: list[ScoreRecord] = []
+        last: _Booked | None = None
+        for offset, event in events:
+            if not first_copy(state, event):
+                continue
+            fields = self._fields.read(event)
+            if last and (event.historical != last.event.historical or self._fields.changes(state, fields)):
+                records.append(self._record(state, last, partition))
+                last = None
+            before = state.total
+            news, touch = self._book(state, event, fields)
+            last = _Booked(offset, event, touch, max(state.total, last.highest) if last else state.total)
+            if news or any(before <= threshold < state.total for threshold in self._thresholds):
+                records.append(self._record(state, last, partition))
+                last = None
+        if last:
+            records.append(self._record(state, last, partition))
+        return records
+
+    def _book(self, state: LeadState, event: Event, fields: Fields) -> tuple[bool, Touch | None]:
+        """Whether a signal or the level is news, and which action of the catalogue the event is."""
+        # An event cannot happen after it was received: a clock in the future must not age everything else.
+        time = to_ms(min(event.time, event.received_at))
+        state.time = max(state.time, time)
+        level_before, _ = self._levels.level(state, state.time)
+        self._fields.keep(state, fields, time, event.id)
+        self._behaviour.add(state, event, fields, time)
+        touch = self._levels.add(state, event, fields, time)
+        signalled = self._signals.add(state, event, fields, time)
+        state.total = self._attributes.total(state) + self._behaviour.total(state, state.time)
+        return signalled or self._levels.level(state, state.time)[0] > level_before, touch
+
+    def _record(self, state: LeadState, last: _Booked, partition: int) -> ScoreRecord:
+        at = state.time
+        attribute = self._attributes.total(state)
+        level, until = self._levels.level(state, at)
+        state.seq += 1
+        return ScoreRecord(
+            lead_id=last.event.key,
+            seq=state.seq,
+            epoch=state.epoch,
+            time=from_ms(at),
+            attribute=to_points(attribute),
+            behaviour=to_points(state.total - attribute),
+            total=to_points(state.total),
+            highest_total=to_points(last.highest),
+            trigger=trigger_of(last.event, last.touch),
+            position=Position(partition, last.offset),
+            playbook=self._playbook_id,
+            historical=last.event.historical,
+            level=level,
+            level_until=from_ms(until) if until is not None else None,
+            signals=self._signals.shown(state),
+            attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
+            contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, at),
+            decay=self._behaviour.decay(state, at),
+        )

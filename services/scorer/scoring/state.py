@@ -1,0 +1,67 @@
+"""What the scorer remembers of one lead: sums, dates and recent ids, from which the score follows at any time.
+
+Every part is an accumulator whose result does not depend on the order in which events arrive: sums of whole numbers,
+earliest and latest by (time, id), sets. Times are milliseconds since 1970 in UTC; points are micro-points.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class FieldValue(msgspec.Struct, array_like=True):
+    """A field's newest value; of personal fields only `True`."""
+
+    value: str | float | int | bool | None
+    time: int
+    event_id: str
+
+
+class RuleDay(msgspec.Struct, array_like=True):
+    """What one behaviour rule gathered on one calendar day, before its cap."""
+
+    times: int = 0
+    micro: int = 0
+    last: int = 0
+
+
+class SignalState(msgspec.Struct, array_like=True):
+    """When a signal was shown; `event_id` and `kept` are those of its latest event."""
+
+    first: int
+    last: int
+    times: int
+    event_id: str
+    kept: dict[str, Any]
+
+
+class LeadState(msgspec.Struct, array_like=True):
+    """`seq` counts score records; `time` is the latest event's, `total` the total at that moment.
+
+    Days are ordinals of the playbook's calendar; `seen` maps days of reception to 64-bit hashes of message ids.
+    """
+
+    seq: int = 0
+    epoch: int = 0
+    time: int = 0
+    total: int = 0
+    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
+    behaviour: dict[str, dict[int, RuleDay]] = msgspec.field(default_factory=dict)
+    signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
+    levels: dict[str, int] = msgspec.field(default_factory=dict)
+    seen: dict[int, set[int]] = msgspec.field(default_factory=dict)
+
+    def copy(self) -> LeadState:
+        """A working copy that shares nothing: a failed commit must leave the original as it was."""
+        return decode_state(encode_state(self))
+
+
+encode_state = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(LeadState)
+
+
+def decode_state(raw: bytes) -> LeadState:
+    """Raises `msgspec.MsgspecError` when the bytes are no lead state."""
+    return _decoder.decode(raw)

@@ -1,0 +1,31 @@
+"""Milliseconds and calendar days."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970; `moment` must be timezone-aware."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """The UTC moment."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+@lru_cache(maxsize=4096)
+def day_end(day: int, zone: ZoneInfo) -> int:
+    """Milliseconds of the midnight that ends the calendar day `day` (an ordinal) in `zone`."""
+    return to_ms(datetime.combine(date.fromordinal(day + 1), time(), zone))
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> int:
+    """The calendar day of `moment` in `zone`, as an ordinal."""
+    return moment.astimezone(zone).toordinal()

@@ -1,0 +1,103 @@
+"""Certainty levels (確度) and signals: what the actions of a lead mean to the people who decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.scorer.scoring.matching import Fields, MatchIndex, at_path
+from services.scorer.scoring.state import LeadState, SignalState
+from services.scorer.scoring.times import from_ms
+from shared.events import Event
+from shared.playbook.schema import Playbook
+from shared.scores import Signal
+
+
+@dataclass(frozen=True)
+class Touch:
+    """An action of the catalogue of channels."""
+
+    channel: str
+    action: str
+    level: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.channel}/{self.action}"
+
+
+class Levels:
+    """The catalogue of channels × actions, compiled."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        touches = [
+            (action.when, Touch(channel_id, action_id, action.level))
+            for channel_id, channel in playbook.channels.items()
+            for action_id, action in channel.actions.items()
+        ]
+        self._index = MatchIndex(touches)
+        self._level = {touch.id: touch.level for _, touch in touches}
+        self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
+
+    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> Touch | None:
+        """Book every action that the event is; gives the one of the highest level."""
+        touches = self._index.find(event, fields)
+        for touch in touches:
+            state.levels[touch.id] = max(time, state.levels.get(touch.id, 0))
+        return max(touches, key=lambda touch: touch.level, default=None)
+
+    def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
+        """The highest level still valid at `at`, and until when; (0, None) when there is none."""
+        valid = [
+            (self._level[id], last + self._valid_for)
+            for id, last in state.levels.items()
+            if id in self._level and at < last + self._valid_for
+        ]
+        return max(valid, default=(0, None))
+
+
+class Signals:
+    """The signals of a playbook, compiled."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self._index = MatchIndex(
+            (match, (name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
+        )
+
+    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> bool:
+        """Book every signal that the event shows; tells whether one is new or carries facts along."""
+        news = False
+        for name, keep in dict(self._index.find(event, fields)).items():
+            news = news or name not in state.signals or bool(keep)
+            _merge(state.signals, name, SignalState(time, time, 1, event.id, _kept(event, keep)))
+        return news
+
+    @staticmethod
+    def shown(state: LeadState) -> dict[str, Signal]:
+        """As the score record has them."""
+        return {
+            name: Signal(
+                first=from_ms(signal.first),
+                last=from_ms(signal.last),
+                times=signal.times,
+                event_id=signal.event_id,
+                kept=signal.kept,
+            )
+            for name, signal in state.signals.items()
+        }
+
+
+def _merge(signals: dict[str, SignalState], name: str, new: SignalState) -> None:
+    known = signals.get(name)
+    if known is None:
+        signals[name] = new
+        return
+    newest = max(known, new, key=lambda signal: (signal.last, signal.event_id))
+    signals[name] = SignalState(
+        min(known.first, new.first), newest.last, known.times + new.times, newest.event_id, newest.kept
+    )
+
+
+def _kept(event: Event, keep: tuple[str, ...]) -> dict[str, Any]:
+    found = ((path, at_path(event.properties, path)) for path in keep)
+    return {path: value for path, value in found if value is not None}

@@ -1,0 +1,34 @@
+"""The event behind a score record, as people will read of it."""
+
+from __future__ import annotations
+
+from services.scorer.scoring.matching import at_path
+from services.scorer.scoring.touches import Touch
+from shared.events import Event
+from shared.scores import Trigger
+
+
+def trigger_of(event: Event, touch: Touch | None) -> Trigger:
+    """`touch` is the action of the catalogue that the event was, if any."""
+    return Trigger(
+        event_id=event.id,
+        source=event.source,
+        kind=event.kind.value,
+        time=event.time,
+        received_at=event.received_at,
+        name=event.name,
+        channel=touch.channel if touch else None,
+        action=touch.action if touch else None,
+        medium=_medium(event),
+    )
+
+
+def _medium(event: Event) -> str | None:
+    """What led to the channel (A1): told by the sender, else the campaign's medium or source."""
+    places = (
+        (event.properties, "medium"),
+        (event.context, "campaign.medium"),
+        (event.context, "campaign.source"),
+    )
+    found = (at_path(values, path) for values, path in places)
+    return next((medium for medium in found if isinstance(medium, str) and medium), None)

@@ -1,0 +1,129 @@
+"""The score of one lead under the default playbook."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.scorer.scoring import LeadState, Scorer
+from shared.events import Event, Kind
+from shared.playbook import load_playbook
+from shared.scores import ScoreRecord, falls_below, score_at, to_micro
+
+SCORER = Scorer(load_playbook())
+MORNING = datetime(2026, 10, 5, 1, 0, tzinfo=UTC)  # 10:00 in Tokyo
+
+
+def event(name: str = "", at: datetime = MORNING, kind: Kind = Kind.TRACK, **more: Any) -> Event:
+    id = more.pop("id", f"{name}-{at.isoformat()}-{sorted(more)}")
+    return Event(kind=kind, id=id, source="web", key="lead-1", time=at, received_at=at, name=name, **more)
+
+
+def page(path: str, at: datetime = MORNING) -> Event:
+    return event(at=at, kind=Kind.PAGE, id=f"{path}{at}", properties={"path": path})
+
+
+def apply(*events: Event, state: LeadState | None = None) -> list[ScoreRecord]:
+    return SCORER.apply(state or SCORER.new_state(), list(enumerate(events)), 0)
+
+
+def test_attributes_and_behaviour_add_up_and_are_explained() -> None:
+    traits = {"title": "営業部長", "company": {"name": "株式会社アクメ", "industry": "製造", "employees": "1,200"}}
+    record = apply(event(kind=Kind.IDENTIFY, traits=traits), event("Webinar Attended"))[-1]
+    assert (record.attribute, record.behaviour, record.total) == (52.0, 20.0, 72.0)
+    assert {c.rule: c.points for c in record.contributions} == {
+        "employees_1000": 25.0,
+        "industry_core": 15.0,
+        "title_manager": 12.0,
+        "webinar_attended": 20.0,
+    }
+
+
+def test_a_day_is_capped_and_the_next_day_counts_anew() -> None:
+    same_day = [event("Document Downloaded", MORNING + timedelta(minutes=n)) for n in range(5)]
+    assert apply(*same_day)[-1].total == 30.0
+    next_day = event("Document Downloaded", MORNING + timedelta(days=1))
+    record = apply(*same_day, next_day)[-1]
+    faded = 30 * 2 ** (-10 / 24 / 30)  # ten hours after midnight in Tokyo
+    assert abs(record.total - (faded + 15)) < 1e-6
+
+
+def test_points_are_whole_on_their_own_day_and_half_after_a_half_life() -> None:
+    record = apply(event("Document Downloaded"))[-1]
+    midnight = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+    assert score_at(record.attribute, record.decay, midnight) == to_micro(15)
+    assert score_at(record.attribute, record.decay, midnight + timedelta(days=30)) == to_micro(7.5)
+    below = falls_below(record.attribute, record.decay, 7.5, after=record.time)
+    assert below is not None
+    assert abs(below - (midnight + timedelta(days=30))) < timedelta(seconds=1)
+
+
+def test_once_only_counts_the_first_time() -> None:
+    joined = [event("Newsletter Joined", MORNING + timedelta(hours=n)) for n in range(3)]
+    assert apply(*joined)[-1].total == 5.0
+
+
+def test_a_copy_of_a_message_changes_nothing() -> None:
+    state = SCORER.new_state()
+    first = event("Document Downloaded", id="same")
+    assert len(apply(first, state=state)) == 1
+    assert apply(first, state=state) == []
+    assert apply(event("Document Downloaded", MORNING + timedelta(minutes=1), id="same"), state=state) == []
+
+
+def test_each_new_signal_ends_a_record_and_is_its_trigger() -> None:
+    records = apply(
+        event(kind=Kind.IDENTIFY, traits={"email": "taro@acme.example"}),
+        event("Email Link Clicked", MORNING + timedelta(minutes=1)),
+        event("Email Link Clicked", MORNING + timedelta(minutes=2)),
+        event("Inquiry Submitted", MORNING + timedelta(minutes=3), properties={"medium": "search"}),
+    )
+    assert [set(record.signals) for record in records] == [
+        {"contact_obtained"},
+        {"contact_obtained", "mail_clicked"},
+        {"contact_obtained", "mail_clicked", "inquiry_made", "contact_requested"},
+    ]
+    last = records[-1].trigger
+    assert (last.name, last.channel, last.action, last.medium) == (
+        "Inquiry Submitted", "contact_form", "inquiry", "search",
+    )  # fmt: skip
+
+
+def test_personal_data_leaves_no_trace_but_its_presence() -> None:
+    person = {"name": "山田太郎", "email": "taro@acme.example", "phone": "03-1234-5678", "prefecture": "大阪"}
+    record = apply(event(kind=Kind.IDENTIFY, traits=person))[-1]
+    assert record.attributes == {"name": True, "email": True, "phone": True, "prefecture": "大阪府"}
+
+
+def test_the_level_is_the_highest_and_ends_after_ninety_days() -> None:
+    talked = event("Booth Visited", properties={"talked_in_detail": True})
+    record = apply(event("Exhibition Attended"), talked)[-1]
+    assert (record.level, record.level_until) == (4, MORNING + timedelta(days=90))
+    later = apply(talked, event("Email Opened", MORNING + timedelta(days=91)))[-1]
+    assert later.level == 0
+
+
+def test_history_and_live_events_never_share_a_record() -> None:
+    records = apply(
+        event("Document Downloaded", historical=True), event("Document Downloaded", MORNING + timedelta(hours=1))
+    )
+    assert [record.historical for record in records] == [True, False]
+
+
+def test_passing_a_threshold_of_the_playbook_ends_a_record() -> None:
+    days = [event("Webinar Attended", MORNING + timedelta(days=n)) for n in range(7)]
+    records = apply(*days)
+    over = [record for record in records if record.total > 100]
+    assert len(over) == 2
+    assert over[0].trigger.time == MORNING + timedelta(days=5)
+
+
+def test_a_clock_in_the_future_does_not_age_the_score() -> None:
+    wrong = Event(kind=Kind.TRACK, id="x", source="web", key="lead-1", time=datetime(2099, 1, 1, tzinfo=UTC),
+                  received_at=MORNING, name="Document Downloaded")  # fmt: skip
+    record = apply(page("/pricing"), wrong)[-1]
+    assert record.time == MORNING
+    assert record.total == 26.0
+
+
+def test_deal_facts_are_carried_along() -> None:
+    won = event("Deal Won", properties={"deal_id": "d1", "amount": 120, "inside_sales": "ito", "secret": "no"})
+    assert apply(won)[-1].signals["deal_won"].kept == {"deal_id": "d1", "amount": 120, "inside_sales": "ito"}

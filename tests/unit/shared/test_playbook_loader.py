@@ -1,0 +1,89 @@
+"""A marketer who mistypes something is told where, and what was expected."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from shared.playbook import PlaybookError, load_playbook, parse_playbook
+
+DEFAULT = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+
+
+def line_of(text: str) -> int:
+    return next(number for number, line in enumerate(DEFAULT.splitlines(), 1) if text in line)
+
+
+def test_the_default_has_the_stages_of_the_articles() -> None:
+    playbook = load_playbook()
+    assert [(stage.id, stage.owner) for stage in playbook.stages] == [
+        ("awareness", None),
+        ("acquired", "marketing"),
+        ("nurturing", "marketing"),
+        ("excluded", "marketing"),
+        ("hot", "inside-sales"),
+        ("appointment", "field-sales"),
+        ("opportunity", "field-sales"),
+        ("onboarding", "customer-success"),
+        ("expansion", "customer-success"),
+    ]
+    assert all(stage.label.ja and stage.label.en for stage in playbook.stages)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        (
+            "employees, is: {at_least: 1000}, points: 25",
+            "employees, is: {at_least: 1000}, pints: 25",
+            "unknown key 'pints'",
+        ),
+        ("valid_for: 90d", "valid_for: ninety days", "expected a duration such as 30d"),
+        ("{total_over: 100}", "{totl_over: 100}", "expected a condition: one of signal, total_over"),
+        ("{signal: catalogue_requested}, {signal: inq", "{signal: catalog}, {signal: inq", "unknown signal 'catalog'"),
+        ("within: 3 working days", "within: 3 days", "expected a working time such as '1 working hour'"),
+        ("prefecture: [大阪府", "prefecture: [大坂県", "'大坂県' is no prefecture"),
+        ("time_zone: Asia/Tokyo", "time_zone: Asia/Edo", "'Asia/Edo' is no time zone"),
+        ("id: employees_300,", "id: employees_50,", "expected unique ids"),
+        ("\n  to: nurturing", "\n  to: nuturing", "unknown stage 'nuturing'"),
+        ("after: onboarding", "after: onbording", "'onbording' is no earlier stage"),
+        ("field: do_not_call, is: true", "field: email, is: taro", "personal data, of which only presence is kept"),
+    ],
+)
+def test_errors_name_file_line_and_expectation(right: str, wrong: str, expected: str) -> None:
+    assert DEFAULT.count(right) >= 1
+    changed = DEFAULT.replace(right, wrong, 1)
+    line = next(n for n, (a, b) in enumerate(zip(DEFAULT.splitlines(), changed.splitlines(), strict=True), 1) if a != b)
+    with pytest.raises(PlaybookError) as caught:
+        parse_playbook(changed, "mine.yaml")
+    assert any(p.line == line and expected in p.message for p in caught.value.problems), str(caught.value)
+    assert f"mine.yaml:{line}: " in str(caught.value)
+
+
+def test_all_problems_are_told_together() -> None:
+    wrong = DEFAULT.replace("valid_for: 90d", "valid_for: x").replace("half_life: 30d", "half_life: y")
+    with pytest.raises(PlaybookError) as caught:
+        parse_playbook(wrong, "mine.yaml")
+    assert [problem.line for problem in caught.value.problems] == [line_of("valid_for: 90d"), line_of("half_life: 30d")]
+
+
+def test_a_key_given_twice_is_an_error_not_a_lost_rule() -> None:
+    with pytest.raises(PlaybookError, match="the key 'levels' was already given in line"):
+        parse_playbook(DEFAULT + "\nlevels: {valid_for: 1d}\n", "mine.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "a: [unclosed", "\tx: 1"])
+def test_what_is_no_playbook_at_all(text: str) -> None:
+    with pytest.raises(PlaybookError, match=r"mine\.yaml:\d+: "):
+        parse_playbook(text, "mine.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PlaybookError, match=r"gone\.yaml:1: file: cannot be read"):
+        load_playbook(tmp_path / "gone.yaml")
+
+
+def test_the_id_changes_with_the_content_even_when_the_version_does_not() -> None:
+    changed = parse_playbook(DEFAULT.replace("points: 25", "points: 26", 1), "mine.yaml")
+    assert changed.id != load_playbook().id
+    assert changed.version == load_playbook().version
