@@ -1,0 +1,140 @@
+"""One batch of records applied to the states of its leads. Pure: what to change and to publish, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from services.scorer.store.records import Output
+from shared import cloudevents, dead_letters
+from shared.events import Event, decode_event
+from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
+from shared.topics import Topics
+
+SOURCE = "tasuki/scorer"
+SERVICE = "scorer"
+
+
+class CopyableState(Protocol):
+    """What this module needs of a lead's state."""
+
+    def copy(self: S) -> S: ...
+
+
+S = TypeVar("S", bound=CopyableState)
+
+
+class Scoring(Protocol[S]):
+    """The deciding side, see `services.scorer.scoring.Scorer`."""
+
+    def new_state(self) -> S: ...
+
+    def apply(self, state: S, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]: ...
+
+
+class Record(Protocol):
+    """What is read of a Kafka record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass
+class Applied:
+    """What one transaction has to hold, apart from the position."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    outputs: list[Output] = field(default_factory=list)
+    scored: list[ScoreRecord] = field(default_factory=list)
+    events: int = 0
+    dead_letters: int = 0
+
+
+@dataclass(frozen=True)
+class Applying:
+    """Applies batches of one installation's events."""
+
+    topics: Topics
+    scoring: Scoring[Any]
+
+    def apply(self, records: Iterable[Record], known: Callable[[str], Any | None], at: datetime) -> Applied:
+        """`records` are of one partition, in log order.
+
+        `known` finds a lead's state, which is copied and never changed; `at` is written into dead letters.
+        """
+        applied = Applied()
+        by_lead: dict[str, list[tuple[Record, Event]]] = {}
+        for record in records:
+            try:
+                event = _decode(record)
+            except ValueError as error:
+                self._bury(applied, record, str(error), at)
+            else:
+                by_lead.setdefault(event.key, []).append((record, event))
+        for lead, its_events in by_lead.items():
+            self._score(applied, its_events, known(lead), at)
+        return applied
+
+    def _score(self, applied: Applied, its_events: list[tuple[Record, Event]], state: Any | None, at: datetime) -> None:
+        partition, lead = its_events[0][0].partition, its_events[0][1].key
+        working = state.copy() if state is not None else self.scoring.new_state()
+        try:
+            scores = self.scoring.apply(working, [(record.offset, event) for record, event in its_events], partition)
+        except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop its partition for good
+            if len(its_events) == 1:
+                self._bury(applied, its_events[0][0], f"scoring failed: {type(error).__name__}: {error}", at)
+                return
+            for one in its_events:
+                current = applied.changes.get(lead, state)
+                self._score(applied, [one], current, at)
+            return
+        applied.changes[lead] = working
+        applied.events += len(its_events)
+        applied.scored += scores
+        applied.outputs += [self._publish(score, partition) for score in scores]
+
+    def _publish(self, score: ScoreRecord, partition: int) -> Output:
+        headers = cloudevents.headers(
+            id=score.id, type=CLOUD_EVENT_TYPE, source=SOURCE, subject=score.lead_id, time=score.time
+        )
+        # The same partition number as in `events`, whatever the partitioner of whoever wrote there.
+        return Output(self.topics.scores, score.lead_id.encode(), encode_score(score), headers, partition)
+
+    def _bury(self, applied: Applied, record: Record, reason: str, at: datetime) -> None:
+        headers = dead_letters.headers(
+            reason=reason,
+            service=SERVICE,
+            origin=f"{record.topic}/{record.partition}/{record.offset}",
+            at=at,
+            received=list(record.headers),
+        )
+        # Kafka clients refuse a record that has neither key nor value.
+        value = b"" if record.key is None and record.value is None else record.value
+        applied.outputs.append(Output(self.topics.dead_letters, record.key, value, headers))
+        applied.dead_letters += 1
+
+
+def _decode(record: Record) -> Event:
+    """Raises `ValueError` saying why this is no event for this partition."""
+    if record.value is None:
+        raise ValueError("a record without a value is no event")
+    try:
+        event = decode_event(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"no event: {error}") from error
+    try:
+        key = event.key.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the event's key is no text: {error}") from error
+    if not key or key != record.key:
+        # Its lead lives in the partition of the event's key; a second state here would tear the lead in two.
+        raise ValueError("the record's key is not the event's key")
+    return event

@@ -1,0 +1,168 @@
+"""Composition root of the scorer: settings, clients, lanes, Faust, and how the process ends.
+
+It ends with 0 after SIGTERM or SIGINT, with 78 when the configuration is at fault, and with 70 after any failure to
+commit, restore, or get on. It then does not try to mend itself: a supervisor starts it again (`tasuki up` does), and
+it begins with what the topics hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from services.scorer.app import create_app
+from services.scorer.apply import Applying
+from services.scorer.lanes import Lane, Lanes
+from services.scorer.metrics import ScorerMetrics
+from services.scorer.preflight import check_topics
+from services.scorer.progress import Watch
+from services.scorer.scoring import Scorer
+from services.scorer.scoring.state import LeadState, decode_state, encode_state
+from services.scorer.settings import ScorerSettings
+from services.scorer.store import Codec, PartitionStore
+from services.scorer.store.partition import shorten_transaction_backoff
+from services.scorer.web import serving
+from shared.kafka import client_options
+from shared.playbook import load_playbook
+from shared.settings import ConfigurationError, load_settings
+
+log = logging.getLogger(__name__)
+
+FAILED = 70  # EX_SOFTWARE
+MISCONFIGURED = 78  # EX_CONFIG
+FAILURE_GRACE_SECONDS = 5.0
+
+
+def serve() -> None:
+    """Run the scorer until it is told to stop. Ends the process with the codes above."""
+    try:
+        settings = load_settings(ScorerSettings)
+        scorer = Scorer(load_playbook(settings.playbook))
+    except ConfigurationError as error:
+        sys.exit(_misconfigured(error))
+    _configure_logging(settings.log_level)
+    # A policy, because Faust's consumer makes the loop of its thread itself.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    shorten_transaction_backoff()
+    code = asyncio.run(_main(settings, scorer))
+    logging.shutdown()
+    # Threads of a consumer that did not stop would keep the process alive.
+    os._exit(code)
+
+
+async def _main(settings: ScorerSettings, scorer: Any) -> int:
+    try:
+        await check_topics(client_options(settings), settings.topics)
+    except ConfigurationError as error:
+        return _misconfigured(error)
+    with tempfile.TemporaryDirectory(prefix="tasuki-scorer-") as data_dir:
+        return await Worker(settings, scorer, Path(data_dir)).run()
+
+
+class Worker:
+    """One worker process: builds the parts, runs them, and brings them down in order."""
+
+    def __init__(self, settings: ScorerSettings, scorer: Any, data_dir: Path) -> None:
+        self._settings = settings
+        self._options = client_options(settings)
+        self._scorer = scorer
+        self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        self._metrics = ScorerMetrics()
+        self._applying = Applying(settings.topics, scorer)
+        self._lanes = Lanes(self._lane, self._metrics)
+        self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
+        self._app = create_app(settings, self._options, self._lanes, data_dir, self._fail)
+
+    async def run(self) -> int:
+        """Until a signal or a failure; the exit code."""
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, None)
+        try:
+            async with serving(
+                settings.host, settings.scorer_port, self._metrics.registry, self._watch.unready
+            ) as port:
+                log.info("health and metrics at http://%s:%d", settings.host, port)
+                tasks = [
+                    asyncio.create_task(self._reporting(self._run_app())),
+                    asyncio.create_task(self._reporting(self._watch.run(settings.scorer_stall_seconds))),
+                ]
+                failure = await self._ended
+                await self._bring_down(tasks, failure)
+        except OSError as error:
+            where = f"{settings.host}:{settings.scorer_port}"
+            return _misconfigured(ConfigurationError(f"cannot listen on {where} (TASUKI_SCORER_PORT): {error}"))
+        return 0 if failure is None else FAILED
+
+    def _lane(self, partition: int) -> Lane:
+        return Lane(partition, self._open, self._applying, self._metrics, self._fail)
+
+    async def _open(self, partition: int) -> PartitionStore[LeadState]:
+        topics = self._settings.topics
+        return await PartitionStore.open(
+            partition,
+            options=self._options,
+            source_topic=topics.events,
+            state_topic=topics.scorer_state,
+            group=self._settings.group,
+            codec=Codec(encode_state, decode_state),
+            transaction_timeout=self._settings.scorer_transaction_timeout_seconds,
+        )
+
+    async def _run_app(self) -> None:
+        await self._app.start()
+        await self._app.wait_until_stopped()
+        raise RuntimeError("Faust stopped by itself") from self._app.crash_reason
+
+    async def _reporting(self, part: Any) -> None:
+        try:
+            await part
+        except Exception as error:  # noqa: BLE001 - every failure ends the worker
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._ended.done():
+            log.warning("while ending: %s: %s", type(error).__name__, error)
+            return
+        log.critical("%s: %s", type(error).__name__, error, exc_info=error)
+        self._end(error)
+
+    def _end(self, reason: BaseException | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    async def _bring_down(self, tasks: list[asyncio.Task[None]], failure: BaseException | None) -> None:
+        grace = FAILURE_GRACE_SECONDS + (0 if failure else self._settings.scorer_transaction_timeout_seconds)
+        # Leaving the group lets another worker take over at once. But nothing depends on it, and whatever hangs
+        # must not keep a worker half alive: its commits are over.
+        deadline = threading.Timer(grace, os._exit, (FAILED,))
+        deadline.daemon = True
+        deadline.start()
+        log.info("ending: %s", "told to" if failure is None else "failed")
+        await self._lanes.stop()
+        await self._app.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        deadline.cancel()
+
+
+def _misconfigured(error: ConfigurationError) -> int:
+    print(f"tasuki scorer: {error}", file=sys.stderr)  # noqa: T201 - before and apart from any logging
+    return MISCONFIGURED
+
+
+def _configure_logging(level: str) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for noisy in ("faust", "mode", "aiokafka"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,148 @@
+"""Lanes: for each assigned partition one store, and one task that applies its batches in order.
+
+Partitions do not wait for each other's transactions. What a lane raises ends the worker: its successor begins with
+what the topics hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from services.scorer.apply import Applying
+from services.scorer.batching import Batch
+from services.scorer.metrics import ScorerMetrics
+from services.scorer.store import PartitionStore
+
+log = logging.getLogger(__name__)
+
+Opening = Callable[[int], Awaitable[PartitionStore[Any]]]
+WAITING_BATCHES = 2
+
+
+class LogGap(Exception):
+    """Batches and state do not join: records between them never arrived. They do after a restart from the topic."""
+
+
+class Lane:
+    """One partition from assignment to revocation."""
+
+    def __init__(
+        self,
+        partition: int,
+        opening: Opening,
+        applying: Applying,
+        metrics: ScorerMetrics,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self.partition = partition
+        self.store: PartitionStore[Any] | None = None
+        self._opening = opening
+        self._applying = applying
+        self._metrics = metrics
+        self._on_failure = on_failure
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(WAITING_BATCHES)
+        self._closing = False
+        self._in_hand = False
+        self._task = asyncio.create_task(self._run(), name=f"lane-{partition}")
+
+    async def put(self, batch: Batch) -> None:
+        """Wait for room; after `close` batches are dropped, they belong to the next owner."""
+        if not self._closing:
+            await self._queue.put(batch)
+
+    async def close(self) -> None:
+        """Finish the batch in hand, drop the others, give up the partition."""
+        self._closing = True
+        if not self._in_hand:
+            self._task.cancel()
+        await asyncio.wait([self._task])
+        while not self._queue.empty():  # lets go whoever waits in put()
+            self._queue.get_nowait()
+        if self.store is not None:
+            await self.store.close()
+
+    async def _run(self) -> None:
+        try:
+            began = time.monotonic()
+            self.store = await self._opening(self.partition)
+            self._metrics.restore_seconds.observe(time.monotonic() - began)
+            while not self._closing:
+                batch = await self._queue.get()
+                self._in_hand = True
+                await self._apply(self.store, batch)
+                self._in_hand = False
+        except Exception as error:  # noqa: BLE001 - reported, never survived
+            self._on_failure(error)
+
+    async def _apply(self, store: PartitionStore[Any], batch: Batch) -> None:
+        self._check(store, batch)
+        records = [record for record in batch.records if record.offset > store.position]
+        if not records:
+            self._metrics.skipped.inc(len(batch.records))
+            return
+        applied = self._applying.apply(records, store.get, datetime.now(UTC))
+        began = time.monotonic()
+        await store.commit(applied.changes, applied.outputs, batch.next_offset - 1)
+        seconds = time.monotonic() - began
+        self._metrics.committed(applied, len(batch.records) - len(records), seconds, datetime.now(UTC))
+
+    @staticmethod
+    def _check(store: PartitionStore[Any], batch: Batch) -> None:
+        where = f"{batch.topic}[{batch.partition}]"
+        if batch.follows is not None and batch.follows > store.position + 1:
+            raise LogGap(f"{where}: applied up to {store.position}, but the next batch follows {batch.follows - 1}")
+        if batch.end_offset <= store.position:
+            # Opening the store anew compares it with the topic as it is then, and says what to do.
+            raise LogGap(f"{where}: ends at {batch.end_offset}, but events up to {store.position} have been applied")
+
+
+class Lanes:
+    """The lanes of this worker. Faust's signals open and close them."""
+
+    def __init__(self, make: Callable[[int], Lane], metrics: ScorerMetrics) -> None:
+        self._make = make
+        self._metrics = metrics
+        self._lanes: dict[int, Lane] = {}
+        self._stopped = False
+        self.joined = False
+        """Whether the group has given us an assignment, possibly an empty one."""
+
+    async def assign(self, partitions: Iterable[int]) -> None:
+        """Open lanes; restoring goes on in the background."""
+        if self._stopped:
+            return
+        wanted = set(partitions)
+        await self.revoke(wanted & self._lanes.keys())
+        self._lanes.update({partition: self._make(partition) for partition in sorted(wanted)})
+        self._metrics.partitions.set(len(self._lanes))
+        self.joined = True
+        log.info("assigned partitions: %s", sorted(wanted) or "none")
+
+    async def revoke(self, partitions: Iterable[int]) -> None:
+        """Close lanes; returns when their batches in hand are committed."""
+        leaving = [lane for partition in partitions if (lane := self._lanes.pop(partition, None))]
+        await asyncio.gather(*(lane.close() for lane in leaving))
+        self._metrics.partitions.set(len(self._lanes))
+
+    async def stop(self) -> None:
+        """Close all for good: nothing is assigned or submitted any more."""
+        self._stopped = True
+        await self.revoke(list(self._lanes))
+
+    async def submit(self, batch: Batch) -> None:
+        """Hand a batch to its lane; without one it is dropped, since its partition is somebody else's by now."""
+        lane = self._lanes.get(batch.partition)
+        if lane is not None:
+            await lane.put(batch)
+
+    def positions(self) -> dict[int, int | None]:
+        """Next offset to apply by partition; None while it is being opened."""
+        return {
+            partition: None if lane.store is None else lane.store.position + 1
+            for partition, lane in self._lanes.items()
+        }

@@ -1,0 +1,61 @@
+"""What operators see of the scorer. No lead ids as labels."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from services.scorer.apply import Applied
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
+
+
+class ScorerMetrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter("tasuki_scorer_events", "Events applied", registry=self.registry)
+        self.skipped = Counter(
+            "tasuki_scorer_skipped_events", "Events read again that the state included already", registry=self.registry
+        )
+        self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
+        self.scores = Counter("tasuki_scorer_scores", "Score records published", registry=self.registry)
+        self.batch_events = Histogram(
+            "tasuki_scorer_batch_events",
+            "Events per transaction",
+            buckets=(1, 10, 100, 1_000, 2_000, 5_000, 10_000),
+            registry=self.registry,
+        )
+        self.transaction_seconds = Histogram(
+            "tasuki_scorer_transaction_seconds",
+            "Time of a transaction",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.restore_seconds = Histogram(
+            "tasuki_scorer_restore_seconds", "Time to open a partition", buckets=LATENCY_BUCKETS, registry=self.registry
+        )
+        self.latency = Histogram(
+            "tasuki_scorer_event_to_score_seconds",
+            "From the arrival of an event to its committed score (history excepted)",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.lag = Gauge(
+            "tasuki_scorer_consumer_lag_messages", "Events not yet scored", ["partition"], registry=self.registry
+        )
+        self.partitions = Gauge("tasuki_scorer_partitions", "Partitions open here", registry=self.registry)
+
+    def committed(self, applied: Applied, skipped: int, seconds: float, now: datetime) -> None:
+        """After a transaction has succeeded."""
+        self.events.inc(applied.events)
+        self.skipped.inc(skipped)
+        self.dead_letters.inc(applied.dead_letters)
+        self.scores.inc(len(applied.scored))
+        self.batch_events.observe(applied.events + applied.dead_letters)
+        self.transaction_seconds.observe(seconds)
+        for score in applied.scored:
+            if not score.historical:
+                self.latency.observe(max(0.0, (now - score.trigger.received_at).total_seconds()))

@@ -1,0 +1,209 @@
+"""The store of one source partition: fenced, restored, changed in transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from services.scorer.store.errors import StoreFailed, named
+from services.scorer.store.records import POSITION_KEY, Codec, Output, PositionRecord, S, encode_position
+from services.scorer.store.restore import check, read_marks, read_states
+
+log = logging.getLogger(__name__)
+
+OPEN_SECONDS = 120.0
+CLOSE_SECONDS = 5.0
+MAX_REQUEST_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by default
+
+
+class PartitionStore(Generic[S]):
+    """States by key, and the offset of the last source record that they include.
+
+    Opening fences whoever had the partition open before; Kafka then refuses that one's writes. After any error
+    the store is of no use: close it, and open it again to have what the topic holds.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - made by open() only
+        self,
+        producer: Any,
+        source: TopicPartition,
+        state: TopicPartition,
+        group: str,
+        codec: Codec[S],
+        transaction_timeout: float,
+    ) -> None:
+        self._producer = producer
+        self._source = source
+        self._state = state
+        self._group = group
+        self._codec = codec
+        self._timeout = transaction_timeout
+        self._touched: dict[str, S] = {}
+        self._untouched: dict[str, bytes] = {}
+        self._usable = True
+        self.position = -1
+        """Offset of the last applied source record, -1 for none."""
+
+    @classmethod
+    async def open(  # noqa: PLR0913 - each is a name or a limit of its own
+        cls,
+        partition: int,
+        *,
+        options: dict[str, Any],
+        source_topic: str,
+        state_topic: str,
+        group: str,
+        codec: Codec[S],
+        transaction_timeout: float = 30.0,
+    ) -> PartitionStore[S]:
+        """Fence the previous owner, then read what it has committed.
+
+        `options` are the connection arguments of aiokafka clients. Raises `StoreFailed`, or `StoreMismatch` when the
+        topics and the group do not belong together.
+        """
+        source, state = TopicPartition(source_topic, partition), TopicPartition(state_topic, partition)
+        producer = AIOKafkaProducer(
+            **options,
+            # One id per partition: TxnOffsetCommit v0 knows no generations, so this fence is the only one.
+            transactional_id=f"{group}-{partition}",
+            transaction_timeout_ms=int(transaction_timeout * 1000),
+            request_timeout_ms=int(min(transaction_timeout, 40) * 1000),
+            max_batch_size=MAX_REQUEST_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            # A produce may meet the coordinator still busy with the same transaction; 100 ms would be its price.
+            retry_backoff_ms=10,
+        )
+        store = cls(producer, source, state, group, codec, transaction_timeout)
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await producer.start()
+        except BaseException as error:
+            await store.close()
+            if isinstance(error, Exception):
+                raise named(error, f"cannot fence the previous owner of {source_topic}[{partition}]") from error
+            raise
+        try:
+            await store._restore(options)
+        except BaseException as error:
+            await store.close()
+            if isinstance(error, Exception):
+                raise named(error, f"cannot restore {state_topic}[{partition}]") from error
+            raise
+        return store
+
+    def get(self, key: str) -> S | None:
+        """The state of `key`; the caller changes a copy and hands that to `commit`."""
+        state = self._touched.get(key)
+        if state is None and (raw := self._untouched.pop(key, None)) is not None:
+            state = self._touched[key] = self._codec.decode(raw)
+        return state
+
+    def __len__(self) -> int:
+        return len(self._touched) + len(self._untouched)
+
+    async def commit(self, changes: Mapping[str, S | None], outputs: Sequence[Output], position: int) -> None:
+        """States (None deletes), outputs, position and the group's offset in one transaction; then in memory.
+
+        Raises `StoreFenced` or `StoreFailed`; memory is then as before, but what the topic holds is unknown.
+        """
+        if not self._usable:
+            raise StoreFailed("an earlier transaction failed: close this store and open it again")
+        if position <= self.position:
+            raise ValueError(f"position {position} is applied already ({self.position})")
+        records = [*self._state_records(changes, position), *outputs]
+        self._usable = False
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._transact(records, position)
+        except Exception as error:
+            raise named(error, f"cannot commit {self._source.topic}[{self._source.partition}]@{position}") from error
+        self._usable = True
+        self._remember(changes)
+        self.position = position
+
+    async def close(self) -> None:
+        """Give up the connections. An open transaction is aborted by the next owner, or by its timeout."""
+        self._usable = False
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._producer.stop()
+        except TimeoutError:
+            log.warning("producer of %s[%d] did not stop in time", self._source.topic, self._source.partition)
+        except Exception as error:  # noqa: BLE001 - nothing depends on how it ends: the next owner fences it
+            log.warning("producer of %s[%d] stopped: %r", self._source.topic, self._source.partition, error)
+
+    async def _restore(self, options: dict[str, Any]) -> None:
+        began = time.monotonic()
+        marks = await read_marks(options, self._state, self._source, self._group)
+        restored = await read_states(options, self._state, marks.state_end)
+        self.position = check(restored, marks, self._source, self._group)
+        self._untouched = restored.states
+        log.info(
+            "%s[%d]: %d states up to offset %d restored in %.2f s",
+            self._source.topic,
+            self._source.partition,
+            len(self._untouched),
+            self.position,
+            time.monotonic() - began,
+        )
+
+    async def _transact(self, records: Iterable[Output], position: int) -> None:
+        await self._producer.begin_transaction()
+        # Every produce is awaited before the commit: aiokafka commits a transaction even if some of its batches
+        # were refused, which would keep the offset and lose the states.
+        await asyncio.gather(*await self._send(records))
+        # After the produces: while the coordinator adds the group to the transaction, brokers refuse them.
+        await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
+        await self._producer.commit_transaction()
+
+    async def _send(self, records: Iterable[Output]) -> list[Any]:
+        """Record batches are built here, one future each: a future per record costs three times as much."""
+        futures: list[Any] = []
+        by_partition: dict[tuple[str, int], list[Output]] = {}
+        for record in records:
+            if record.partition is None:
+                futures.append(await self._producer.send(**_fields(record), topic=record.topic))
+            else:
+                by_partition.setdefault((record.topic, record.partition), []).append(record)
+        for (topic, partition), its_records in by_partition.items():
+            batch = self._producer.create_batch()
+            for record in its_records:
+                if batch.append(timestamp=None, **_fields(record)) is None:
+                    futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                    batch = self._producer.create_batch()
+                    batch.append(timestamp=None, **_fields(record))
+            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+        return futures
+
+    def _state_records(self, changes: Mapping[str, S | None], position: int) -> Iterable[Output]:
+        encode, topic, partition = self._codec.encode, self._state.topic, self._state.partition
+        for key, state in changes.items():
+            yield Output(topic, key.encode(), None if state is None else encode(state), [], partition)
+        yield Output(topic, POSITION_KEY, encode_position(PositionRecord(self._source.topic, position)), [], partition)
+
+    def _remember(self, changes: Mapping[str, S | None]) -> None:
+        for key, state in changes.items():
+            self._untouched.pop(key, None)
+            if state is None:
+                self._touched.pop(key, None)
+            else:
+                self._touched[key] = state
+
+
+def _fields(record: Output) -> dict[str, Any]:
+    return {"key": record.key, "value": record.value, "headers": record.headers}
+
+
+def shorten_transaction_backoff() -> None:
+    """Let a transaction follow the previous one of its producer after 2 ms instead of 20.
+
+    The coordinator answers CONCURRENT_TRANSACTIONS until the markers of the previous one are written, a few
+    milliseconds; aiokafka then sleeps for a module constant that has no option. Called once, by the bootstrap.
+    """
+    aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002

@@ -1,0 +1,46 @@
+"""The records that a partition's store reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from shared.cloudevents import Headers
+
+S = TypeVar("S")
+
+POSITION_KEY = b"\xffposition"
+"""No UTF-8 text has this byte, so no lead id can ever be this key."""
+
+
+@dataclass(frozen=True)
+class Codec(Generic[S]):
+    """How a state becomes bytes and back."""
+
+    encode: Callable[[S], bytes]
+    decode: Callable[[bytes], S]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One record to publish together with a change of state. Without `partition` the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None = None
+
+
+class PositionRecord(msgspec.Struct, frozen=True):
+    """How far the states have come: the last applied offset of `source`."""
+
+    source: str
+    position: int
+
+
+encode_position = msgspec.json.Encoder().encode
+decode_position = msgspec.json.Decoder(PositionRecord).decode
