@@ -1,0 +1,51 @@
+# Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-kafka lint up down clean
+
+# The first of these that exists makes the virtual environment; PYTHON=... chooses another.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Locked dependencies into .venv (uses uv; brings its own where there is none)
+
+# uv gets a virtual environment of its own: `uv sync` removes from .venv whatever the lock does not name, uv included.
+$(VENV)/.installed: pyproject.toml uv.lock
+	@if uv --version >/dev/null 2>&1; then uv=uv; else \
+	  uv=build/uv/bin/uv; \
+	  if ! $$uv --version >/dev/null 2>&1; then \
+	    echo "installing uv into build/uv"; \
+	    $(PYTHON) -m venv --clear build/uv && build/uv/bin/python -m pip install --quiet uv || { \
+	      echo "cannot prepare uv: Python 3.11 or newer with venv (Debian: python3-venv) and PyPI are needed" >&2; exit 1; }; \
+	  fi; \
+	fi; \
+	$$uv sync --frozen --all-extras --python "$(PYTHON)"
+	@touch $@
+
+demo: install ## A sample company end to end, until Ctrl-C (ONCE=1: summary and exit; LEADS=, SEED=)
+	@$(BIN)/tasuki demo $(if $(ONCE),--once) $(if $(LEADS),--leads $(LEADS)) $(if $(SEED),--seed $(SEED))
+
+test: install ## Unit, property and integration tests
+	@$(PYTEST) tests/unit tests/property tests/integration
+
+test-kafka: install ## The integration tests on Apache Kafka itself
+	@TASUKI_PARTS=apache $(PYTEST) tests/integration
+
+lint: install ## Format, style, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: ## The Docker stack (deploy/compose.yaml)
+	docker compose --file deploy/compose.yaml up --build --detach --wait
+
+down: ## Stop the Docker stack
+	docker compose --file deploy/compose.yaml down
+
+clean: ## Remove what install, tests and benchmarks left
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
