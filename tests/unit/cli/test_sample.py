@@ -1,0 +1,100 @@
+"""The sample: the same bytes for the same arguments, and something of everything."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+
+from services.cli.sample import Sample, generate
+from shared.playbook import load_playbook
+from shared.prefectures import PREFECTURES
+
+END = datetime(2026, 11, 21, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    return generate(seed=1, leads=3000, end=END)
+
+
+def names(sample: Sample) -> Counter[str]:
+    return Counter(call["event"] for call in sample.calls if call["type"] == "track")
+
+
+def test_same_arguments_give_the_same_bytes() -> None:
+    first, second = (json.dumps(generate(seed=7, leads=60, end=END).calls) for _ in range(2))
+    assert first == second
+
+
+def test_another_seed_gives_other_calls() -> None:
+    assert generate(seed=7, leads=20, end=END).calls != generate(seed=8, leads=20, end=END).calls
+
+
+def test_is_in_order_of_time_and_ends_before_the_end(sample: Sample) -> None:
+    times = [call["timestamp"] for call in sample.calls]
+    assert all(earlier <= later for earlier, later in pairwise(times))
+    assert times[-1] < "2026-11-21T09:00:00.000Z"
+    assert times[0] > "2026-07-01"
+
+
+def test_message_ids_are_unique(sample: Sample) -> None:
+    assert len({call["messageId"] for call in sample.calls}) == len(sample.calls)
+
+
+def test_every_event_counts_for_something_in_the_default_playbook(sample: Sample) -> None:
+    """An event that no rule, action or signal knows would be a slip of the pen here."""
+    playbook = load_playbook()
+    matches = [match for signal in playbook.signals.values() for match in signal.any]
+    matches += [action.when for channel in playbook.channels.values() for action in channel.actions.values()]
+    matches += [rule.when for rule in playbook.behaviour.rules]
+    assert set(names(sample)) <= {name for match in matches for name in match.names}
+
+
+def test_every_channel_signal_and_report_of_sales_occurs(sample: Sample) -> None:
+    playbook = load_playbook()
+    happened = set(names(sample))
+    for channel in playbook.channels.values():
+        assert any(happened & set(action.when.names) for action in channel.actions.values()), channel.label.en
+    assert {"BANT Confirmed", "Appointment Made", "Deal Registered", "Deal Won", "Onboarding Completed"} <= happened
+
+
+def test_reports_of_sales_carry_what_the_playbook_keeps(sample: Sample) -> None:
+    kept = set(load_playbook().signals["deal_won"].keep)
+    won = [call for call in sample.calls if call.get("event") == "Deal Won"]
+    assert won
+    assert all(kept <= set(call["properties"]) for call in won)
+
+
+def test_most_leads_stay_cold_and_every_kind_of_person_occurs(sample: Sample) -> None:
+    identified = [call for call in sample.calls if call["type"] == "identify"]
+    leads = {call["userId"] for call in identified}
+    won = names(sample)["Deal Won"]
+    assert len(leads) > 2900
+    assert 0 < won < len(leads) * 0.05
+    assert any(call["traits"].get("occupation") == "学生" for call in identified)
+    assert any(call["traits"].get("relationship") == "競合" for call in identified)
+    assert any(call["traits"].get("company", {}).get("industry") == "官公庁" for call in identified)
+    assert any(call["traits"].get("unsubscribed") for call in identified)
+    assert {call["traits"]["prefecture"] for call in identified if "prefecture" in call["traits"]} == set(PREFECTURES)
+
+
+def test_visitors_become_known_and_others_stay_anonymous(sample: Sample) -> None:
+    known = {call["anonymousId"] for call in sample.calls if "userId" in call and "anonymousId" in call}
+    before = {call["anonymousId"] for call in sample.calls if "userId" not in call}
+    assert known & before
+    assert before - known
+
+
+def test_nobody_has_a_real_address(sample: Sample) -> None:
+    addresses = [call["traits"]["email"] for call in sample.calls if "email" in call.get("traits", {})]
+    assert addresses
+    assert all(address.endswith(".example") for address in addresses)
+
+
+def test_end_needs_a_time_zone() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        generate(seed=1, leads=1, end=END.replace(tzinfo=None))
