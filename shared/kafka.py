@@ -55,9 +55,7 @@ async def create_topics(options: dict[str, Any], specs: Iterable[TopicSpec]) -> 
         _refuse_other_partition_counts(existing, specs)
         missing = [spec for spec in specs if spec.name not in existing]
         if missing:
-            response = await admin.create_topics(
-                [NewTopic(spec.name, spec.partitions, -1, topic_configs=spec.config) for spec in missing]
-            )
+            response = await admin.create_topics([_new_topic(spec) for spec in missing])
             for name, code, *_rest in response.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise ConfigurationError(f"Kafka refused to create topic {name}: {for_code(code).__name__}")
@@ -77,6 +75,11 @@ async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
         if time.monotonic() > deadline:
             raise ConfigurationError(f"Kafka has made the topics but no broker leads them after {LEADER_TIMEOUT} s")
         await asyncio.sleep(0.05)
+
+
+def _new_topic(spec: TopicSpec) -> NewTopic:
+    # -1 is the cluster's own replication factor; aiokafka takes it only beside an (empty) assignment.
+    return NewTopic(spec.name, spec.partitions, -1, replica_assignments={}, topic_configs=spec.config)
 
 
 def unreachable(options: dict[str, Any]) -> ConfigurationError:
