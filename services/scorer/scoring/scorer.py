@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.scorer.scoring.attributes import Attributes
-from services.scorer.scoring.behaviour import Behaviour
+from services.scorer.scoring.behaviour import Behaviour, Worth
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.matching import Fields
@@ -22,12 +22,14 @@ from shared.scores import Position, ScoreRecord, to_micro, to_points
 
 @dataclass(frozen=True)
 class _Booked:
-    """The latest event of the record in the making; `highest` is the highest total since the previous record."""
+    """The latest event of the record in the making, and what the lead is worth after it."""
 
     offset: int
     event: Event
     touch: Touch | None
-    highest: int
+    attribute: int
+    worth: list[Worth]
+    news: bool
 
 
 class Scorer:
@@ -55,25 +57,25 @@ class Scorer:
         """
         records: list[ScoreRecord] = []
         last: _Booked | None = None
+        highest = 0
         for offset, event in events:
             if not first_copy(state, event):
                 continue
             fields = self._fields.read(event)
             if last and (event.historical != last.event.historical or self._fields.changes(state, fields)):
-                records.append(self._record(state, last, partition))
+                records.append(self._record(state, last, highest, partition))
                 last = None
-            before = state.total
-            news, touch = self._book(state, event, fields)
-            last = _Booked(offset, event, touch, max(state.total, last.highest) if last else state.total)
-            if news or any(before <= threshold < state.total for threshold in self._thresholds):
-                records.append(self._record(state, last, partition))
+            before, goes_on = state.total, last is not None
+            last = self._book(state, offset, event, fields)
+            highest = max(highest, state.total) if goes_on else state.total
+            if last.news or any(before <= threshold < state.total for threshold in self._thresholds):
+                records.append(self._record(state, last, highest, partition))
                 last = None
         if last:
-            records.append(self._record(state, last, partition))
+            records.append(self._record(state, last, highest, partition))
         return records
 
-    def _book(self, state: LeadState, event: Event, fields: Fields) -> tuple[bool, Touch | None]:
-        """Whether a signal or the level is news, and which action of the catalogue the event is."""
+    def _book(self, state: LeadState, offset: int, event: Event, fields: Fields) -> _Booked:
         # An event cannot happen after it was received: a clock in the future must not age everything else.
         time = to_ms(min(event.time, event.received_at))
         state.time = max(state.time, time)
@@ -82,12 +84,13 @@ class Scorer:
         self._behaviour.add(state, event, fields, time)
         touch = self._levels.add(state, event, fields, time)
         signalled = self._signals.add(state, event, fields, time)
-        state.total = self._attributes.total(state) + self._behaviour.total(state, state.time)
-        return signalled or self._levels.level(state, state.time)[0] > level_before, touch
+        attribute, worth = self._attributes.total(state), self._behaviour.worth(state, state.time)
+        state.total = attribute + sum(micro for _, _, micro in worth)
+        news = signalled or self._levels.level(state, state.time)[0] > level_before
+        return _Booked(offset, event, touch, attribute, worth, news)
 
-    def _record(self, state: LeadState, last: _Booked, partition: int) -> ScoreRecord:
+    def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
         at = state.time
-        attribute = self._attributes.total(state)
         level, until = self._levels.level(state, at)
         state.seq += 1
         return ScoreRecord(
@@ -95,10 +98,10 @@ class Scorer:
             seq=state.seq,
             epoch=state.epoch,
             time=from_ms(at),
-            attribute=to_points(attribute),
-            behaviour=to_points(state.total - attribute),
+            attribute=to_points(last.attribute),
+            behaviour=to_points(state.total - last.attribute),
             total=to_points(state.total),
-            highest_total=to_points(last.highest),
+            highest_total=to_points(highest),
             trigger=trigger_of(last.event, last.touch),
             position=Position(partition, last.offset),
             playbook=self._playbook_id,
@@ -107,6 +110,6 @@ class Scorer:
             level_until=from_ms(until) if until is not None else None,
             signals=self._signals.shown(state),
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
-            contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, at),
-            decay=self._behaviour.decay(state, at),
+            contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, last.worth),
+            decay=self._behaviour.decay(last.worth, at),
         )
