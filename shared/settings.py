@@ -11,8 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.topics import Topics
 
 
-class ConfigurationError(Exception):
-    """Everything wrong with the configuration, all at once; the message says what to do."""
+class ConfigurationError(ValueError):
+    """Everything wrong with the configuration, all at once; the message says what to do.
+
+    A `ValueError`, so that a settings validator may raise it and be listed with the other problems."""
 
 
 class CommonSettings(BaseSettings):
@@ -49,7 +51,7 @@ def load_settings(cls: type[S]) -> S:
     except ValidationError as error:
         prefix = cls.model_config.get("env_prefix", "")
         lines = [
-            f"  {prefix}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            f"  {_variable(prefix, problem['loc'])}{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
         raise ConfigurationError(
@@ -57,3 +59,8 @@ def load_settings(cls: type[S]) -> S:
             + "\n".join(lines)
             + "\n(deploy/settings.reference.env describes each one)"
         ) from None
+
+
+def _variable(prefix: str, location: tuple[int | str, ...]) -> str:
+    """Empty where a problem lies between variables and not in one of them."""
+    return f"{prefix}{'_'.join(str(part) for part in location)}: ".upper() if location else ""
