@@ -66,7 +66,8 @@ class Topics:
             *(TopicSpec(self.handoffs(department), partitions, _kept_for(30)) for department in departments),
             TopicSpec(self.alerts, partitions, _kept_for(7)),
             TopicSpec(self.feedback, partitions, _kept_for(30)),
-            TopicSpec(self.dead_letters, 1, _kept_for(90)),
+            # An oversized event is kept as it came: up to ingest's limit for a whole request body.
+            TopicSpec(self.dead_letters, 1, {**_kept_for(90), "max.message.bytes": str(6 * 1024 * 1024)}),
         ]
 
 
