@@ -1,0 +1,69 @@
+"""The ingest app, made of its collaborators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.types import Lifespan
+
+from services.ingest import openapi
+from services.ingest.answers import UnexpectedErrors, http_error_response, json_response, refused_response
+from services.ingest.cors import Cors
+from services.ingest.endpoints import Collaborators, segment_routes
+from services.ingest.errors import Refused
+
+
+def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """Segment's API, `/healthz`, `/readyz`, `/metrics` and `/docs`."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        with_.metrics.refused(error.code)
+        return await refused_response(request, error)
+
+    app = FastAPI(
+        title="Tasuki ingest",
+        summary="Behaviour events in, in Segment's words",
+        version="1",
+        redirect_slashes=False,  # analytics-node takes a 3xx for success and drops the events
+        middleware=[Middleware(Cors), Middleware(UnexpectedErrors)],
+        exception_handlers={Refused: refused, HTTPException: http_error_response},
+        lifespan=lifespan,
+    )
+    app.include_router(segment_routes(with_))
+    _add_operations(app, with_)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_operations(app: FastAPI, with_: Collaborators) -> None:
+    @app.get("/healthz", tags=["Operations"], summary="The process is alive")
+    async def healthz() -> Response:
+        return json_response(200, {"status": "ok"})
+
+    @app.get("/readyz", tags=["Operations"], summary="Events can be stored now; 503 with the reason if not")
+    async def readyz() -> Response:
+        trouble = await with_.publisher.trouble()
+        if trouble:
+            return json_response(503, {"code": "not_ready", "message": trouble})
+        return json_response(200, {"status": "ready"})
+
+    @app.get("/metrics", tags=["Operations"], summary="For Prometheus")
+    async def metrics() -> Response:
+        return Response(generate_latest(with_.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if not app.openapi_schema:
+        document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        document.setdefault("components", {})["schemas"] = openapi.components()
+        document["components"]["securitySchemes"] = {
+            "WriteKey": {"type": "http", "scheme": "basic", "description": "user name: the write key; no password"}
+        }
+        app.openapi_schema = document
+    return app.openapi_schema

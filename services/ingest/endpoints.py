@@ -1,0 +1,151 @@
+"""Segment's HTTP API: one request is read, parsed, stored in Kafka, and only then answered."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from services.ingest import openapi
+from services.ingest.answers import json_response
+from services.ingest.bodies import MAX_BODY_BYTES, unpack
+from services.ingest.errors import Refused, too_large, try_later, unknown_write_key
+from services.ingest.keys import WriteKeys
+from services.ingest.metrics import IngestMetrics
+from services.ingest.publisher import Busy, NotStored, Publisher, Record
+from services.ingest.records import records_of
+from services.ingest.segment import KINDS, Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call
+from shared.events import Kind
+from shared.topics import Topics
+
+SHORT_PATHS = {
+    Kind.TRACK: "t",
+    Kind.IDENTIFY: "i",
+    Kind.PAGE: "p",
+    Kind.SCREEN: "s",
+    Kind.GROUP: "g",
+    Kind.ALIAS: "a",
+}
+Endpoint = Callable[[Request], Awaitable[Response]]
+Reader = Callable[[bytes], Envelope]
+
+
+@dataclass(frozen=True)
+class Collaborators:
+    """What the endpoints work with."""
+
+    keys: WriteKeys
+    publisher: Publisher
+    topics: Topics
+    metrics: IngestMetrics
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+
+
+def segment_routes(with_: Collaborators) -> APIRouter:
+    """`/v1/track` and its kin, `/v1/batch`, the browser's short paths, and `/v1/m`."""
+    router = APIRouter(tags=["Segment"])
+    for kind in KINDS.values():
+        endpoint = _call_endpoint(with_, kind)
+        router.post(f"/v1/{kind}", name=kind.value, **openapi.call(kind))(endpoint)
+        router.post(f"/v1/{SHORT_PATHS[kind]}", name=f"{kind} (browser)", **openapi.call(kind))(endpoint)
+    endpoint = _batch_endpoint(with_)
+    router.post("/v1/batch", name="batch", **openapi.batch())(endpoint)
+    router.post("/v1/b", name="batch (browser)", **openapi.batch())(endpoint)
+    router.post("/v1/m", name="metrics of analytics.js", **openapi.ignored())(_ignore)
+    return router
+
+
+def _call_endpoint(with_: Collaborators, kind: Kind) -> Endpoint:
+    async def call(request: Request) -> Response:
+        parsed = await _take(with_, request, lambda body: read_call(body, kind))
+        for rejection in parsed.rejected:
+            raise Refused(400, rejection.code, rejection.message)
+        return json_response(200, {"success": True})
+
+    return call
+
+
+def _batch_endpoint(with_: Collaborators) -> Endpoint:
+    async def batch(request: Request) -> Response:
+        parsed = await _take(with_, request, read_batch)
+        rejected = [_listed(rejection) for rejection in parsed.rejected]
+        return json_response(200, {"success": True, "accepted": len(parsed.accepted), "rejected": rejected})
+
+    return batch
+
+
+async def _ignore(_: Request) -> Response:
+    """analytics.js counts its own doings here; nobody reads that."""
+    return json_response(200, {"success": True})
+
+
+async def _take(with_: Collaborators, request: Request, read: Reader) -> Parsed:
+    """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
+    received_at = with_.now()
+    credentials = _basic_user(request) or request.query_params.get("writeKey")
+    # A key that came before the body is looked at before the body: strangers cost us no memory.
+    source = _source(with_, credentials) if credentials else None
+    envelope = read(await _read_body(request))
+    source = source or _source(with_, envelope.write_key)
+    arrival = Arrival(source, received_at, request.url.path, with_.new_id)
+    parsed = parse(envelope, arrival)
+    await _store(with_, records_of(parsed, envelope, arrival, with_.topics))
+    with_.metrics.stored(source, parsed)
+    return parsed
+
+
+def _basic_user(request: Request) -> str | None:
+    """The user name of `Authorization: Basic`; the password is left empty by Segment's clients."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0] or None
+    except (binascii.Error, UnicodeDecodeError):
+        raise unknown_write_key() from None
+
+
+def _source(with_: Collaborators, write_key: str | None) -> str:
+    source = with_.keys.source_of(write_key) if write_key else None
+    if source is None:
+        raise unknown_write_key()
+    return source
+
+
+async def _read_body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise too_large(MAX_BODY_BYTES)
+        chunks.append(chunk)
+    return unpack(b"".join(chunks), request.headers.get("content-encoding", ""))
+
+
+async def _store(with_: Collaborators, records: list[Record]) -> None:
+    started = time.perf_counter()
+    try:
+        await with_.publisher.publish(records)
+    except Busy as error:
+        raise try_later(2, f"{error}; send it again") from error
+    except NotStored as error:
+        raise try_later(1, f"{error}; send it again, with the same messageId") from error
+    with_.metrics.produce_seconds.observe(time.perf_counter() - started)
+
+
+def _listed(rejection: Rejection) -> dict[str, Any]:
+    return {
+        "index": rejection.index,
+        "message_id": rejection.message_id,
+        "code": rejection.code,
+        "message": rejection.message,
+    }

@@ -1,0 +1,33 @@
+"""What ingest refuses, with the status and the code it is answered with."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.headers = status, code, message, headers
+
+
+def unparsable(message: str) -> Refused:
+    return Refused(400, "unparsable_body", message)
+
+
+def unknown_write_key() -> Refused:
+    return Refused(
+        401,
+        "unknown_write_key",
+        "no write key, or one that is not known here: send it as the Basic user name, "
+        "or as writeKey in the body or the query",
+    )
+
+
+def too_large(limit: int) -> Refused:
+    return Refused(413, "body_too_large", f"the body exceeds {limit} bytes (decompressed): send smaller batches")
+
+
+def try_later(seconds: int, message: str) -> Refused:
+    """429 and never 503: analytics-node retries a 429 with Retry-After without counting it as a failure."""
+    return Refused(429, "try_later", message, {"Retry-After": str(seconds)})

@@ -1,0 +1,249 @@
+"""Puts records into Kafka and returns when all in-sync replicas have them.
+
+Three facts about aiokafka's idempotent producer shape this module:
+- It retries a batch for ever. While a partition has no leader its records stay queued, so what was refused with 429
+  may still arrive later: the sender's repetition then has the same messageId, and the scorer counts it once.
+- A record that *fails* has taken a sequence number that the broker never sees, and every later one of its partition
+  is out of order. So after a failure another producer takes over.
+- Hashing a key is pure Python (2 to 6 µs), which is remembered here per key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.partitioner import murmur2
+
+from shared.cloudevents import Headers
+from shared.kafka import unreachable
+from shared.settings import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_SECONDS = 10.0
+RENEWAL_PAUSE_SECONDS = 1.0
+PROBE_TIMEOUT_SECONDS = 2.0
+MAX_BATCH_BYTES = 256 * 1024
+RECORD_OVERHEAD_BYTES = 512  # key, headers, futures
+MAX_RECORD_BYTES = 6 * 1024 * 1024  # a whole body may have to go to dead-letters
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record to publish; records with equal keys keep their order."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a record may wait for company and for its acknowledgement, and how much may wait at once."""
+
+    timeout_seconds: float
+    linger_ms: int
+    max_in_flight_bytes: int
+
+
+class NotStored(Exception):
+    """Kafka has not confirmed the records: they may be stored or not, and are to be sent again."""
+
+
+class Busy(NotStored):
+    """Refused before anything was sent."""
+
+
+class Publisher(Protocol):
+    """What the endpoints need of Kafka."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Returns when all `records` are stored. Raises `NotStored`."""
+        ...
+
+    async def trouble(self) -> str | None:
+        """Why nothing can be stored now; None when all is well."""
+        ...
+
+
+Place = tuple[str, int]  # topic and partition
+Sent = list[tuple[Place, asyncio.Future[Any]]]
+
+
+class KafkaPublisher:
+    """The `Publisher` on aiokafka; made by `open`."""
+
+    def __init__(self, options: dict[str, Any], limits: Limits) -> None:
+        self._timeout = limits.timeout_seconds
+        self._max_in_flight = limits.max_in_flight_bytes
+        self._in_flight = 0
+        self._stalled: Counter[Place] = Counter()  # records that were not acknowledged in time, and still are not
+        self._background: set[asyncio.Task[None]] = set()
+        self._renewing = False
+        self._arguments = options | {
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": limits.linger_ms,
+            "max_batch_size": MAX_BATCH_BYTES,
+            "max_request_size": MAX_RECORD_BYTES,
+            "request_timeout_ms": round(limits.timeout_seconds * 1000),
+        }
+        self._producer = AIOKafkaProducer(**self._arguments)
+
+    @classmethod
+    async def open(cls, options: dict[str, Any], topics: Sequence[str], limits: Limits) -> KafkaPublisher:
+        """Connects. Raises `ConfigurationError` when Kafka does not answer within 10 s or lacks one of `topics`."""
+        publisher = cls(options, limits)
+        try:
+            await publisher._connect(topics)
+        except BaseException:
+            await publisher._producer.stop()
+            raise
+        return publisher
+
+    async def _connect(self, topics: Sequence[str]) -> None:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
+                await self._producer.start()
+                # Asking for all topics, not for ours: asking for one by name would make a broker create it.
+                known = (await self._producer.client.fetch_all_metadata()).topics()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise unreachable(self._arguments) from error
+        missing = [topic for topic in topics if topic not in known]
+        if missing:
+            raise ConfigurationError(
+                f"Kafka has no topic {', '.join(missing)}: run `tasuki topics create`, or set TASUKI_TOPIC_PREFIX "
+                "to the prefix that was used then"
+            )
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """See `Publisher`. Raises `Busy` at once when too much is under way or a partition concerned is stalled."""
+        if not records:
+            return
+        weight = sum(len(record.value) + RECORD_OVERHEAD_BYTES for record in records)
+        if self._renewing:
+            raise Busy("the connection to Kafka is being renewed")
+        if self._in_flight and self._in_flight + weight > self._max_in_flight:
+            raise Busy("too many events are waiting for Kafka")
+        self._in_flight += weight
+        sent: Sent = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._send(records, sent)
+                await asyncio.wait([future for _, future in sent])
+        except (TimeoutError, KafkaTimeoutError) as error:
+            raise NotStored(f"Kafka has not acknowledged within {self._timeout:g} s") from error
+        except KafkaError as error:
+            self._renew(error)
+            raise NotStored("Kafka has refused the events") from error
+        finally:
+            self._settle(weight, sent)
+        if failure := _first_failure(sent):
+            raise NotStored("Kafka has refused the events") from failure
+
+    async def _send(self, records: Sequence[Record], sent: Sent) -> None:
+        counts = {topic: len(await self._producer.partitions_for(topic)) for topic in {r.topic for r in records}}
+        places = [(record.topic, _partition(record.key, counts[record.topic])) for record in records]
+        if self._stalled and not self._stalled.keys().isdisjoint(places):
+            raise Busy("Kafka is not acknowledging")
+        for record, place in zip(records, places, strict=True):
+            future = await self._producer.send(
+                record.topic, record.value, record.key, partition=place[1], headers=record.headers
+            )
+            sent.append((place, future))
+
+    def _settle(self, weight: int, sent: Sent) -> None:
+        """Gives the room back, as soon as Kafka is done with the records: at once, or in the background."""
+        pending = Counter(place for place, future in sent if not future.done())
+        if pending:
+            self._stalled += pending
+            self._in_background(self._wait_for_stalled(weight, sent, pending))
+        else:
+            self._settled(weight, sent)
+
+    async def _wait_for_stalled(self, weight: int, sent: Sent, pending: Counter[Place]) -> None:
+        await asyncio.wait([future for _, future in sent])
+        self._stalled -= pending
+        self._settled(weight, sent)
+
+    def _settled(self, weight: int, sent: Sent) -> None:
+        self._in_flight -= weight
+        if error := _first_failure(sent):
+            self._renew(error)
+
+    def _renew(self, error: BaseException) -> None:
+        if not self._renewing:
+            self._renewing = True
+            log.error("Kafka has refused records (%r): starting another producer", error)
+            self._in_background(self._start_another())
+
+    async def _start_another(self) -> None:
+        # The old one goes on until the records of other partitions are through: they may still be acknowledged.
+        self._in_background(self._producer.stop())
+        while True:
+            fresh = AIOKafkaProducer(**self._arguments)
+            try:
+                async with asyncio.timeout(START_TIMEOUT_SECONDS):
+                    await fresh.start()
+                break
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("no other producer yet: %r", error)
+                await fresh.stop()
+                await asyncio.sleep(RENEWAL_PAUSE_SECONDS)
+        self._producer = fresh
+        self._renewing = False
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(self._background.discard)
+
+    async def trouble(self) -> str | None:
+        """See `Publisher`. Asks a broker, since without traffic nobody would notice."""
+        if self._renewing:
+            return "the connection to Kafka is being renewed"
+        if self._stalled:
+            return f"{self._stalled.total()} events wait for Kafka to acknowledge"
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                answered = await self._producer.client.force_metadata_update()
+        except TimeoutError:
+            answered = False
+        return None if answered else "no Kafka broker answers"
+
+    async def close(self) -> None:
+        """Sends what is queued, for no longer than the timeout (nobody was told that it is stored), and disconnects."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._producer.stop()
+        except TimeoutError:
+            log.warning("Kafka does not answer: stopped with events that were refused but might have been stored")
+        for task in self._background:
+            task.cancel()
+
+
+@lru_cache(maxsize=100_000)
+def _hash(key: bytes) -> int:
+    hashed: int = murmur2(key)
+    return hashed & 0x7FFFFFFF
+
+
+def _partition(key: bytes | None, count: int) -> int:
+    """As every Kafka client does it by default, so that others who write to a topic agree."""
+    return random.randrange(count) if key is None else _hash(key) % count
+
+
+def _first_failure(sent: Sent) -> BaseException | None:
+    # All are asked: asyncio complains about an exception that nobody has looked at.
+    failures = [error for _, future in sent if (error := future.exception())]
+    return failures[0] if failures else None

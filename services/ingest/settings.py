@@ -1,0 +1,55 @@
+"""What the ingest service is told by its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from shared.keys import KeyEntry, KeyKind, read_keys, write_keys_from
+from shared.settings import CommonSettings
+
+
+class IngestSettings(CommonSettings):
+    """`TASUKI_…` variables; at least one of `keys_file` and `write_keys` must name a write key."""
+
+    ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
+    keys_file: Path | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
+    write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
+    produce_timeout_seconds: float = Field(
+        default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
+    )
+    produce_linger_ms: int = Field(default=2, ge=0, description="how long a record may wait for company")
+    max_in_flight_bytes: int = Field(
+        default=64 * 1024 * 1024, gt=0, description="more than this waiting for Kafka: 429 at once"
+    )
+
+    @field_validator("write_keys")
+    @classmethod
+    def _write_keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            write_keys_from(value.get_secret_value())
+        return value
+
+    @field_validator("keys_file")
+    @classmethod
+    def _keys_file_is_readable(cls, value: Path | None) -> Path | None:
+        if value:
+            read_keys(value)
+        return value
+
+    @model_validator(mode="after")
+    def _someone_may_send(self) -> IngestSettings:
+        entries = self.entries_from_environment()
+        if self.keys_file:
+            entries += read_keys(self.keys_file)
+        if not any(entry.kind is KeyKind.WRITE for entry in entries):
+            raise ValueError(
+                "no write key, so nobody could send events: set TASUKI_KEYS_FILE to a file written by "
+                "`tasuki keys create`, or TASUKI_WRITE_KEYS=key=source for development"
+            )
+        return self
+
+    def entries_from_environment(self) -> list[KeyEntry]:
+        """Write keys given by variable."""
+        return write_keys_from(self.write_keys.get_secret_value()) if self.write_keys else []
