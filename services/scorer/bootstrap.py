@@ -15,18 +15,18 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import uvloop
 
 from services.scorer.app import create_app
-from services.scorer.apply import Applying
+from services.scorer.apply import Applying, Scoring
 from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.preflight import check_topics
 from services.scorer.progress import Watch
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import LeadState, decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import Codec, PartitionStore
 from services.scorer.store.partition import shorten_transaction_backoff
@@ -49,35 +49,40 @@ def serve() -> None:
         scorer = Scorer(load_playbook(settings.playbook))
     except ConfigurationError as error:
         sys.exit(_misconfigured(error))
+    run(settings, scorer, Codec(encode_state, decode_state))
+
+
+def run(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> NoReturn:
+    """Run a worker with any scoring; ends the process."""
     _configure_logging(settings.log_level)
     # A policy, because Faust's consumer makes the loop of its thread itself.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     shorten_transaction_backoff()
-    code = asyncio.run(_main(settings, scorer))
+    code = asyncio.run(_checked(settings, scoring, codec))
     logging.shutdown()
     # Threads of a consumer that did not stop would keep the process alive.
     os._exit(code)
 
 
-async def _main(settings: ScorerSettings, scorer: Any) -> int:
+async def _checked(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> int:
     try:
         await check_topics(client_options(settings), settings.topics)
     except ConfigurationError as error:
         return _misconfigured(error)
     with tempfile.TemporaryDirectory(prefix="tasuki-scorer-") as data_dir:
-        return await Worker(settings, scorer, Path(data_dir)).run()
+        return await Worker(settings, scoring, codec, Path(data_dir)).run()
 
 
 class Worker:
     """One worker process: builds the parts, runs them, and brings them down in order."""
 
-    def __init__(self, settings: ScorerSettings, scorer: Any, data_dir: Path) -> None:
+    def __init__(self, settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any], data_dir: Path) -> None:
         self._settings = settings
         self._options = client_options(settings)
-        self._scorer = scorer
+        self._codec = codec
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
-        self._applying = Applying(settings.topics, scorer)
+        self._applying = Applying(settings.topics, scoring)
         self._lanes = Lanes(self._lane, self._metrics)
         self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
         self._app = create_app(settings, self._options, self._lanes, data_dir, self._fail)
@@ -107,7 +112,7 @@ class Worker:
     def _lane(self, partition: int) -> Lane:
         return Lane(partition, self._open, self._applying, self._metrics, self._fail)
 
-    async def _open(self, partition: int) -> PartitionStore[LeadState]:
+    async def _open(self, partition: int) -> PartitionStore[Any]:
         topics = self._settings.topics
         return await PartitionStore.open(
             partition,
@@ -115,14 +120,15 @@ class Worker:
             source_topic=topics.events,
             state_topic=topics.scorer_state,
             group=self._settings.group,
-            codec=Codec(encode_state, decode_state),
+            codec=self._codec,
             transaction_timeout=self._settings.scorer_transaction_timeout_seconds,
         )
 
     async def _run_app(self) -> None:
         await self._app.start()
         await self._app.wait_until_stopped()
-        raise RuntimeError("Faust stopped by itself") from self._app.crash_reason
+        if not self._ended.done():
+            raise RuntimeError(f"Faust stopped by itself: {self._app.crash_reason!r}") from self._app.crash_reason
 
     async def _reporting(self, part: Any) -> None:
         try:
