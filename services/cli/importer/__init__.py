@@ -1,0 +1,1 @@
+"""`tasuki import`: rows of a file become Segment calls, by a mapping."""

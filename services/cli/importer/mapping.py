@@ -1,0 +1,185 @@
+"""The mapping file: what a row of a CSV or JSONL file means, as Segment calls.
+
+    format: csv
+    time_zone: Asia/Tokyo            # of times that name none
+    events:
+      - type: track
+        event: Booth Visited
+        when: {ブース訪問: ["○", "yes"]}   # only rows in which the column has one of these values
+        userId: "{メール}"
+        timestamp: {column: 来場日時, format: "%Y/%m/%d %H:%M"}
+        properties: {exhibition: 業務改善EXPO, rank: "{ランク}", visitors: {column: 人数, as: number}}
+
+A value is a text in which `{column}` stands for the cell (`{{` for a brace), or `column:` with `as:`. Where a cell is
+empty its value is left out: "no medium" stays different from any medium that is written down. A dotted name
+(`company.name`) makes a nested one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from services.cli.errors import CommandError
+from shared.playbook.values import Scalar, Strict
+
+
+class MappingError(CommandError):
+    """The mapping cannot be used; the message lists every problem as `file:line: where: what was expected`."""
+
+
+class Cell(Strict):
+    """One column, read as text, number or boolean (`true_when` lists what counts as yes)."""
+
+    column: str
+    as_: Literal["text", "number", "boolean"] = Field(default="text", alias="as")
+    true_when: list[str] = Field(default_factory=lambda: ["true", "yes", "1", "○", "はい"])
+
+
+class Time(Strict):
+    """A column with a time: ISO 8601, or as `format` says (strptime)."""
+
+    column: str
+    format: str | None = None
+
+
+Value = Cell | Scalar
+
+
+class EventTemplate(Strict):
+    """One call per row."""
+
+    type: Literal["track", "identify", "page", "group"]
+    event: str | None = None
+    user_id: str = Field(alias="userId")
+    group_id: str | None = Field(default=None, alias="groupId")
+    timestamp: Time
+    properties: dict[str, Value] = Field(default_factory=dict)
+    traits: dict[str, Value] = Field(default_factory=dict)
+    when: dict[str, list[str]] = Field(default_factory=dict)
+    skip_when_empty: list[str] = Field(default_factory=list)
+
+    @field_validator("timestamp", mode="before")
+    @classmethod
+    def _column_in_braces(cls, value: object) -> object:
+        """`"{column}"` is short for `{column: column}`."""
+        names = columns_of(value) if isinstance(value, str) else []
+        return {"column": names[0]} if len(names) == 1 and value == f"{{{names[0]}}}" else value
+
+    @field_validator("user_id", "group_id", "properties", "traits")
+    @classmethod
+    def _readable_templates(cls, value: Any) -> Any:
+        for text in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(text, str):
+                columns_of(text)
+        return value
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> EventTemplate:
+        if (self.type == "track") != (self.event is not None):
+            raise ValueError("event: is needed for type track, and only there")
+        if (self.type == "group") != (self.group_id is not None):
+            raise ValueError("groupId: is needed for type group, and only there")
+        return self
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column that the template reads."""
+        values = [self.user_id, self.group_id, *self.properties.values(), *self.traits.values()]
+        used = {name for value in values if isinstance(value, str) for name in columns_of(value)}
+        used |= {value.column for value in values if isinstance(value, Cell)}
+        return used | {self.timestamp.column, *self.when, *self.skip_when_empty}
+
+
+class Mapping(Strict):
+    """`historical` marks imported history: it moves scores and stages, but offers nothing to anybody."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+    encoding: str = "utf-8-sig"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    time_zone: str = "Asia/Tokyo"
+    historical: bool = False
+    events: list[EventTemplate] = Field(min_length=1)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(f"'{value}' is no time zone; expected one such as Asia/Tokyo") from None
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError(f"'{value}' is no encoding; expected one such as utf-8 or cp932") from None
+        return value
+
+    @property
+    def columns(self) -> set[str]:
+        return {column for event in self.events for column in event.columns}
+
+    @property
+    def digest(self) -> str:
+        """Of the meaning, not of comments and layout."""
+        return hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=8).hexdigest()
+
+
+def columns_of(template: str) -> list[str]:
+    """The columns in a text with `{column}`s; `ValueError` when a brace is not closed."""
+    try:
+        return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"'{template}' is no template: {error} (write {{{{ for a brace)") from None
+
+
+def parse_mapping(text: str, file: str) -> Mapping:
+    """Raises `MappingError`; `file` is for the messages."""
+    try:
+        root, data = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or error
+        raise MappingError(f"{file}:{mark.line + 1 if mark else 1}: YAML: {problem}") from error
+    try:
+        return Mapping.model_validate(data)
+    except ValidationError as error:
+        problems = [(_place(root, item["loc"]), item) for item in error.errors()]
+        raise MappingError(
+            "\n".join(f"{file}:{line}: {where}: {_words(item)}" for (line, where), item in problems)
+        ) from None
+
+
+def _words(problem: Any) -> str:
+    match problem["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "is missing"
+        case _:
+            return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _place(node: yaml.Node | None, location: tuple[str | int, ...]) -> tuple[int, str]:
+    """Line and dotted name of the deepest step that the file has; branches of unions are no steps."""
+    line, where = (node.start_mark.line + 1 if node else 1), []
+    for step in location:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        if found:
+            line, node = found[0].start_mark.line + 1, found[1]
+        if found or step == location[-1]:
+            where.append(str(step))
+    return line, ".".join(where) or "file"
