@@ -31,6 +31,11 @@ class _Seen:
     end: int
     since: float
 
+    @property
+    def waiting(self) -> bool:
+        """Open, and with events to apply."""
+        return self.position is not None and self.position < self.end
+
 
 class Progress:
     """Remembers per partition when it last moved, or last had nothing to do. Pure, apart from the clock given."""
@@ -47,9 +52,10 @@ class Progress:
         for partition, position in positions.items():
             end = ends.get(partition, 0)
             seen = self._seen.get(partition)
-            idle = position is not None and position >= end
-            moved = seen is None or seen.position != position or idle
-            self._seen[partition] = _Seen(position, end, now if moved or seen is None else seen.since)
+            current = _Seen(position, end, now)
+            if seen is not None and seen.position == position and seen.waiting and current.waiting:
+                current.since = seen.since
+            self._seen[partition] = current
 
     def lags(self) -> dict[int, int]:
         """Events not yet applied, by partition."""
@@ -61,7 +67,7 @@ class Progress:
         return [
             partition
             for partition, seen in self._seen.items()
-            if seen.position is not None and now - seen.since > seconds
+            if seen.waiting and now - seen.since > seconds
         ]
 
 

@@ -1,0 +1,75 @@
+"""A worker whose scoring only counts: measures the stream, and shows every event lost or applied twice.
+
+Unlike the real scoring it does not recognise copies of a message, so nothing is hidden.
+Run as a script it is a scorer process, configured by the environment like the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import msgspec
+
+from services.scorer.bootstrap import run
+from services.scorer.settings import ScorerSettings
+from services.scorer.store import Codec
+from shared.events import Event
+from shared.scores import Position, ScoreRecord, Trigger
+from shared.settings import load_settings
+
+
+class Count(msgspec.Struct, array_like=True):
+    """`last` is the offset of the latest event."""
+
+    events: int = 0
+    points: int = 0
+    last: int = -1
+
+    def copy(self) -> Count:
+        return Count(self.events, self.points, self.last)
+
+
+class Counting:
+    """One score record per lead and batch; its total is the number of events, its attribute their points."""
+
+    def new_state(self) -> Count:
+        return Count()
+
+    def apply(self, state: Count, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]:
+        for offset, event in events:
+            if event.name == "unbearable":
+                raise ArithmeticError("no rule can bear this")
+            assert offset > state.last, f"{offset} comes after {state.last}"
+            state.events += 1
+            state.points += event.properties["points"]
+            state.last = offset
+        last = events[-1][1]
+        return [
+            ScoreRecord(
+                lead_id=last.key,
+                seq=state.events,
+                epoch=0,
+                time=last.time,
+                attribute=float(state.points),
+                behaviour=0.0,
+                total=float(state.events),
+                highest_total=float(state.events),
+                trigger=Trigger(
+                    event_id=last.id, source=last.source, kind=last.kind, time=last.time, received_at=last.received_at
+                ),
+                position=Position(partition, state.last),
+                playbook="counting",
+            )
+        ]
+
+
+CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Count).decode)
+
+
+def main() -> NoReturn:
+    run(load_settings(ScorerSettings), Counting(), CODEC)
+
+
+if __name__ == "__main__":
+    main()
