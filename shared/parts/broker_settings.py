@@ -1,0 +1,64 @@
+"""Settings of a Kafka broker that is alone, small, and meant to be up quickly; for the local JVM and the container."""
+
+from __future__ import annotations
+
+ALONE: dict[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    # Nothing can be replicated.
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    # 50 partitions each by default: making and loading them would take longer than the rest of the start.
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.num.partitions": "8",
+    # The first member of a group need not wait 3 s for others.
+    "group.initial.rebalance.delay.ms": "0",
+    # After a SIGKILL the new broker may not register before the old one's session has ended (9 s by default).
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
+}
+
+
+def local_settings(port: int, controller_port: int, data: str) -> dict[str, str]:
+    """For a broker on 127.0.0.1."""
+    return ALONE | {
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": data,
+    }
+
+
+def container_settings(advertised: str) -> dict[str, str]:
+    """For a broker whose port 9092 is reached from outside at `advertised`.
+
+    It has a listener of its own for itself: transaction markers go over the network even to the same broker, and
+    the address for the outside does not lead back into the container.
+    """
+    return ALONE | {
+        "controller.quorum.voters": "1@localhost:9093",
+        "listeners": "PLAINTEXT://:9092,INTERNAL://localhost:9094,CONTROLLER://localhost:9093",
+        "advertised.listeners": f"PLAINTEXT://{advertised},INTERNAL://localhost:9094",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "INTERNAL",
+    }
+
+
+def as_properties(settings: dict[str, str]) -> str:
+    """The text of a Java properties file."""
+    return "".join(f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in settings.items())
+
+
+def as_environment(settings: dict[str, str]) -> dict[str, str]:
+    """The variables from which the image `apache/kafka` writes its properties."""
+    return {"KAFKA_" + name.upper().replace(".", "_"): value for name, value in settings.items()}
