@@ -30,12 +30,12 @@ def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -
         title="Tasuki ingest",
         summary="Behaviour events in, in Segment's words",
         version="1",
+        routes=[*segment_routes(with_)],
         redirect_slashes=False,  # analytics-node takes a 3xx for success and drops the events
         middleware=[Middleware(Cors), Middleware(UnexpectedErrors)],
         exception_handlers={Refused: refused, HTTPException: http_error_response},
         lifespan=lifespan,
     )
-    app.include_router(segment_routes(with_))
     _add_operations(app, with_)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -61,6 +61,7 @@ def _add_operations(app: FastAPI, with_: Collaborators) -> None:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if not app.openapi_schema:
         document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        document["paths"] = openapi.paths() | document["paths"]
         document.setdefault("components", {})["schemas"] = openapi.components()
         document["components"]["securitySchemes"] = {
             "WriteKey": {"type": "http", "scheme": "basic", "description": "user name: the write key; no password"}

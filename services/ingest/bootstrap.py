@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -45,10 +46,16 @@ async def run(settings: IngestSettings) -> None:
             http="httptools",
             access_log=False,  # addresses and write keys in queries do not belong into logs
             log_config=None,
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             lifespan="on",
         )
     )
+    # Requests make and drop many objects without cycles: looking for cycles cost a sixth of the throughput and
+    # doubled the p99.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     await server.serve()
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from services.ingest import openapi
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.errors import Refused, too_large, try_later, unknown_write_key
@@ -21,18 +22,11 @@ from services.ingest.keys import WriteKeys
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import Busy, NotStored, Publisher, Record
 from services.ingest.records import records_of
-from services.ingest.segment import KINDS, Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call
+from services.ingest.schemas import SHORT_PATHS
+from services.ingest.segment import Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call
 from shared.events import Kind
 from shared.topics import Topics
 
-SHORT_PATHS = {
-    Kind.TRACK: "t",
-    Kind.IDENTIFY: "i",
-    Kind.PAGE: "p",
-    Kind.SCREEN: "s",
-    Kind.GROUP: "g",
-    Kind.ALIAS: "a",
-}
 Endpoint = Callable[[Request], Awaitable[Response]]
 Reader = Callable[[bytes], Envelope]
 
@@ -49,18 +43,20 @@ class Collaborators:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-def segment_routes(with_: Collaborators) -> APIRouter:
-    """`/v1/track` and its kin, `/v1/batch`, the browser's short paths, and `/v1/m`."""
-    router = APIRouter(tags=["Segment"])
-    for kind in KINDS.values():
+def segment_routes(with_: Collaborators) -> list[Route]:
+    """`/v1/track` and its kin, `/v1/batch`, the browser's short paths, and `/v1/m`.
+
+    Plain routes: FastAPI's own handling of a request takes as long as everything that is done here."""
+    routes = []
+    for kind, short in SHORT_PATHS.items():
         endpoint = _call_endpoint(with_, kind)
-        router.post(f"/v1/{kind}", name=kind.value, **openapi.call(kind))(endpoint)
-        router.post(f"/v1/{SHORT_PATHS[kind]}", name=f"{kind} (browser)", **openapi.call(kind))(endpoint)
+        routes += [_post(f"/v1/{kind}", endpoint), _post(f"/v1/{short}", endpoint)]
     endpoint = _batch_endpoint(with_)
-    router.post("/v1/batch", name="batch", **openapi.batch())(endpoint)
-    router.post("/v1/b", name="batch (browser)", **openapi.batch())(endpoint)
-    router.post("/v1/m", name="metrics of analytics.js", **openapi.ignored())(_ignore)
-    return router
+    return [*routes, _post("/v1/batch", endpoint), _post("/v1/b", endpoint), _post("/v1/m", _ignore)]
+
+
+def _post(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["POST"])
 
 
 def _call_endpoint(with_: Collaborators, kind: Kind) -> Endpoint:

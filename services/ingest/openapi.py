@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.schemas import Batch, Call
+from services.ingest.schemas import SHORT_PATHS, Batch, Call
 from shared.events import Kind
 
+TAGS = ["Segment"]
 _REFERENCE = "#/components/schemas/{name}"
 _WRITE_KEY_QUERY = {
     "name": "writeKey",
@@ -59,47 +60,41 @@ _ERRORS = {
 }
 
 
-def call(kind: Kind) -> dict[str, Any]:
-    """Arguments for the route of one kind of call."""
-    return _route(f"One {kind} event", _shown(Call), Success)
-
-
-def batch() -> dict[str, Any]:
-    """Arguments for the route of batches."""
-    return _route("Several events; one bad event does not harm the others", _shown(Batch), BatchResult)
-
-
-def ignored() -> dict[str, Any]:
-    """Arguments for a route that takes anything."""
-    return {
-        "summary": "Accepted and ignored",
-        "openapi_extra": {"responses": {"200": _response("Ignored", Success)}},
-    }
+def paths() -> dict[str, Any]:
+    """Every route of `segment_routes`."""
+    calls = {path: _operation(f"One {kind} event", _shown(Call), Success) for kind in Kind for path in _paths(kind)}
+    summary = "Several events; one bad event does not harm the others"
+    batches = {path: _operation(summary, _shown(Batch), BatchResult) for path in ("/v1/batch", "/v1/b")}
+    ignored = {"tags": TAGS, "summary": "Accepted and ignored", "responses": {"200": _response("Ignored", Success)}}
+    return {path: {"post": operation} for path, operation in {**calls, **batches, "/v1/m": ignored}.items()}
 
 
 def components() -> dict[str, Any]:
-    """The schemas that the routes refer to."""
+    """The schemas that the paths refer to."""
     types = [Call, Batch, Success, BatchResult, Rejected, Error]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schemas["Batch"]["properties"]["batch"]["items"] = _shown(Call)
     return schemas
 
 
-def _route(summary: str, body: dict[str, Any], result: type) -> dict[str, Any]:
+def _paths(kind: Kind) -> tuple[str, str]:
+    return f"/v1/{kind}", f"/v1/{SHORT_PATHS[kind]}"
+
+
+def _operation(summary: str, body: dict[str, Any], result: type) -> dict[str, Any]:
     errors = {str(status): _response(text, Error) for status, text in _ERRORS.items()}
     errors["429"]["headers"] = {"Retry-After": {"description": "whole seconds", "schema": {"type": "integer"}}}
     return {
+        "tags": TAGS,
         "summary": summary,
-        "openapi_extra": {
-            "parameters": [_WRITE_KEY_QUERY],
-            "security": [{"WriteKey": []}, {}],
-            "requestBody": {
-                "required": True,
-                "description": "JSON whatever the Content-Type says, gzip or not",
-                "content": {media: {"schema": body} for media in ("application/json", "text/plain")},
-            },
-            "responses": {"200": _response("Stored by all in-sync replicas", result), **errors},
+        "parameters": [_WRITE_KEY_QUERY],
+        "security": [{"WriteKey": []}, {}],
+        "requestBody": {
+            "required": True,
+            "description": "JSON whatever the Content-Type says, gzip or not",
+            "content": {media: {"schema": body} for media in ("application/json", "text/plain")},
         },
+        "responses": {"200": _response("Stored by all in-sync replicas", result), **errors},
     }
 
 

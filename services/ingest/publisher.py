@@ -140,7 +140,7 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._send(records, sent)
-                await asyncio.wait([future for _, future in sent])
+                await _wait_for_all(sent)
         except (TimeoutError, KafkaTimeoutError) as error:
             raise NotStored(f"Kafka has not acknowledged within {self._timeout:g} s") from error
         except KafkaError as error:
@@ -172,7 +172,7 @@ class KafkaPublisher:
             self._settled(weight, sent)
 
     async def _wait_for_stalled(self, weight: int, sent: Sent, pending: Counter[Place]) -> None:
-        await asyncio.wait([future for _, future in sent])
+        await _wait_for_all(sent)
         self._stalled -= pending
         self._settled(weight, sent)
 
@@ -241,6 +241,14 @@ def _hash(key: bytes) -> int:
 def _partition(key: bytes | None, count: int) -> int:
     """As every Kafka client does it by default, so that others who write to a topic agree."""
     return random.randrange(count) if key is None else _hash(key) % count
+
+
+async def _wait_for_all(sent: Sent) -> None:
+    # Records of one Kafka batch are done together, so few of the futures have to be waited for. By `wait`, since
+    # a timeout during `await future` would cancel the future itself, and nobody would learn what became of it.
+    for _, future in sent:
+        if not future.done():
+            await asyncio.wait([future])
 
 
 def _first_failure(sent: Sent) -> BaseException | None:

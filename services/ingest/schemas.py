@@ -6,6 +6,17 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct
 
+from shared.events import Kind
+
+# The paths of analytics.js in a browser: /v1/t …
+SHORT_PATHS = {
+    Kind.TRACK: "t",
+    Kind.IDENTIFY: "i",
+    Kind.PAGE: "p",
+    Kind.SCREEN: "s",
+    Kind.GROUP: "g",
+    Kind.ALIAS: "a",
+}
 Identifier = str | int | float | None  # senders use numbers as ids; they are turned into text
 
 

@@ -164,7 +164,11 @@ def _text(field_name: str, value: Identifier) -> str | None:
 
 
 def _time(call: Call, batch_sent_at: str | None, received_at: datetime) -> datetime:
-    timestamp = _moment("originalTimestamp", call.original_timestamp) or _moment("timestamp", call.timestamp)
+    timestamp = (
+        _moment("originalTimestamp", call.original_timestamp)
+        if call.original_timestamp
+        else _moment("timestamp", call.timestamp)
+    )
     sent_at = _moment("sentAt", call.sent_at or batch_sent_at)
     try:
         return event_time(timestamp, sent_at, received_at)
