@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
+from services.scorer import batching
 from services.scorer.app import create_app
 from services.scorer.apply import Applying, Scoring
 from services.scorer.lanes import Lane, Lanes
@@ -170,5 +171,6 @@ def _misconfigured(error: ConfigurationError) -> int:
 
 def _configure_logging(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    for noisy in ("faust", "mode", "aiokafka"):
+    # Faust's services log under the module of their class, so those in batching as well.
+    for noisy in ("faust", "mode", "aiokafka", batching.__name__):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +90,8 @@ class Installation:
         )
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-            if not partitions:
-                partitions = [TopicPartition(topic, number) for number in range(self.partitions)]
+            count = 1 if topic == self.topics.dead_letters else self.partitions
+            partitions = [TopicPartition(topic, number) for number in range(count)]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
@@ -121,8 +120,9 @@ class Installation:
         try:
             async with asyncio.timeout(timeout):
                 ends = await consumer.end_offsets(partitions)
-                while [tp for tp in partitions if (await consumer.committed(tp) or 0) < ends[tp]]:
-                    await asyncio.sleep(0.1)
+                for tp in partitions:
+                    while (await consumer.committed(tp) or 0) < ends[tp]:  # noqa: ASYNC110 - Kafka tells nobody
+                        await asyncio.sleep(0.1)
         finally:
             await consumer.stop()
 
@@ -130,22 +130,36 @@ class Installation:
     def worker(self, command: list[str] = REAL, **environment: str) -> Iterator[WorkerProcess]:
         """A worker process, killed at the end if it still runs."""
         port = _free_port()
-        variables = {
+        with _running(command, self._environment(port) | environment) as process:
+            yield WorkerProcess(process, port)
+
+    @contextmanager
+    def worker_output(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A real worker whose standard error is read."""
+        variables = self._environment(_free_port()) | environment
+        with _running(REAL, variables, stderr=subprocess.PIPE) as process:
+            yield process
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return {
             "TASUKI_KAFKA_BOOTSTRAP": self.bootstrap,
             "TASUKI_TOPIC_PREFIX": self.topics.prefix,
             "TASUKI_SCORER_PORT": str(port),
             # The lowest that brokers allow by default: tests wait for it after each kill.
             "TASUKI_SCORER_SESSION_TIMEOUT_SECONDS": "6",
-            **environment,
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
-        process = subprocess.Popen(command, cwd=ROOT, env=inherited | variables)
-        try:
-            yield WorkerProcess(process, port)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+
+
+@contextmanager
+def _running(command: list[str], variables: dict[str, str], **kwargs: Any) -> Iterator[subprocess.Popen[bytes]]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
+    process = subprocess.Popen(command, cwd=ROOT, env=inherited | variables, **kwargs)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
 
 def _free_port() -> int:
@@ -169,5 +183,6 @@ def install(parts: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-async def installation(install: Callable[..., Any]) -> AsyncIterator[Installation]:
-    yield await install()
+async def installation(install: Callable[..., Any]) -> Installation:
+    made: Installation = await install()
+    return made

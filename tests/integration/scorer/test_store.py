@@ -21,9 +21,7 @@ async def opened(installation: Any, partition: int = 0, **kwargs: Any) -> Partit
         "state_topic": installation.topics.scorer_state,
         "group": installation.group,
     }
-    return await PartitionStore.open(
-        partition, options=installation.options, codec=NUMBERS, **(names | kwargs)
-    )
+    return await PartitionStore.open(partition, options=installation.options, codec=NUMBERS, **(names | kwargs))
 
 
 def score(installation: Any, key: bytes, value: bytes = b"1") -> Output:
