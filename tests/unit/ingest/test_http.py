@@ -1,0 +1,151 @@
+"""Answers to requests, with a Kafka that does what the test says. (The real one: tests/integration/ingest.)"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import pytest
+
+from services.ingest.app import build_app
+from services.ingest.cors import ALLOWED_HEADERS
+from services.ingest.endpoints import Collaborators
+from services.ingest.keys import WriteKeys
+from services.ingest.metrics import IngestMetrics
+from services.ingest.publisher import Busy, NotStored, Record
+from shared.keys import write_keys_from
+from shared.topics import Topics
+
+TRACK = {"event": "x", "userId": "u"}
+ORIGIN = {"Origin": "https://shop.example.jp"}
+
+
+class ScriptedPublisher:
+    """Keeps what it is given, or raises what the test wants."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.error: Exception | None = None
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if self.error:
+            raise self.error
+        self.records += records
+
+    async def trouble(self) -> str | None:
+        return str(self.error) if self.error else None
+
+
+@pytest.fixture
+def publisher() -> ScriptedPublisher:
+    return ScriptedPublisher()
+
+
+@pytest.fixture
+async def client(publisher: ScriptedPublisher) -> AsyncIterator[httpx.AsyncClient]:
+    keys = WriteKeys(write_keys_from("key=website"))
+    app = build_app(Collaborators(keys=keys, publisher=publisher, topics=Topics(), metrics=IngestMetrics()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
+        yield client
+
+
+@pytest.mark.parametrize("error", [Busy("full"), NotStored("no acknowledgement")])
+async def test_what_kafka_does_not_confirm_is_429_with_whole_seconds(
+    client: httpx.AsyncClient, publisher: ScriptedPublisher, error: Exception
+) -> None:
+    publisher.error = error
+    answer = await client.post("/v1/track", json=TRACK, auth=("key", ""), headers=ORIGIN)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    assert answer.json()["code"] == "try_later"
+    assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_defect_is_json_with_cors_and_is_logged(
+    client: httpx.AsyncClient, publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher.error = RuntimeError("a bug")
+    with caplog.at_level(logging.ERROR):
+        answer = await client.post("/v1/track", json=TRACK, auth=("key", ""), headers=ORIGIN)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["access-control-allow-origin"] == ORIGIN["Origin"]
+    assert "a bug" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("POST", "/v1/track/", 404, "not_found"),
+        ("GET", "/v1/track", 405, "method_not_allowed"),
+        ("POST", "/v1/track", 401, "unknown_write_key"),
+    ],
+)
+async def test_every_error_has_code_and_message_and_cors(
+    client: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await client.request(method, path, headers=ORIGIN, content=b"{}")
+    assert answer.status_code == status
+    assert answer.json()["code"] == code
+    assert answer.json()["message"]
+    assert answer.headers["access-control-allow-origin"] == ORIGIN["Origin"]
+    assert answer.headers["access-control-allow-credentials"] == "true"
+
+
+async def test_preflight_lists_the_headers_one_by_one(client: httpx.AsyncClient) -> None:
+    asked = ORIGIN | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    answer = await client.options("/v1/t", headers=asked)
+    assert answer.status_code == 200
+    allowed = answer.headers["access-control-allow-headers"].split(", ")
+    assert "*" not in allowed
+    assert set(ALLOWED_HEADERS) <= set(allowed)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN["Origin"]
+
+
+async def test_without_an_origin_there_is_nothing_to_allow(client: httpx.AsyncClient) -> None:
+    assert "access-control-allow-origin" not in (await client.get("/healthz")).headers
+
+
+async def test_one_bad_event_alone_is_an_error_and_a_dead_letter(
+    client: httpx.AsyncClient, publisher: ScriptedPublisher
+) -> None:
+    answer = await client.post("/v1/track", content=b'{"userId": "u"}', auth=("key", ""))
+    assert (answer.status_code, answer.json()["code"]) == (400, "missing_event_name")
+    (record,) = publisher.records
+    assert (record.topic, record.value) == ("tasuki.dead-letters", b'{"userId": "u"}')
+    assert dict(record.headers)["http_path"] == b"/v1/track"
+
+
+@pytest.mark.parametrize("authorization", ["Basic !!!", "Basic", "Bearer key", "Basic /w=="])
+async def test_unreadable_credentials_are_no_key(client: httpx.AsyncClient, authorization: str) -> None:
+    answer = await client.post("/v1/track", json=TRACK, headers={"Authorization": authorization})
+    assert answer.status_code == 401
+
+
+async def test_a_stranger_is_refused_before_the_body_is_read(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/track", content=b"not JSON", auth=("stranger", ""))
+    assert answer.status_code == 401
+
+
+async def test_metrics_count_and_name_nobody(client: httpx.AsyncClient) -> None:
+    batch = [{"type": "track", "event": "x", "userId": "taro@example.jp"}, {"type": "track", "messageId": "m-77"}]
+    await client.post("/v1/batch", json={"batch": batch}, auth=("key", ""))
+    text = (await client.get("/metrics")).text
+    assert 'tasuki_ingest_events_total{kind="track",source="website"} 1.0' in text
+    assert 'tasuki_ingest_rejected_total{reason="missing_identity",source="website"} 1.0' in text
+    assert "tasuki_ingest_produce_seconds_count 1.0" in text
+    assert "taro" not in text
+    assert "m-77" not in text
+
+
+async def test_openapi_describes_every_path_and_field(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    names = ("track", "identify", "page", "screen", "group", "alias", "batch", *"tipsgabm")
+    paths = {f"/v1/{name}" for name in names}
+    assert paths | {"/healthz", "/readyz", "/metrics"} == set(document["paths"])
+    assert set(document["paths"]["/v1/t"]["post"]["responses"]) == {"200", "400", "401", "413", "415", "429", "500"}
+    for schema in ("Call", "Batch"):
+        for name, field in document["components"]["schemas"][schema]["properties"].items():
+            assert field.get("description"), f"{schema}.{name}"

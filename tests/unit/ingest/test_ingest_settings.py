@@ -1,0 +1,34 @@
+"""Settings: everything that is wrong is said at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.ingest.settings import IngestSettings
+from shared.settings import ConfigurationError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP", "WRITE_KEYS", "KEYS_FILE", "INGEST_PORT"):
+        monkeypatch.delenv(f"TASUKI_{name}", raising=False)
+
+
+def test_all_problems_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TASUKI_WRITE_KEYS", "secret-without-source")
+    monkeypatch.setenv("TASUKI_KEYS_FILE", str(tmp_path / "missing.yaml"))
+    monkeypatch.setenv("TASUKI_INGEST_PORT", "eighty")
+    with pytest.raises(ConfigurationError) as error:
+        load_settings(IngestSettings)
+    message = str(error.value)
+    for expected in ("TASUKI_KAFKA_BOOTSTRAP", "TASUKI_WRITE_KEYS", "missing.yaml", "TASUKI_INGEST_PORT"):
+        assert expected in message
+    assert "secret-without-source" not in message
+
+
+def test_without_any_write_key_nobody_could_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_KAFKA_BOOTSTRAP", "localhost:9092")
+    with pytest.raises(ConfigurationError, match="tasuki keys create"):
+        load_settings(IngestSettings)
