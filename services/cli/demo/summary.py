@@ -1,0 +1,131 @@
+"""What a run came to: for people, and as one JSON object for machines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+MUST_BE_EMPTY = ("without_owner", "with_two_handoffs")  # of the audit; overdue hand-offs are the people's affair
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Seconds until sent and until through, and the latencies (s, ascending) of the hand-offs in between."""
+
+    name: str
+    events: int
+    sent_seconds: float
+    through_seconds: float
+    latencies: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Counted at both ends: what was sent, and what came out."""
+
+    parts: str
+    events: int
+    accepted: int
+    rejected: int
+    in_topic: int
+    dead_letters: int
+    leads_expected: int
+    stages: Mapping[str, int]
+    handoffs: Mapping[str, int]
+    repeated_deliveries: int
+    audit: Mapping[str, int]
+    restarts: Mapping[str, int]
+    bulk: Phase
+    steady: Phase
+
+    @property
+    def leads(self) -> int:
+        return sum(self.stages.values())
+
+    @property
+    def lost(self) -> int:
+        """Events that were sent and are not in the log, and leads that the router does not have."""
+        return max(self.events - self.in_topic, 0) + max(self.leads_expected - self.leads, 0)
+
+    def problems(self) -> list[str]:
+        """Everything that should not be; empty when all is well."""
+        found = [
+            (self.accepted != self.events, f"{self.events} events were sent, {self.accepted} accepted"),
+            (self.in_topic != self.accepted, f"{self.accepted} events were accepted, {self.in_topic} are in the topic"),
+            (self.leads != self.leads_expected, f"{self.leads_expected} leads were sent, the router has {self.leads}"),
+            (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
+            (not self.handoffs, "not a single hand-off arrived"),
+            *(
+                (self.audit[what] > 0, f"audit: {self.audit[what]} leads {what.replace('_', ' ')}")
+                for what in MUST_BE_EMPTY
+            ),
+        ]
+        return [problem for wrong, problem in found if wrong]
+
+
+def percentile(ascending: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` of all values do not exceed (nearest rank)."""
+    return ascending[max(math.ceil(share * len(ascending)) - 1, 0)] if ascending else None
+
+
+def as_json(facts: Facts) -> dict[str, Any]:
+    return {
+        "events": facts.events,
+        "accepted": facts.accepted,
+        "leads": facts.leads,
+        "handoffs": dict(facts.handoffs),
+        "stages": dict(facts.stages),
+        "latency_ms": _milliseconds(facts.steady),
+        "latency_bulk_ms": _milliseconds(facts.bulk),
+        "dead_letters": facts.dead_letters,
+        "repeated_deliveries": facts.repeated_deliveries,
+        "audit": dict(facts.audit),
+        "restarts": dict(facts.restarts),
+        "bulk_seconds": round(facts.bulk.through_seconds, 1),
+        "parts": facts.parts,
+        "lost": facts.lost,
+        "problems": facts.problems(),
+    }
+
+
+def as_table(facts: Facts) -> Table:
+    table = Table(show_header=False, title="Summary", title_justify="left")
+    bulk, steady = facts.bulk, facts.steady
+    for name, value in (
+        ("parts", facts.parts),
+        ("events", f"{facts.events:,} sent, {facts.accepted:,} accepted, {facts.in_topic:,} in the log"),
+        ("leads", f"{facts.leads:,}, visitors who stayed anonymous included"),
+        ("stages", _counts(facts.stages)),
+        ("hand-offs", _counts(facts.handoffs)),
+        (
+            "bulk",
+            f"{bulk.events:,} events sent in {bulk.sent_seconds:.1f} s, through in {bulk.through_seconds:.1f} s "
+            f"({bulk.events / bulk.through_seconds:,.0f}/s)",
+        ),
+        ("latency, steady", f"{_in_words(steady)} at {steady.events / steady.sent_seconds:,.0f} events/s"),
+        ("latency, bulk", f"{_in_words(bulk)}: mostly waiting in the queue that the speed-up makes"),
+        ("audit", _counts(facts.audit)),
+        ("dead letters", str(facts.dead_letters)),
+        ("lost", str(facts.lost)),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _milliseconds(phase: Phase) -> dict[str, float | int | None]:
+    points = {"p50": percentile(phase.latencies, 0.5), "p99": percentile(phase.latencies, 0.99)}
+    rounded = {name: None if value is None else round(value * 1000, 1) for name, value in points.items()}
+    return {**rounded, "handoffs": len(phase.latencies)}
+
+
+def _in_words(phase: Phase) -> str:
+    figures = _milliseconds(phase)
+    return f"event to hand-off p50 {figures['p50']} ms, p99 {figures['p99']} ms ({figures['handoffs']} hand-offs)"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return "  ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

@@ -1,0 +1,54 @@
+"""A lead's score in words, in Japanese or English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+WORDS = {
+    "ja": {
+        "stage": "段階",
+        "owner": "担当",
+        "nobody": "なし",
+        "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
+        "part": "  {points:+8.1f}  {label}({times}回)",
+        "held": "営業には渡しません: {label}",
+        "missing": "「{stage}」に進むには(いずれか、または組み合わせ):",
+        "leaf": "  - {label}",
+        "numbers": "(現在 {value}、必要 {wanted})",
+    },
+    "en": {
+        "stage": "Stage",
+        "owner": "Owner",
+        "nobody": "nobody",
+        "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
+        "part": "  {points:+8.1f}  {label} ({times}×)",
+        "held": "Not passed to sales: {label}",
+        "missing": "What is missing for “{stage}” (any of these, or together):",
+        "leaf": "  - {label}",
+        "numbers": " (now {value}, wanted {wanted})",
+    },
+}
+
+
+def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, str]) -> Iterator[str]:
+    """Lines about `lead`, an answer of GET /v1/leads/{id}; `stage_labels` by stage id."""
+    words, score, owner = WORDS[language], lead["score"], lead["owner"]
+    who = " / ".join(part for part in (owner["department"], owner["team"], owner["person"]) if part)
+    yield f"{lead['lead_id']}  {lead['contact']['name'] or ''}  {lead['company'] or ''}".rstrip()
+    yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
+    yield words["score"].format(**score, level=lead["level"])
+    for part in sorted(score["contributions"], key=lambda part: -abs(part["points"])):
+        label = (part["label"] or {}).get(language) or part["rule"]
+        yield words["part"].format(points=part["points"], label=label, times=part["times"])
+    if lead["held"]:
+        yield words["held"].format(label=lead["held"]["label"][language])
+    for stage, parts in lead["missing"].items():
+        unmet = [part for part in parts if not part["met"]]
+        if unmet:
+            yield words["missing"].format(stage=stage_labels.get(stage, stage))
+        for part in unmet:
+            numbers = isinstance(part["value"], int | float) and not isinstance(part["value"], bool)
+            yield words["leaf"].format(label=part["label"][language]) + (
+                words["numbers"].format(**part) if numbers else ""
+            )
