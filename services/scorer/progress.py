@@ -64,11 +64,7 @@ class Progress:
     def stalled(self, seconds: float) -> list[int]:
         """Open partitions with events waiting and none applied for longer than `seconds`."""
         now = self._clock()
-        return [
-            partition
-            for partition, seen in self._seen.items()
-            if seen.waiting and now - seen.since > seconds
-        ]
+        return [partition for partition, seen in self._seen.items() if seen.waiting and now - seen.since > seconds]
 
 
 class Watch:
