@@ -1,0 +1,193 @@
+"""Transition criteria (domain C2): does a condition hold for a lead, and which of its parts made it so.
+
+Conditions are compiled once per playbook; a test then costs one call per part, some ten thousand leads a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.playbook import Playbook
+from shared.playbook.checks import compile_check
+from shared.playbook.conditions import (
+    AllOf,
+    AnyOf,
+    AttributeAtLeast,
+    FieldIs,
+    LeadCondition,
+    LevelAtLeast,
+    NotOf,
+    SignalIs,
+    SomeOf,
+    TotalOver,
+)
+from shared.scores import ScoreRecord, Signal, to_micro, to_points
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What criteria look at. Points are micro-points; signals not shown after `since` do not count."""
+
+    signals: Mapping[str, Signal]
+    total: int
+    attribute: int
+    level: int
+    fields: Mapping[str, Any]
+    since: datetime | None = None
+
+
+class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One part of a condition and how it stands, in words: `reason` holds the met ones, `missing` the others."""
+
+    condition: str
+    met: bool
+    label: dict[str, str]
+    name: str | None = None
+    wanted: Any = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A compiled condition."""
+
+    holds: Callable[[Facts], bool]
+    leaves: Callable[[Facts], list[Leaf]]
+
+    def reason(self, facts: Facts) -> list[Leaf]:
+        """The parts that hold."""
+        return [leaf for leaf in self.leaves(facts) if leaf.met]
+
+    def missing(self, facts: Facts) -> list[Leaf]:
+        """The parts that do not hold yet."""
+        return [leaf for leaf in self.leaves(facts) if not leaf.met]
+
+
+def all_facts(record: ScoreRecord) -> Facts:
+    """Everything known: for what a lead *is* (guards, exclusions, milestones)."""
+    return Facts(
+        record.signals, to_micro(record.highest_total), to_micro(record.attribute), record.level, record.attributes
+    )
+
+
+def facts_since(
+    record: ScoreRecord, line_at: datetime | None, held_until: datetime | None, level_valid_for: timedelta
+) -> Facts:
+    """What counts after a rejection (domain C5): signals and levels shown after `line_at`, totals after `held_until`.
+
+    The day of a level's action is `level_until` less the time for which levels are valid.
+    """
+    facts = all_facts(record)
+    if line_at is None:
+        return facts
+    level_is_new = record.level_until is not None and record.level_until - level_valid_for > line_at
+    return msgspec.structs.replace(
+        facts,
+        since=line_at,
+        level=facts.level if level_is_new else 0,
+        total=facts.total if held_until is None or record.time > held_until else 0,
+    )
+
+
+def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion:  # noqa: PLR0911 - one per kind
+    """`condition` as functions of the facts. The playbook gives the labels."""
+    match condition:
+        case SignalIs():
+            return _signal(condition.signal, playbook)
+        case TotalOver():
+            return _number("total_over", condition.total_over, lambda facts: facts.total, over=True)
+        case AttributeAtLeast():
+            return _number("attribute_at_least", condition.attribute_at_least, lambda facts: facts.attribute)
+        case LevelAtLeast():
+            return _level(condition.level_at_least)
+        case FieldIs():
+            return _field(condition, playbook)
+        case NotOf():
+            return _not(compile_condition(condition.not_, playbook))
+        case AnyOf():
+            return _some(1, [compile_condition(part, playbook) for part in condition.any])
+        case AllOf():
+            return _some(len(condition.all), [compile_condition(part, playbook) for part in condition.all])
+        case SomeOf():
+            return _some(condition.at_least, [compile_condition(part, playbook) for part in condition.of])
+
+
+def _signal(name: str, playbook: Playbook) -> Criterion:
+    label = playbook.signals[name].label.model_dump()
+
+    def holds(facts: Facts) -> bool:
+        signal = facts.signals.get(name)
+        return signal is not None and (facts.since is None or signal.last > facts.since)
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        signal = facts.signals.get(name)
+        value = signal.last if signal else None
+        return [Leaf(condition="signal", name=name, met=holds(facts), value=value, label=label)]
+
+    return Criterion(holds, leaves)
+
+
+def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: bool = False) -> Criterion:
+    limit = to_micro(points)
+    label = {
+        "total_over": {"ja": f"スコア{points:g}点超", "en": f"Score over {points:g}"},
+        "attribute_at_least": {"ja": f"属性スコア{points:g}点以上", "en": f"Attribute score {points:g} or more"},
+    }[kind]
+
+    def holds(facts: Facts) -> bool:
+        return part(facts) > limit if over else part(facts) >= limit
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        value = to_points(part(facts))
+        return [Leaf(condition=kind, met=holds(facts), wanted=points, value=value, label=label)]
+
+    return Criterion(holds, leaves)
+
+
+def _level(wanted: int) -> Criterion:
+    label = {"ja": f"確度{wanted}以上", "en": f"Certainty level {wanted} or higher"}
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        met = facts.level >= wanted
+        return [Leaf(condition="level_at_least", met=met, wanted=wanted, value=facts.level, label=label)]
+
+    return Criterion(lambda facts: facts.level >= wanted, leaves)
+
+
+def _field(condition: FieldIs, playbook: Playbook) -> Criterion:
+    passes, name = compile_check(condition.is_), condition.field
+    label = playbook.fields[name].label.model_dump()
+    wanted = condition.is_.model_dump(exclude_unset=True, by_alias=True)
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        value = facts.fields.get(name)
+        return [Leaf(condition="field", name=name, met=passes(value), wanted=wanted, value=value, label=label)]
+
+    return Criterion(lambda facts: passes(facts.fields.get(name)), leaves)
+
+
+def _not(inner: Criterion) -> Criterion:
+    def leaves(facts: Facts) -> list[Leaf]:
+        return [
+            msgspec.structs.replace(leaf, condition=f"not {leaf.condition}", met=not leaf.met)
+            for leaf in inner.leaves(facts)
+        ]
+
+    return Criterion(lambda facts: not inner.holds(facts), leaves)
+
+
+def _some(count: int, parts: list[Criterion]) -> Criterion:
+    def holds(facts: Facts) -> bool:
+        left = count
+        for part in parts:
+            if part.holds(facts):
+                left -= 1
+                if left <= 0:
+                    return True
+        return False
+
+    return Criterion(holds, lambda facts: [leaf for part in parts for leaf in part.leaves(facts)])

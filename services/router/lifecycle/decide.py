@@ -1,0 +1,143 @@
+"""One decision: a lead, its open hand-off and a score record (or a person's answer) in, what changes out.
+
+The result depends only on the sequence of records and answers; `now` gives nothing but dates of hand-offs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from services.router.lifecycle import handoffs
+from services.router.lifecycle.criteria import Facts, all_facts, facts_since
+from services.router.lifecycle.handoffs import Case, Refusal
+from services.router.lifecycle.model import (
+    Decision,
+    HandOff,
+    HandOffChange,
+    Lead,
+    NotPossible,
+    StageChange,
+    Status,
+)
+from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
+from services.router.lifecycle.stages import Step, walk
+from shared.scores import ScoreRecord
+
+
+def new_lead(lead_id: str, lane: int, rules: Rules) -> Lead:
+    """A lead nobody knows yet: at the first stage, as everybody."""
+    first = rules.first.stage
+    return Lead(lead_id=lead_id, lane=lane, stage=first.id, reached=(first.id,), furthest=first.number)
+
+
+def is_stale(lead: Lead, record: ScoreRecord) -> bool:
+    """A repeated record, or one from before the lead was recycled: must change nothing."""
+    return (record.epoch, record.seq) <= (lead.epoch, lead.score_seq)
+
+
+def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, now: datetime) -> Decision:
+    """What a record changes. The caller leaves stale ones out."""
+    known, counting = facts_of(lead, record, rules)
+    steps, held_by = walk(lead, known, counting, rules)
+    lead = replace(
+        lead,
+        epoch=record.epoch,
+        score_seq=record.seq,
+        held_by=held_by,
+        mql_at=lead.mql_at or _milestone("mql", known, record, rules),
+        sql_at=lead.sql_at or _milestone("sql", known, record, rules),
+    )
+    if not steps:
+        return Decision(lead=lead)
+    if lead.acquired_at is None:
+        trigger = record.trigger
+        lead = replace(lead, acquired_at=record.time, channel=trigger.channel, medium=trigger.medium)
+    lead, stages = _follow(lead, steps, record)
+    case = Case(counting, rules, now, record.historical)
+    lead, changes = handoffs.assign(lead, opened, steps, case)
+    return Decision(lead=lead, stages=stages, handoffs=changes)
+
+
+def facts_of(lead: Lead, record: ScoreRecord, rules: Rules) -> tuple[Facts, Facts]:
+    """All facts, and those that count since the lead was last recycled."""
+    counting = facts_since(record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)
+    return all_facts(record), counting
+
+
+def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, now: datetime) -> Decision:
+    """Raises `NotPossible` unless the hand-off is offered."""
+    _refuse_unless(handoff, Status.OFFERED, "accept")
+    lead, change = handoffs.accept(lead, handoff, person, by, now)
+    return Decision(lead=lead, handoffs=[change])
+
+
+def complete(lead: Lead, handoff: HandOff, by: str, now: datetime) -> Decision:
+    """Raises `NotPossible` unless the hand-off is accepted."""
+    _refuse_unless(handoff, Status.ACCEPTED, "complete")
+    lead, change = handoffs.complete(lead, handoff, by, now)
+    return Decision(lead=lead, handoffs=[change])
+
+
+def reject(lead: Lead, handoff: HandOff, refusal: Refusal, now: datetime, rules: Rules) -> Decision:
+    """The lead goes back to the stage that the playbook names, except a customer, who stays one.
+
+    Raises `NotPossible` unless the hand-off is offered, `KeyError` for a reason code that the playbook lacks."""
+    _refuse_unless(handoff, Status.OFFERED, "reject")
+    lead, change = handoffs.reject(lead, handoff, refusal, now, rules)
+    return Decision(lead=_back(lead, rules, change), stages=_way_back(lead, rules, change), handoffs=[change])
+
+
+def _way_back(lead: Lead, rules: Rules, change: HandOffChange) -> list[StageChange]:
+    target = rules.playbook.rejection.to
+    if lead.stage == target or rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE:
+        return []
+    return [
+        StageChange(
+            lead_id=lead.lead_id, seq=lead.seq + 1, source=lead.stage, target=target, at=change.at, reason=change.reason
+        )
+    ]
+
+
+def _back(lead: Lead, rules: Rules, change: HandOffChange) -> Lead:
+    moves = _way_back(lead, rules, change)
+    if not moves:
+        return lead
+    reached = lead.reached if moves[0].target in lead.reached else (*lead.reached, moves[0].target)
+    return replace(lead, stage=moves[0].target, seq=moves[0].seq, reached=reached)
+
+
+def _follow(lead: Lead, steps: list[Step], record: ScoreRecord) -> tuple[Lead, list[StageChange]]:
+    changes, reached, furthest = [], list(lead.reached), lead.furthest
+    for number, step in enumerate(steps, start=lead.seq + 1):
+        stage = step.target.stage
+        changes.append(
+            StageChange(
+                lead_id=lead.lead_id,
+                seq=number,
+                source=step.source,
+                target=stage.id,
+                at=record.time,
+                reason=step.reason,
+                historical=record.historical,
+            )
+        )
+        if stage.id not in reached:
+            reached.append(stage.id)
+        furthest = max(furthest, stage.number)
+    target = steps[-1].target.stage.id
+    lead = replace(lead, stage=target, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps))
+    return lead, changes
+
+
+def _milestone(name: Literal["mql", "sql"], facts: Facts, record: ScoreRecord, rules: Rules) -> datetime | None:
+    criterion = rules.milestones.get(name)
+    return record.time if criterion is not None and criterion.holds(facts) else None
+
+
+def _refuse_unless(handoff: HandOff, status: Status, verb: str) -> None:
+    if handoff.status is not status:
+        who = f" by {handoff.person or handoff.team}" if handoff.status is Status.ACCEPTED else ""
+        raise NotPossible(f"cannot {verb}: the hand-off is {handoff.status.value}{who}, not {status.value}")

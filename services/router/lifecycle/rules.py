@@ -1,0 +1,61 @@
+"""The playbook, compiled for deciding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.router.lifecycle.criteria import Criterion, compile_condition
+from services.router.lifecycle.deadlines import WorkCalendar
+from services.router.lifecycle.territory import Territories
+from shared.playbook import Playbook
+from shared.playbook.schema import Stage
+from shared.playbook.values import WorkingTime
+
+LAST_STAGE_BEFORE_SALES = 4
+"""Up to here a lead may still be excluded; from the next one on, signals are what sales people report."""
+
+LAST_PROSPECT_STAGE = 6
+"""Whoever is further is a customer, and stays one when a hand-off is rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """A stage, its place on the way (`rank`), and its compiled conditions."""
+
+    stage: Stage
+    rank: tuple[int, int]
+    when: Criterion | None
+    respond: tuple[tuple[Criterion | None, WorkingTime], ...]
+
+
+class Rules:
+    """What the lifecycle asks of a playbook. Raises `ValueError` naming what it cannot work with."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        ownerless = [stage.id for stage in playbook.stages[1:] if stage.owner is None]
+        if ownerless:
+            raise ValueError(
+                f"stages {ownerless} have no owner; every stage but the first needs one, so that no lead is lost"
+            )
+        self.playbook = playbook
+        rules = [_stage_rule(index, stage, playbook) for index, stage in enumerate(playbook.stages)]
+        self.stages = {rule.stage.id: rule for rule in rules}
+        self.first = rules[0]
+        self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
+        self.exclusions = [rule for rule in rules if rule.stage.excluded]
+        self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
+        self.milestones = {name: compile_condition(when, playbook) for name, when in playbook.milestones.items()}
+        self.territories = Territories(playbook)
+        self.calendars = {id: WorkCalendar(d.hours, playbook.zone) for id, d in playbook.departments.items()}
+
+
+def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
+    return StageRule(
+        stage=stage,
+        rank=(stage.number, index),
+        when=None if stage.when is None else compile_condition(stage.when, playbook),
+        respond=tuple(
+            (None if rule.when is None else compile_condition(rule.when, playbook), rule.within)
+            for rule in stage.respond
+        ),
+    )

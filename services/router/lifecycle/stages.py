@@ -1,0 +1,95 @@
+"""Which stages a lead goes through because of one score record (domain C1, C2, C6, C7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.router.lifecycle.criteria import Facts, Leaf
+from services.router.lifecycle.model import Lead
+from services.router.lifecycle.rules import LAST_STAGE_BEFORE_SALES, Rules, StageRule
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one stage into the next, and why."""
+
+    source: str
+    target: StageRule
+    reason: list[Leaf]
+
+    @property
+    def reported(self) -> bool:
+        """Sales people reported it: somebody is evidently working the lead."""
+        return self.target.stage.number > LAST_STAGE_BEFORE_SALES and any(
+            leaf.condition == "signal" for leaf in self.reason
+        )
+
+
+def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[Step], str | None]:
+    """The steps of a lead, in order, and the guard that holds it back (None: nothing does).
+
+    Forward only, to every further stage whose condition holds and whose `after` the lead has been at; so one record
+    can lead over several stages. Into an exclusion from anywhere before sales, and back when its condition has gone.
+    `known` are all facts (what the lead is), `counting` those since it was last recycled (what it did).
+    """
+    guard = next((guard.id for guard, criterion in rules.guards if criterion.holds(known)), None)
+    view = _View(known, counting, guard is not None, rules)
+    steps: list[Step] = []
+    current, reached, held = rules.stages[lead.stage], {*lead.reached, lead.stage}, None
+    if current.stage.excluded and current.when and not current.when.holds(known):
+        back = rules.stages[current.stage.after] if current.stage.after else rules.first
+        # Why it ended: none of the parts of its condition holds any more.
+        steps.append(Step(current.stage.id, back, current.when.missing(known)))
+        current = back
+    while not current.stage.excluded:
+        found, blocked = _next(current, reached, view)
+        held = held or (guard if blocked else None)
+        if found is None or found.when is None:
+            break
+        facts = known if found.stage.excluded else counting
+        steps.append(Step(current.stage.id, found, found.when.reason(facts)))
+        current = found
+        reached.add(found.stage.id)
+    return steps, None if current.stage.excluded else held
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    known: Facts
+    counting: Facts
+    guarded: bool
+    rules: Rules
+
+
+def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule | None, bool]:
+    """The next stage to enter, and whether a guard closed one on the way there."""
+    if current.stage.number <= LAST_STAGE_BEFORE_SALES:
+        for rule in view.rules.exclusions:
+            if _is_open(rule, reached, view.known):
+                return rule, False
+    blocked = False
+    for rule in view.rules.way:
+        if rule.rank > current.rank and _is_open(rule, reached, view.counting):
+            if not (rule.stage.guarded and view.guarded):
+                return rule, blocked
+            blocked = True
+    return None, blocked
+
+
+def _is_open(rule: StageRule, reached: set[str], facts: Facts) -> bool:
+    after = rule.stage.after
+    return (after is None or after in reached) and rule.when is not None and rule.when.holds(facts)
+
+
+def missing(lead: Lead, counting: Facts, rules: Rules) -> dict[str, list[Leaf]]:
+    """What would take the lead further (domain N4): by stage that it may enter next, the parts not met yet."""
+    current = rules.stages[lead.stage]
+    reached = {*lead.reached, lead.stage}
+    if current.stage.excluded:
+        return {}
+    return {
+        rule.stage.id: rule.when.missing(counting)
+        for rule in rules.way
+        if rule.rank > current.rank and rule.when and (rule.stage.after is None or rule.stage.after in reached)
+        if not rule.when.holds(counting)
+    }
