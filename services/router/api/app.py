@@ -1,0 +1,30 @@
+"""The router's HTTP API, from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+from services.router.api import audit, errors, handoffs, kpi, leads, operations
+from services.router.ledger import Ledger
+from services.router.status import Watch
+from shared.keys import KeyRing
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_app(ledger: Ledger, keys: KeyRing, watch: Watch, lifespan: Lifespan | None = None) -> FastAPI:
+    app = FastAPI(
+        title="Tasuki router",
+        description="Leads, their stages and hand-offs. Times are UTC; errors are JSON with `code` and `message`.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
+    errors.install(app)
+    for module in (leads, handoffs, kpi, audit, operations):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,126 @@
+"""GET /v1/leads: what is known about a lead, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.router import repository
+from services.router.api import schemas
+from services.router.api.auth import Reader
+from services.router.api.errors import ApiError, responses
+from services.router.api.state import LedgerHere
+from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.decide import facts_of
+from services.router.lifecycle.model import Lead
+from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.stages import missing
+from services.router.messages import BANT, contact_data, frozen_score, stage_name
+from services.router.tables import contacts, handoff_changes, leads, stage_changes
+from shared.identity import known_identity
+from shared.scores import ScoreRecord, decode_score
+
+router = APIRouter(prefix="/v1/leads", tags=["leads"])
+_decode_reason = msgspec.json.Decoder(list[Leaf]).decode
+
+
+@router.get("", response_model=schemas.LeadPage, responses=responses())
+async def list_leads(  # noqa: PLR0913, PLR0917 - each parameter is one of the query's
+    _: Reader,
+    ledger: LedgerHere,
+    stage: Annotated[str | None, Query(description="id of a stage")] = None,
+    department: Annotated[str | None, Query(description="owner")] = None,
+    min_score: Annotated[float | None, Query(description="total points at least")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(description="of the page before")] = None,
+) -> Any:
+    """Leads in order of their ids."""
+    query = select(leads).order_by(leads.c.lead_id).limit(limit + 1)
+    for given, condition in (
+        (stage, leads.c.stage == stage),
+        (department, leads.c.department == department),
+        (min_score, leads.c.total >= min_score),
+        (cursor, leads.c.lead_id > cursor),
+    ):
+        query = query if given is None else query.where(condition)
+    async with ledger.engine.connect() as connection:
+        rows = (await connection.execute(query)).mappings().all()
+    page = [{**row, "owner": {name: row[name] for name in ("department", "team", "person")}} for row in rows[:limit]]
+    return {"leads": page, "cursor": page[-1]["lead_id"] if len(rows) > limit else None}
+
+
+@router.get("/{id}", response_model=schemas.LeadDetail, responses=responses(404))
+async def read_lead(id: str, _: Reader, ledger: LedgerHere) -> Any:
+    """One lead, by lead id, user id or e-mail address."""
+    async with ledger.engine.connect() as connection:
+        lead, record = await _find(connection, id)
+        contact = (await repository.contacts_of(connection, [lead.lead_id])).get(lead.lead_id, {})
+        opened, _frozen = await repository.open_handoffs(connection, [lead.lead_id])
+    rules = ledger.rules
+    _known, counting = facts_of(lead, record, rules)
+    detail = {
+        **msgspec.structs.asdict(lead),
+        "stage": stage_name(lead.stage, rules.playbook),
+        "owner": {"department": lead.department, "team": lead.team, "person": lead.person},
+        "held": _held(lead, rules),
+        "score": {**msgspec.to_builtins(frozen_score(record, rules.playbook)), "at": record.time},
+        "level": record.level,
+        "level_until": record.level_until,
+        "handoff": opened.get(lead.lead_id),
+        "bant": {point: _shown(f"bant_{point}", record) for point in BANT},
+        "contact": contact_data(contact),
+        "company": contact.get("company.name"),
+        "attributes": record.attributes,
+        "signals": {name: signal.last for name, signal in record.signals.items()},
+        "missing": missing(lead, counting, rules),
+        "playbook": record.playbook,
+    }
+    return msgspec.to_builtins(detail)
+
+
+@router.get("/{id}/timeline", response_model=schemas.Timeline, responses=responses(404))
+async def read_timeline(id: str, _: Reader, ledger: LedgerHere) -> Any:
+    """Stage changes and changes of hand-offs, in the order in which they happened."""
+    async with ledger.engine.connect() as connection:
+        lead, _record = await _find(connection, id)
+        moments = [
+            {**row, "kind": kind, "reason": msgspec.to_builtins(_decode_reason(row["reason"]))}
+            for kind, table in (("stage", stage_changes), ("handoff", handoff_changes))
+            for row in (await connection.execute(select(table).where(table.c.lead_id == lead.lead_id))).mappings()
+        ]
+    return {"lead_id": lead.lead_id, "moments": sorted(moments, key=lambda moment: moment["seq"])}
+
+
+async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord]:
+    """Raises `ApiError` 404."""
+    found = await _row(connection, known_identity(id))
+    if found is None and "@" in id:
+        # A lead with a user id of its own, whose e-mail address is contact data.
+        by_mail = select(contacts.c.lead_id).where(
+            contacts.c.field == "email", func.lower(contacts.c.value) == id.strip().lower()
+        )
+        lead_id = await connection.scalar(by_mail.order_by(contacts.c.at.desc()).limit(1))
+        found = await _row(connection, lead_id) if lead_id else None
+    if found is None:
+        raise ApiError(404, "not_found", f"no lead has the id or e-mail address '{id}'")
+    return repository.lead_of(found), decode_score(found["score"])
+
+
+async def _row(connection: AsyncConnection, lead_id: str) -> Any:
+    if "\0" in lead_id:
+        return None
+    return (await connection.execute(select(leads).where(leads.c.lead_id == lead_id))).mappings().one_or_none()
+
+
+def _held(lead: Lead, rules: Rules) -> dict[str, Any] | None:
+    label = next((guard.label.model_dump() for guard, _ in rules.guards if guard.id == lead.held_by), None)
+    return {"guard": lead.held_by, "label": label} if label else None
+
+
+def _shown(name: str, record: ScoreRecord) -> Any:
+    signal = record.signals.get(name)
+    return signal.first if signal else None

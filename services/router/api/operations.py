@@ -1,0 +1,65 @@
+"""/healthz, /readyz and /metrics: for operators, without a token and without personal data."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy import func, select
+
+from services.router.api.errors import ErrorBody
+from services.router.api.state import LedgerHere
+from services.router.ledger import Ledger
+from services.router.lifecycle.model import Status
+from services.router.metrics import RouterMetrics
+from services.router.tables import handoffs, outbox
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    status: str = Field(examples=["ok"])
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Health:
+    """The process lives."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz", response_model=Health, responses={503: {"model": ErrorBody, "description": "not ready, and why"}}
+)
+async def readyz(request: Request, response: Response) -> Health | ErrorBody:
+    """Whether it can do its job now."""
+    problems = request.app.state.watch.status.problems
+    if not problems:
+        return Health(status="ok")
+    response.status_code = 503
+    return ErrorBody(code="not_ready", message="; ".join(problems))
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(request: Request, ledger: LedgerHere) -> Response:
+    """Prometheus."""
+    known: RouterMetrics = request.app.state.watch.metrics
+    await _refresh(known, ledger)
+    return Response(generate_latest(known.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _refresh(known: RouterMetrics, ledger: Ledger) -> None:
+    """What only the database knows, asked when somebody wants to see it."""
+    counted = select(handoffs.c.receiver, handoffs.c.status, func.count()).group_by("receiver", "status")
+    overdue = (
+        select(handoffs.c.receiver, func.count())
+        .where(handoffs.c.status == Status.OFFERED, handoffs.c.respond_by < ledger.clock.now())
+        .group_by("receiver")
+    )
+    async with ledger.engine.connect() as connection:
+        known.outbox_depth.set(await connection.scalar(select(func.count()).select_from(outbox)) or 0)
+        known.handoffs.clear()
+        for department, status, count in await connection.execute(counted):
+            known.handoffs.labels(department, status).set(count)
+        known.overdue.clear()
+        for department, count in await connection.execute(overdue):
+            known.overdue.labels(department).set(count)

@@ -1,0 +1,228 @@
+"""What the API answers. Times are UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+Label = dict[str, str]
+
+
+class Part(BaseModel):
+    """One part of a transition criterion and how it stands."""
+
+    condition: str = Field(description="signal, total_over, attribute_at_least, level_at_least, field, rejected")
+    met: bool
+    label: Label = Field(description="in Japanese (ja) and English (en)")
+    name: str | None = Field(None, description="of the signal, field or rejection reason")
+    wanted: Any = Field(None, description="what the criterion asks for")
+    value: Any = Field(None, description="what it is now")
+
+
+class Owner(BaseModel):
+    """Who is responsible for a lead now."""
+
+    department: str | None = Field(description="none before contact data is obtained")
+    team: str | None
+    person: str | None
+
+
+class Held(BaseModel):
+    """Why a lead is not passed on to sales."""
+
+    guard: str
+    label: Label
+
+
+class Contribution(BaseModel):
+    """What one rule adds; all of them add up to the total."""
+
+    rule: str
+    dimension: str = Field(description="attribute or behaviour")
+    points: float
+    times: int
+    last: datetime | None = None
+    label: Label | None = None
+
+
+class Score(BaseModel):
+    """The lead's points at the time of its latest event."""
+
+    total: float
+    attribute: float
+    behaviour: float
+    highest_total: float = Field(description="since the record before: what criteria compare")
+    at: datetime
+    contributions: list[Contribution]
+
+
+class StageInfo(BaseModel):
+    id: str
+    number: int = Field(description="1 to 8 of the revenue model")
+    label: Label
+
+
+class Contact(BaseModel):
+    """What one needs to call. Personal data."""
+
+    name: str | None = None
+    title: str | None = None
+    department: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    prefecture: str | None = None
+
+
+class HandOffInfo(BaseModel):
+    """A hand-off as it stands now."""
+
+    handoff_id: str
+    lead_id: str
+    status: str = Field(
+        description="waiting, offered, accepted, completed, rejected, expired, returned, withdrawn, merged"
+    )
+    giver: str = Field(serialization_alias="from", description="department that is responsible until it is accepted")
+    receiver: str = Field(serialization_alias="to", description="department that is to take the lead over")
+    team: str
+    person: str | None
+    stage: str
+    offered_at: datetime
+    respond_by: datetime | None = Field(description="by when the receiver must respond")
+    priority: str = Field(description="high where the answer is due within working hours")
+    reject_reason: str | None
+
+
+class LeadBrief(BaseModel):
+    """A lead in a list."""
+
+    lead_id: str
+    stage: str
+    owner: Owner
+    total: float
+    held_by: str | None
+    channel: str | None
+    medium: str | None
+    score_at: datetime
+
+
+class LeadDetail(BaseModel):
+    """Everything about one lead."""
+
+    lead_id: str
+    stage: StageInfo
+    reached: list[str] = Field(description="stages it has been at")
+    owner: Owner
+    held: Held | None
+    score: Score
+    level: int = Field(description="certainty level (確度), 0 is unclassified")
+    level_until: datetime | None
+    handoff: HandOffInfo | None = Field(description="the open one")
+    bant: dict[str, datetime | None] = Field(description="when each of the four points was confirmed")
+    contact: Contact
+    company: str | None
+    attributes: dict[str, Any]
+    signals: dict[str, datetime] = Field(description="when each signal was last shown")
+    channel: str | None
+    medium: str | None
+    acquired_at: datetime | None
+    mql_at: datetime | None
+    sal_at: datetime | None
+    sql_at: datetime | None
+    missing: dict[str, list[Part]] = Field(description="what would take it further, by stage")
+    playbook: str
+
+
+class LeadPage(BaseModel):
+    leads: list[LeadBrief]
+    cursor: str | None = Field(description="give it back for the next page; none: this was the last one")
+
+
+class Moment(BaseModel):
+    """A stage change or a change of a hand-off."""
+
+    seq: int = Field(description="order of what happened to this lead")
+    at: datetime
+    kind: str = Field(description="stage or handoff")
+    reason: list[Part]
+    source: str | None = Field(None, serialization_alias="from", description="stage left")
+    target: str | None = Field(None, serialization_alias="to", description="stage entered")
+    historical: bool | None = None
+    handoff_id: str | None = None
+    status: str | None = None
+    by: str | None = Field(None, description="name of the token that answered")
+    note: str | None = None
+
+
+class Timeline(BaseModel):
+    lead_id: str
+    moments: list[Moment]
+
+
+class HandOffPage(BaseModel):
+    handoffs: list[HandOffInfo]
+    cursor: str | None = Field(description="give it back for the next page; none: this was the last one")
+
+
+class Acceptance(BaseModel):
+    """Body of an acceptance; may be left out."""
+
+    person: str | None = Field(None, max_length=200, description="who of the team takes it")
+
+
+class RejectionBody(BaseModel):
+    """Body of a rejection."""
+
+    reason: str = Field(description="a reason code of the playbook, such as no_need")
+    note: str | None = Field(None, max_length=2000)
+
+
+class ChannelRow(BaseModel):
+    """Leads acquired by one channel and medium, and what became of them."""
+
+    channel: str | None
+    medium: str | None
+    leads: int
+    prospects: int = Field(description="reached stage 4 or further")
+    won: int = Field(description="deals won")
+    amount: Decimal
+
+
+class DealsOf(BaseModel):
+    person: str | None = Field(description="none: not told")
+    won: int
+    amount: Decimal
+
+
+class DepartmentRow(BaseModel):
+    department: str
+    offered: int = Field(description="hand-offs ever offered to it")
+    accepted: int
+    rejected: int
+    completed: int
+    open: int
+
+
+class Departments(BaseModel):
+    departments: list[DepartmentRow]
+    inside_sales: list[DealsOf] = Field(description="deals won by the inside-sales person who passed the lead")
+    field_sales: list[DealsOf] = Field(description="deals won by the field-sales person")
+
+
+class FunnelRow(BaseModel):
+    stage: str
+    number: int
+    label: Label
+    now: int = Field(description="leads at this stage now")
+    ever: int = Field(description="leads that have been at it or further (excluded: at it)")
+    conversion: float | None = Field(description="share of those that went on to the next stage of the way")
+
+
+class Audit(BaseModel):
+    """The first two must be empty, always."""
+
+    without_owner: list[str] = Field(description="leads with contact data that nobody is responsible for")
+    with_two_handoffs: list[str] = Field(description="leads with more than one open hand-off")
+    overdue: list[HandOffInfo] = Field(description="offered, and the deadline has passed")

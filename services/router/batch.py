@@ -1,0 +1,103 @@
+"""A batch of what was read, and what it comes to: rows for one database transaction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.router.contact import ContactDatum
+from services.router.deals import Deal
+from services.router.lifecycle.decide import decide, is_stale, new_lead
+from services.router.lifecycle.model import OPEN, Decision, HandOff, Lead, Status
+from services.router.lifecycle.rules import Rules
+from services.router.messages import HandOffMessage
+from services.router.outbox import OutboxRow
+from shared.clock import Clock
+from shared.scores import ScoreRecord
+
+Row = tuple[Any, ...]
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A score record as it came, and where from."""
+
+    lane: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Iterable[tuple[str, bytes]]
+    record: ScoreRecord
+
+
+@dataclass(slots=True)
+class Batch:
+    """Contact data is complete up to the position of each score. `offsets`: place → (expected, next)."""
+
+    contacts: list[ContactDatum] = field(default_factory=list)
+    scores: list[Received] = field(default_factory=list)
+    dead: list[OutboxRow] = field(default_factory=list)
+    offsets: dict[Place, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Known:
+    """What the ledger holds about the leads of a batch."""
+
+    leads: dict[str, Lead]
+    opened: dict[str, HandOff]
+    frozen: dict[str, HandOffMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and the score record that led to it."""
+
+    decision: Decision
+    received: Received
+
+
+@dataclass(slots=True)
+class Rows:
+    """What a transaction writes. Of each lead and hand-off only the last state is written."""
+
+    leads: dict[str, Row] = field(default_factory=dict)
+    stages: list[Row] = field(default_factory=list)
+    handoffs: dict[str, Row] = field(default_factory=dict)
+    handoff_changes: list[Row] = field(default_factory=list)
+    deals: dict[tuple[str, str], Deal] = field(default_factory=dict)
+    outbox: list[OutboxRow] = field(default_factory=list)
+
+
+def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+    """Decide each record in order; `known` follows. Stale records decide nothing."""
+    decided = []
+    for received in scores:
+        record = received.record
+        lead = known.leads.get(record.lead_id) or new_lead(record.lead_id, received.lane, rules)
+        if is_stale(lead, record):
+            continue
+        clock.witness(record.time)
+        decision = decide(lead, known.opened.get(record.lead_id), record, rules, clock.now())
+        known.leads[record.lead_id] = decision.lead
+        for change in decision.handoffs:
+            if change.handoff.status in OPEN:
+                known.opened[record.lead_id] = change.handoff
+            else:
+                known.opened.pop(record.lead_id, None)
+        decided.append(Decided(decision, received))
+    return decided
+
+
+def offered_leads(decided: Iterable[Decided]) -> list[str]:
+    """Leads whose contact data a new hand-off needs."""
+    return sorted(
+        {
+            item.received.record.lead_id
+            for item in decided
+            for change in item.decision.handoffs
+            if change.handoff.status is Status.OFFERED
+        }
+    )

@@ -1,0 +1,192 @@
+"""The one place where the router is put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import uvicorn
+import uvloop
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from services.router.api.app import build_app
+from services.router.consumer import Consumer, kafka_consumer
+from services.router.intake import Intake
+from services.router.ledger import Ledger
+from services.router.lifecycle.rules import Rules
+from services.router.migrate import refuse_other_schema
+from services.router.notices import listen
+from services.router.relay import Relay, lane_producer
+from services.router.settings import ClockKind, RouterSettings
+from services.router.status import Watch
+from services.router.tables import handoffs, leads
+from shared.clock import Clock, EventClock, SystemClock
+from shared.kafka import client_options, unreachable
+from shared.keys import KeyRing
+from shared.playbook import Playbook, PlaybookError, load_playbook
+from shared.settings import ConfigurationError, load_settings
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 10
+
+
+def serve() -> None:
+    """Runs until SIGTERM or SIGINT. Exits with a message where configuration, Kafka, Postgres, a topic or a table is
+    missing, and with 1 when the consumer or the relay fails: a supervisor starts it again."""
+    try:
+        settings = load_settings(RouterSettings)
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        failed = uvloop.run(run(settings))
+    except (ConfigurationError, PlaybookError) as error:
+        sys.exit(f"tasuki router: {error}")
+    if failed:
+        sys.exit(1)
+
+
+async def run(settings: RouterSettings) -> bool:
+    """Whether something failed after the start. Raises `ConfigurationError` before the port is opened."""
+    playbook = load_playbook(settings.playbook)
+    try:
+        rules = Rules(playbook)
+    except ValueError as error:
+        raise ConfigurationError(f"the playbook cannot be used: {error}") from error
+    options = client_options(settings)
+    engine = create_async_engine(settings.database_url, pool_size=10, pool_pre_ping=True)
+    try:
+        await _check_everything(settings, playbook, options, engine)
+        clock = await _clock(settings, engine)
+        return await _serve(settings, Ledger(engine, rules, settings.topics, clock), options)
+    finally:
+        await engine.dispose()
+
+
+async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, Any]) -> bool:
+    watch = Watch()
+    relay = Relay(
+        ledger.engine,
+        lambda: consumer.lanes,
+        partial(lane_producer, options, f"{settings.group}-relay"),
+        watch,
+    )
+    consumer = Consumer(
+        kafka_consumer(options, settings.group, settings.router_batch_records),
+        ledger,
+        Intake(ledger.rules, settings.topics, watch.metrics),
+        watch,
+        relay.wake.set,
+    )
+    failures: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        def end(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                failures.append(task.get_name())
+                log.error("the %s failed; the router ends", task.get_name(), exc_info=task.exception())
+                server.should_exit = True
+
+        tasks = [
+            _start("consumer", consumer.run(), end),
+            _start("relay", relay.run(), end),
+            _start("notices", listen(settings.database_url, relay.wake.set), end),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_app(ledger, KeyRing(settings.key_entries()), watch, lifespan),
+            host=settings.host,
+            port=settings.router_port,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,  # lead ids and e-mail addresses in paths do not belong into logs
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            lifespan="on",
+        )
+    )
+    await server.serve()
+    return bool(failures)
+
+
+def _start(name: str, work: Coroutine[Any, Any, None], end: Any) -> asyncio.Task[None]:
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(end)
+    return task
+
+
+async def _check_everything(
+    settings: RouterSettings, playbook: Playbook, options: dict[str, Any], engine: AsyncEngine
+) -> None:
+    """Raises one `ConfigurationError` with all that is wrong."""
+    found = await asyncio.gather(
+        _check_kafka(settings, playbook, options), _check_database(playbook, engine), return_exceptions=True
+    )
+    problems = [item for item in found if isinstance(item, BaseException)]
+    for problem in problems:
+        if not isinstance(problem, ConfigurationError):
+            raise problem
+    if problems:
+        raise ConfigurationError("\n".join(str(problem) for problem in problems))
+
+
+async def _check_kafka(settings: RouterSettings, playbook: Playbook, options: dict[str, Any]) -> None:
+    topics = settings.topics
+    wanted = [topics.events, topics.scores, topics.stages, topics.dead_letters]
+    wanted += [topics.handoffs(department) for department in playbook.departments]
+    admin = AIOKafkaAdminClient(**options)
+    try:
+        await admin.start()
+        known = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    except KafkaConnectionError as error:
+        raise unreachable(options) from error
+    finally:
+        await admin.close()
+    missing = [topic for topic in wanted if topic not in known]
+    if missing:
+        raise ConfigurationError(f"topics are missing ({', '.join(missing)}): run `tasuki topics create`")
+    if known[topics.events] != known[topics.scores]:
+        raise ConfigurationError(
+            f"{topics.events} has {known[topics.events]} partitions, {topics.scores} has {known[topics.scores]}: they "
+            "must agree, as a lead lives in one partition of both; make them anew with `tasuki topics create`"
+        )
+
+
+async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:
+    await refuse_other_schema(engine)
+    stages = {stage.id for stage in playbook.stages}
+    async with engine.connect() as connection:
+        used = set(await connection.scalars(select(leads.c.stage).distinct()))
+        owners = set(await connection.scalars(select(leads.c.department).distinct())) - {None}
+        owners |= set(await connection.scalars(select(handoffs.c.receiver).distinct()))
+    unknown = sorted(used - stages) + sorted(owners - set(playbook.departments))
+    if unknown:
+        raise ConfigurationError(
+            f"leads are at stages or with departments that the playbook {playbook.id} does not have: "
+            f"{', '.join(unknown)}; add them to it"
+        )
+
+
+async def _clock(settings: RouterSettings, engine: AsyncEngine) -> Clock:
+    if settings.clock is ClockKind.WALL:
+        return SystemClock()
+    async with engine.connect() as connection:
+        latest = await connection.scalar(select(func.max(leads.c.score_at)))
+    return EventClock(latest or datetime.min.replace(tzinfo=UTC))

@@ -1,0 +1,214 @@
+"""The consume loop: read, decide and write in one transaction, then go on.
+
+Both topics have the same partitions, and the range assignor gives the same numbers of both to the same member. The
+truth about what has been applied is the table `offsets`; Kafka gets it told afterwards, for lag tools only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy.exc
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from services.router import repository
+from services.router.intake import Intake
+from services.router.ledger import Ledger
+from services.router.repository import OffsetsMoved
+from services.router.status import Watch
+
+log = logging.getLogger(__name__)
+
+TELL_KAFKA_EVERY_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+
+
+class LogRecreated(Exception):
+    """A topic ends before what has been applied of it: it is another topic of the same name."""
+
+
+def kafka_consumer(options: dict[str, Any], group: str, records_at_once: int) -> AIOKafkaConsumer:
+    """A client set up as `Consumer` needs it."""
+    return AIOKafkaConsumer(
+        **options,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=1_000,
+        max_poll_records=records_at_once,
+        # A question about offsets waits behind the long poll on the same connection: 500 ms are felt at each start.
+        fetch_max_wait_ms=200,
+    )
+
+
+class Consumer:
+    """Reads its partitions until cancelled. `lanes` are the partitions it has now; `on_messages` is called after a
+    transaction that left something in the outbox."""
+
+    def __init__(
+        self, kafka: AIOKafkaConsumer, ledger: Ledger, intake: Intake, watch: Watch, on_messages: Callable[[], None]
+    ) -> None:
+        self._kafka, self._ledger, self._intake, self._on_messages = kafka, ledger, intake, on_messages
+        self._metrics, self._status = watch.metrics, watch.status
+        self._topics = (ledger.topics.events, ledger.topics.scores)
+        self.lanes: frozenset[int] = frozenset()
+        self._rebalances, self._opened = 0, 0
+        self._told_at = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled. Raises `LogRecreated`; waits, and tries again, while Postgres is away."""
+        await self._kafka.start()
+        try:
+            self._kafka.subscribe(self._topics, listener=_Rebalance(self))
+            pause = FIRST_PAUSE_SECONDS
+            while True:
+                try:
+                    await self._step()
+                    pause = FIRST_PAUSE_SECONDS
+                except OffsetsMoved as moved:
+                    log.warning("%s; starting again from the ledger", moved)
+                    self._reopen()
+                    await asyncio.sleep(FIRST_PAUSE_SECONDS)
+                except (OSError, sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError) as error:
+                    if not _is_away(error):
+                        raise
+                    self._status.consumer = f"Postgres is away: {type(error).__name__}"
+                    log.warning("Postgres is away (%s); trying again in %.1f s", type(error).__name__, pause)
+                    # What was read is in memory only: it is read again from the ledger's offsets.
+                    self._reopen()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        finally:
+            self._status.consumer = "stopped"
+            await self._kafka.stop()
+
+    async def _step(self) -> None:
+        generation = self._rebalances
+        try:
+            if self._opened != generation:
+                await self._open(generation)
+            fetched = await self._kafka.getmany(timeout_ms=200)
+            positions = await self._positions()
+        except IllegalStateError:  # a partition was taken away between two calls
+            if self._rebalances == generation:
+                raise
+        if self._rebalances != generation:
+            return  # fetched under another assignment: after opening, it is fetched again from the ledger's offsets
+        self._intake.take(*self._by_topic(fetched))
+        batch = self._intake.batch(positions)
+        if batch.offsets:
+            started = time.perf_counter()
+            messages = await self._ledger.apply(batch)
+            self._metrics.batch_seconds.observe(time.perf_counter() - started)
+            self._intake.applied(batch)
+            if messages:
+                self._on_messages()
+        self._hold_back()
+        self._watch_lag()
+        await self._tell_kafka()
+
+    async def _open(self, generation: int) -> None:
+        """Go on where the ledger says, for all partitions assigned."""
+        assigned = self._kafka.assignment()
+        self.lanes = frozenset()
+        places = [(tp.topic, tp.partition) for tp in assigned]
+        async with self._ledger.engine.begin() as connection:
+            offsets = await repository.starting_offsets(connection, places)
+        ends = await self._kafka.end_offsets(list(assigned)) if assigned else {}
+        for place, offset in offsets.items():
+            _refuse_recreated(place, offset, ends[TopicPartition(*place)])
+        if self._rebalances != generation:
+            return
+        for place, offset in offsets.items():
+            self._kafka.seek(TopicPartition(*place), offset)
+        self._intake.start(offsets)
+        self._kafka.resume(*assigned)
+        self.lanes = frozenset(partition for topic, partition in offsets if topic == self._topics[1])
+        self._opened, self._status.consumer = generation, None
+        self._on_messages()  # the lanes' outbox may hold messages of a predecessor
+        log.info("reading partitions %s", sorted(self.lanes))
+
+    def _reopen(self) -> None:
+        self._rebalances += 1
+
+    def rebalanced(self, lanes_lost: bool) -> None:
+        """The assignment changes: whatever is in memory is of no use any more."""
+        self._rebalances += 1
+        if lanes_lost:
+            self.lanes = frozenset()
+            self._status.consumer = "partitions are being assigned"
+
+    def _by_topic(self, fetched: dict[TopicPartition, list[Any]]) -> tuple[dict[int, Any], dict[int, Any]]:
+        events, scores = self._topics
+        return (
+            {tp.partition: records for tp, records in fetched.items() if tp.topic == events},
+            {tp.partition: records for tp, records in fetched.items() if tp.topic == scores},
+        )
+
+    async def _positions(self) -> dict[tuple[str, int], int]:
+        """Positions and not "last record + 1": they also pass what read_committed hides."""
+        return {place: await self._kafka.position(TopicPartition(*place)) for place in self._intake.next}
+
+    def _hold_back(self) -> None:
+        """Fetch no further scores of a partition while some wait for its events."""
+        scores = self._topics[1]
+        paused = self._kafka.paused()
+        for lane, waiting in self._intake.waiting.items():
+            tp = TopicPartition(scores, lane)
+            if waiting and tp not in paused:
+                self._kafka.pause(tp)
+            elif not waiting and tp in paused:
+                self._kafka.resume(tp)
+
+    def _watch_lag(self) -> None:
+        for (topic, partition), applied in self._intake.next.items():
+            end = self._kafka.last_stable_offset(TopicPartition(topic, partition))
+            if end is not None and end >= 0:
+                self._metrics.lag.labels(topic, partition).set(max(0, end - applied))
+
+    async def _tell_kafka(self) -> None:
+        if time.monotonic() - self._told_at < TELL_KAFKA_EVERY_SECONDS or not self._intake.next:
+            return
+        self._told_at = time.monotonic()
+        try:
+            await self._kafka.commit({TopicPartition(*place): offset for place, offset in self._intake.next.items()})
+        except KafkaError as error:
+            # The truth is in Postgres; this only tells lag tools, and is said again in a second.
+            log.info("could not tell Kafka the offsets: %s", type(error).__name__)
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._consumer.rebalanced(lanes_lost=bool(list(revoked)))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._consumer.rebalanced(lanes_lost=False)
+
+
+def _refuse_recreated(place: tuple[str, int], applied: int, end: int) -> None:
+    if applied > end:
+        raise LogRecreated(
+            f"partition {place[1]} of {place[0]} ends at {end}, but {applied} records of it have been applied: "
+            "the topic was made anew; use another database or another TASUKI_TOPIC_PREFIX"
+        )
+
+
+def _is_away(error: Exception) -> bool:
+    """The connection, not what was asked for. SQLSTATE classes: 08 connection, 40 rollback (deadlock), 53 resources,
+    55 lock, 57 operator intervention (shutdown, starting up)."""
+    if not isinstance(error, sqlalchemy.exc.DBAPIError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return error.connection_invalidated or not state or state[:2] in ("08", "40", "53", "55", "57")

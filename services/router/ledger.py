@@ -1,0 +1,119 @@
+"""The ledger: every change of a lead is one Postgres transaction, with its messages and the offsets it came from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.router import repository
+from services.router.batch import Batch, Known, Received, Rows, decide_all, offered_leads
+from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.rules import Rules
+from services.router.outbox import OutboxRow, dead_letter_row
+from services.router.repository import OUTBOX_CHANNEL
+from services.router.scribe import Scribe
+from shared.clock import Clock
+from shared.topics import Topics
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[Lead, HandOff, datetime], Decision]
+
+
+class HandOffUnknown(Exception):
+    """There is no hand-off of this id."""
+
+
+class Ledger:
+    """Applies batches, and answers that people give to hand-offs."""
+
+    def __init__(self, engine: AsyncEngine, rules: Rules, topics: Topics, clock: Clock) -> None:
+        self.engine, self.rules, self.topics, self.clock = engine, rules, topics, clock
+
+    async def apply(self, batch: Batch) -> int:
+        """Apply a batch, all or nothing; returns the number of messages that wait to be sent because of it.
+
+        Raises `OffsetsMoved` when another worker owns one of the partitions, `DBAPIError` or `OSError` when Postgres
+        is away. A score that Postgres refuses goes to the dead letters, and the others are applied."""
+        poison: list[OutboxRow] = []
+        while True:
+            try:
+                return await self._apply(batch, poison)
+            except DBAPIError as error:
+                if error.connection_invalidated or not _is_about_values(error):
+                    raise
+                refused = await self._find_refused(batch)
+                if refused is None:
+                    raise
+                log.warning("Postgres refused the score at offset %d: %s", refused.offset, type(error.orig).__name__)
+                batch.scores.remove(refused)
+                poison.append(self._dead(refused, f"Postgres refused it: {type(error.orig).__name__}"))
+
+    async def _apply(self, batch: Batch, poison: list[OutboxRow]) -> int:
+        async with self.engine.begin() as connection:
+            await repository.advance(connection, batch.offsets)
+            await repository.save_contacts(connection, batch.contacts)
+            rows = await self._decide(connection, batch.scores)
+            rows.outbox.extend((*batch.dead, *poison))
+            await repository.save(connection, rows)
+        return len(rows.outbox)
+
+    async def _decide(self, connection: AsyncConnection, scores: list[Received]) -> Rows:
+        if not scores:
+            return Rows()
+        leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores})
+        passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
+        opened, frozen = await repository.open_handoffs(connection, passed) if passed else ({}, {})
+        decided = decide_all(scores, Known(leads, opened, frozen), self.rules, self.clock)
+        offered = offered_leads(decided)
+        contacts = await repository.contacts_of(connection, offered) if offered else {}
+        scribe = Scribe(self.rules, self.topics, frozen)
+        for item in decided:
+            scribe.write_scored(item, contacts.get(item.received.record.lead_id, {}))
+        return scribe.rows
+
+    async def _find_refused(self, batch: Batch) -> Received | None:
+        """The first score that fails by itself. Slow, and only for what should never come."""
+        for item in batch.scores:
+            try:
+                async with self.engine.connect() as connection:
+                    await repository.save(connection, await self._decide(connection, [item]))
+                    await connection.rollback()
+            except DBAPIError as error:
+                if _is_about_values(error):
+                    return item
+                raise
+        return None
+
+    def _dead(self, item: Received, reason: str) -> OutboxRow:
+        return dead_letter_row(self.topics, item.lane, item, reason, datetime.now(UTC))
+
+    async def answer(self, handoff_id: str, answer: Answer) -> HandOff:
+        """A person's answer to a hand-off; returns the hand-off afterwards.
+
+        Raises `HandOffUnknown`, and whatever `answer` raises (`NotPossible`)."""
+        async with self.engine.begin() as connection:
+            found = text("SELECT lead_id FROM handoffs WHERE handoff_id = :id")
+            lead_id = await connection.scalar(found, {"id": handoff_id})
+            if lead_id is None:
+                raise HandOffUnknown(handoff_id)
+            lead = (await repository.lock_leads(connection, [lead_id]))[lead_id]
+            handoff, frozen = await repository.handoff(connection, handoff_id)
+            decision = answer(lead, handoff, self.clock.now())
+            record = await repository.latest_score(connection, lead_id)
+            scribe = Scribe(self.rules, self.topics, {handoff_id: frozen})
+            scribe.write(decision, record)
+            await repository.update_lead(connection, decision.lead)
+            await repository.save_changes(connection, scribe.rows)
+            await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
+        return decision.handoffs[-1].handoff
+
+
+def _is_about_values(error: DBAPIError) -> bool:
+    """SQLSTATE classes 22 (data) and 23 (constraints): the same row would be refused again."""
+    return str(getattr(error.orig, "sqlstate", "") or "")[:2] in ("22", "23")

@@ -1,0 +1,254 @@
+"""What sales tools read: the values of `stages` and `handoffs.<department>` (JSON Schemas in shared/schemas)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.model import HandOffChange, Lead, StageChange
+from shared.playbook import Playbook
+from shared.playbook import values as playbook_values
+from shared.scores import Contribution, ScoreRecord, Trigger
+
+STAGE_CHANGED = "tasuki.stage.changed"
+SOURCE = "tasuki/router"
+BANT = ("budget", "authority", "needs", "timeframe")
+Label = dict[str, str]
+
+
+def handoff_type(status: str) -> str:
+    """The CloudEvents type of a hand-off that came into `status`."""
+    return f"tasuki.handoff.{status}"
+
+
+class LabelledContribution(Contribution, frozen=True, kw_only=True):
+    """A rule's points with its label in Japanese and English."""
+
+    label: Label | None = None
+
+
+class FrozenScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The score that decided; `contributions` add up to `total`. `highest_total` is what criteria compare."""
+
+    total: float
+    attribute: float
+    behaviour: float
+    highest_total: float
+    contributions: list[LabelledContribution]
+
+
+class StageName(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    number: int
+    label: Label
+
+
+class StageMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A lead entered a stage. `seq` numbers all messages about a lead, without gaps but for expired topics."""
+
+    lead_id: str
+    seq: int
+    source: StageName = msgspec.field(name="from")
+    target: StageName = msgspec.field(name="to")
+    at: datetime
+    reason: list[Leaf]
+    department: str | None
+    team: str | None
+    person: str | None
+    held_by: str | None
+    historical: bool
+    score: float
+    level: int
+    trigger: Trigger
+    playbook: str
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    department: str
+    team: str | None
+    label: Label
+
+
+class ContactData(msgspec.Struct, frozen=True, kw_only=True):
+    """What one needs to call."""
+
+    name: str | None = None
+    title: str | None = None
+    department: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    prefecture: str | None = None
+
+
+class Company(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None = None
+    industry: Any = None
+    employees: Any = None
+
+
+class Points(msgspec.Struct, frozen=True, kw_only=True):
+    """The four things to understand for a deal (domain D5)."""
+
+    issue: str | None = None
+    problem: str | None = None
+    solution: str | None = None
+    benefit: str | None = None
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why this hand-off: the stage, and the parts of its criterion that held."""
+
+    stage: Label
+    met: list[Leaf]
+
+
+class HandOffMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A hand-off in one of its states. What was known at the offer stays frozen through all later states."""
+
+    handoff_id: str
+    lead_id: str
+    seq: int
+    status: str
+    changed_at: datetime
+    changed_by: str | None
+    change_reason: list[Leaf]
+    note: str | None
+    attached: list[str]
+    giver: Party = msgspec.field(name="from")
+    receiver: Party = msgspec.field(name="to")
+    team: str
+    person: str | None
+    reason: Reason
+    trigger: Trigger
+    stage: StageName
+    score: FrozenScore
+    level: int
+    bant: dict[str, datetime | None]
+    points: Points
+    contact: ContactData
+    company: Company
+    respond_by: datetime | None
+    offered_at: datetime
+    priority: str
+    playbook: str
+
+
+encode = msgspec.json.Encoder().encode
+decode_handoff = msgspec.json.Decoder(HandOffMessage).decode
+
+
+def stage_name(id: str, playbook: Playbook) -> StageName:
+    stage = playbook.stage(id)
+    return StageName(id=id, number=stage.number, label=stage.label.model_dump())
+
+
+def stage_message(change: StageChange, lead: Lead, record: ScoreRecord, playbook: Playbook) -> StageMessage:
+    """`lead` is as it is after all changes of the decision, `record` its latest score."""
+    return StageMessage(
+        lead_id=change.lead_id,
+        seq=change.seq,
+        source=stage_name(change.source, playbook),
+        target=stage_name(change.target, playbook),
+        at=change.at,
+        reason=change.reason,
+        department=lead.department,
+        team=lead.team,
+        person=lead.person,
+        held_by=lead.held_by,
+        historical=change.historical,
+        score=record.total,
+        level=record.level,
+        trigger=record.trigger,
+        playbook=playbook.id,
+    )
+
+
+def offer_message(
+    change: HandOffChange, record: ScoreRecord, contact: Mapping[str, str], playbook: Playbook
+) -> HandOffMessage:
+    """A new hand-off with all that is known now."""
+    handoff, fields = change.handoff, record.attributes
+    stage = stage_name(handoff.stage, playbook)
+    return HandOffMessage(
+        handoff_id=handoff.handoff_id,
+        lead_id=handoff.lead_id,
+        seq=change.seq,
+        status=handoff.status.value,
+        changed_at=change.at,
+        changed_by=change.by,
+        change_reason=change.reason,
+        note=change.note,
+        attached=[],
+        giver=_party(handoff.giver, handoff.giver_team, playbook),
+        receiver=_party(handoff.receiver, handoff.team, playbook),
+        team=handoff.team,
+        person=handoff.person,
+        reason=Reason(stage=stage.label, met=change.reason),
+        trigger=record.trigger,
+        stage=stage,
+        score=frozen_score(record, playbook),
+        level=record.level,
+        bant={point: _first_shown(f"bant_{point}", record) for point in BANT},
+        points=Points(),
+        contact=contact_data(contact),
+        company=Company(
+            name=contact.get("company.name"),
+            industry=fields.get("company.industry"),
+            employees=fields.get("company.employees"),
+        ),
+        respond_by=handoff.respond_by,
+        offered_at=handoff.offered_at,
+        priority=handoff.priority,
+        playbook=playbook.id,
+    )
+
+
+def turned_message(frozen: HandOffMessage, change: HandOffChange) -> HandOffMessage:
+    """The same hand-off in its new state."""
+    return msgspec.structs.replace(
+        frozen,
+        seq=change.seq,
+        status=change.handoff.status.value,
+        changed_at=change.at,
+        changed_by=change.by,
+        change_reason=change.reason,
+        note=change.note,
+        person=change.handoff.person,
+    )
+
+
+def contact_data(contact: Mapping[str, str]) -> ContactData:
+    return ContactData(**{name: contact.get(name) for name in ContactData.__struct_fields__})
+
+
+def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
+    """The score with the labels of its rules."""
+    labels = {rule.id: rule.label for rule in playbook.attribute.rules}
+    labels |= {rule.id: rule.label for rule in playbook.behaviour.rules}
+    return FrozenScore(
+        total=record.total,
+        attribute=record.attribute,
+        behaviour=record.behaviour,
+        highest_total=record.highest_total,
+        contributions=[
+            LabelledContribution(**msgspec.structs.asdict(part), label=_label(labels.get(part.rule)))
+            for part in record.contributions
+        ],
+    )
+
+
+def _label(label: playbook_values.Label | None) -> Label | None:
+    return label.model_dump() if label else None
+
+
+def _party(department: str, team: str | None, playbook: Playbook) -> Party:
+    return Party(department=department, team=team, label=playbook.departments[department].label.model_dump())
+
+
+def _first_shown(name: str, record: ScoreRecord) -> datetime | None:
+    signal = record.signals.get(name)
+    return signal.first if signal else None

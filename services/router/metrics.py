@@ -1,0 +1,52 @@
+"""What operators watch. Names begin `tasuki_`, base units, no ids of people."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class RouterMetrics:
+    """A registry of its own: two routers in one test process do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.records = Counter("tasuki_router_records", "Records read and applied", ["topic"], registry=self.registry)
+        self.dead_letters = Counter(
+            "tasuki_router_dead_letters", "Score records that could not be processed", registry=self.registry
+        )
+        self.unreadable_events = Counter(
+            "tasuki_router_unreadable_events",
+            "Events without readable contact data (the scorer keeps them as dead letters)",
+            registry=self.registry,
+        )
+        self.batch_seconds = Histogram(
+            "tasuki_router_batch_seconds", "One batch's database transaction", registry=self.registry
+        )
+        self.lag = Gauge(
+            "tasuki_router_lag_messages",
+            "Records in Kafka that are not applied yet",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        self.messages = Counter("tasuki_router_messages", "Messages sent", ["topic"], registry=self.registry)
+        self.event_to_handoff = Histogram(
+            "tasuki_event_to_handoff_seconds",
+            "From the receipt of the triggering event until its hand-off can be read in Kafka",
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.outbox_depth = Gauge("tasuki_router_outbox_messages", "Messages not sent yet", registry=self.registry)
+        self.handoffs = Gauge(
+            "tasuki_router_handoffs",
+            "Hand-offs by receiver and status",
+            ["department", "status"],
+            registry=self.registry,
+        )
+        self.overdue = Gauge(
+            "tasuki_router_handoffs_overdue",
+            "Offered hand-offs past their deadline",
+            ["department"],
+            registry=self.registry,
+        )

@@ -1,0 +1,82 @@
+"""Rows of the outbox: messages that leave in the same transaction as the change that they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from services.router import messages
+from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
+from services.router.messages import HandOffMessage, StageMessage
+from shared import cloudevents, dead_letters
+from shared.cloudevents import Headers
+from shared.topics import Topics
+
+COLUMNS = ("lane", "topic", "key", "headers", "value", "received_at")
+OutboxRow = tuple[int, str, bytes | None, bytes, bytes | None, datetime | None]
+
+_encode_headers = msgspec.msgpack.Encoder().encode
+decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+
+
+def stage_row(message: StageMessage, change: StageChange, lead: Lead, topics: Topics) -> OutboxRow:
+    """A stage change. Its id is the same however often the log is read."""
+    headers = cloudevents.headers(
+        id=f"stage:{lead.lead_id}:{change.seq}",
+        type=messages.STAGE_CHANGED,
+        source=messages.SOURCE,
+        subject=lead.lead_id,
+        time=change.at,
+    )
+    return _row(topics.stages, lead, headers, messages.encode(message), None)
+
+
+def handoff_rows(
+    message: HandOffMessage, change: HandOffChange, lead: Lead, topics: Topics, received_at: datetime | None
+) -> list[OutboxRow]:
+    """A hand-off's new state, to its receiver; its outcome to the giver as well (domain D4)."""
+    status = change.handoff.status
+    headers = cloudevents.headers(
+        id=f"handoff:{change.handoff.handoff_id}:{status.value}",
+        type=messages.handoff_type(status.value),
+        source=messages.SOURCE,
+        subject=lead.lead_id,
+        time=change.at,
+    )
+    value = messages.encode(message)
+    rows = [_row(topics.handoffs(change.handoff.receiver), lead, headers, value, received_at)]
+    if status is not Status.OFFERED:
+        rows.append(_row(topics.handoffs(change.handoff.giver), lead, headers, value, None))
+    return rows
+
+
+class KafkaRecord(Protocol):
+    """A record as it came from Kafka."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes]]: ...
+
+
+def dead_letter_row(topics: Topics, lane: int, record: KafkaRecord, reason: str, at: datetime) -> OutboxRow:
+    """A record of `scores` that cannot be processed, byte for byte."""
+    headers = dead_letters.headers(
+        reason=reason,
+        service="router",
+        origin=f"{topics.scores}/{lane}/{record.offset}",
+        at=at,
+        received=list(record.headers),
+    )
+    return (lane, topics.dead_letters, record.key, _encode_headers(headers), record.value, None)
+
+
+def _row(topic: str, lead: Lead, headers: Headers, value: bytes, received_at: datetime | None) -> OutboxRow:
+    return (lead.lane, topic, lead.lead_id.encode(), _encode_headers(headers), value, received_at)

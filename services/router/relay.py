@@ -1,0 +1,156 @@
+"""The outbox relay: sends what the ledger's transactions left, lane by lane, in order.
+
+A lane is a partition of the leads; whoever reads the partition sends its messages. One transactional producer per lane:
+starting it fences the lane's previous relay, so a worker that lost the lane cannot send old messages after new ones.
+Delivery is at least once: a crash between Kafka's commit and the deletion of the rows sends them again, with equal ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy.exc
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.router import repository
+from services.router.outbox import decode_headers
+from services.router.status import Watch
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 2000
+LOOK_EVERY_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
+STOP_SECONDS = 5.0
+
+
+def lane_producer(options: dict[str, Any], name: str, lane: int) -> AIOKafkaProducer:
+    """The lane's producer, not started. `name` is the same in all routers of an installation."""
+    return AIOKafkaProducer(
+        **options,
+        transactional_id=f"{name}-{lane}",
+        linger_ms=0,
+        retry_backoff_ms=10,  # a broker still busy with the previous transaction says "try again"
+        transaction_timeout_ms=30_000,
+    )
+
+
+class Relay:
+    """Sends the messages of `lanes()` until cancelled; `wake` is set when there may be something to send."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        lanes: Callable[[], frozenset[int]],
+        new_producer: Callable[[int], AIOKafkaProducer],
+        watch: Watch,
+    ) -> None:
+        self._engine, self._lanes, self._new_producer = engine, lanes, new_producer
+        self._metrics, self._status = watch.metrics, watch.status
+        self._producers: dict[int, AIOKafkaProducer] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self.wake.clear()
+                if not await self._round():
+                    await self._rest()
+        finally:
+            await self._close(set(self._producers))
+
+    async def _round(self) -> bool:
+        """Send once; whether there may be more."""
+        try:
+            lanes = await self._own_lanes()
+            if not lanes:
+                return False
+            async with self._engine.connect() as connection:
+                rows = await repository.outbox_rows(connection, lanes, ROWS_AT_ONCE)
+            by_lane: dict[int, list[RowMapping]] = defaultdict(list)
+            for row in rows:
+                by_lane[row["lane"]].append(row)
+            sent = await asyncio.gather(*(self._send(lane, part) for lane, part in by_lane.items()))
+            self._status.relay = None if all(sent) else "Kafka does not take messages"
+            if not all(sent):
+                await asyncio.sleep(PAUSE_SECONDS)
+            return bool(rows)
+        except (OSError, sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError) as error:
+            self._status.relay = f"Postgres is away: {type(error).__name__}"
+            log.warning("the outbox cannot be read (%s); trying again", type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
+            return True
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY_SECONDS):
+                await self.wake.wait()
+        except TimeoutError:
+            return  # look anyway: another process may have left a message for one of our lanes
+
+    async def _own_lanes(self) -> list[int]:
+        """Lanes with a running producer; those lost since are closed."""
+        wanted = self._lanes()
+        await self._close(set(self._producers) - wanted)
+        await asyncio.gather(*(self._start(lane) for lane in wanted - set(self._producers)))
+        return sorted(self._producers)
+
+    async def _start(self, lane: int) -> None:
+        producer = self._new_producer(lane)
+        try:
+            await producer.start()
+        except KafkaError as error:
+            self._status.relay = f"Kafka is away: {type(error).__name__}"
+            log.warning("lane %d cannot be opened (%s); trying again", lane, type(error).__name__)
+            await producer.stop()
+            return
+        self._producers[lane] = producer
+
+    async def _close(self, lanes: set[int]) -> None:
+        for lane in lanes:
+            producer = self._producers.pop(lane)
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await producer.stop()
+            except (KafkaError, TimeoutError) as error:
+                log.info("lane %d was not closed cleanly: %s", lane, type(error).__name__)
+
+    async def _send(self, lane: int, rows: Sequence[RowMapping]) -> bool:
+        """One transaction in Kafka, then the rows are deleted. On failure the lane is opened anew, and nothing lost."""
+        producer = self._producers[lane]
+        try:
+            async with producer.transaction():
+                futures = [await producer.send(**_message(row)) for row in rows]
+                await asyncio.gather(*futures)
+        except KafkaError as error:
+            log.warning("lane %d: %s; opening it anew", lane, type(error).__name__)
+            await self._close({lane})
+            return False
+        self._watch(rows)
+        async with self._engine.begin() as connection:
+            await repository.delete_outbox(connection, [row["id"] for row in rows])
+        return True
+
+    def _watch(self, rows: Sequence[RowMapping]) -> None:
+        now = datetime.now(UTC)
+        for row in rows:
+            self._metrics.messages.labels(row["topic"]).inc()
+            if row["received_at"] is not None:
+                self._metrics.event_to_handoff.observe(max(0.0, (now - row["received_at"]).total_seconds()))
+
+
+def _message(row: RowMapping) -> dict[str, Any]:
+    return {
+        "topic": row["topic"],
+        "key": row["key"],
+        "value": row["value"],
+        "headers": decode_headers(row["headers"]),
+    }

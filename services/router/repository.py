@@ -1,0 +1,206 @@
+"""The ledger's SQL: whole batches in few statements. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, delete, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.router import outbox
+from services.router.batch import Place, Rows
+from services.router.bulk import BulkInsert, replace_on
+from services.router.contact import ContactDatum
+from services.router.deals import Deal
+from services.router.lifecycle.model import HandOff, Lead, Status
+from services.router.messages import HandOffMessage, decode_handoff
+from services.router.tables import OPEN_STATUSES, contacts, deals, handoff_changes, handoffs, leads, stage_changes
+from services.router.tables import outbox as outbox_table
+from shared.scores import ScoreRecord, decode_score
+
+OUTBOX_CHANNEL = "tasuki_outbox"
+_LEAD_COLUMNS = (*Lead.__struct_fields__, "total", "score_at", "score")
+_HANDOFF_COLUMNS = (*HandOff.__struct_fields__, "message")
+
+_contacts = BulkInsert(
+    contacts,
+    ContactDatum.__struct_fields__,
+    "ON CONFLICT (lead_id, field) DO UPDATE SET value = EXCLUDED.value, at = EXCLUDED.at, event_id = EXCLUDED.event_id "
+    "WHERE (contacts.at, contacts.event_id) < (EXCLUDED.at, EXCLUDED.event_id)",
+)
+_leads = BulkInsert(leads, _LEAD_COLUMNS, replace_on("lead_id", _LEAD_COLUMNS))
+_stages = BulkInsert(stage_changes, stage_changes.columns.keys())
+_handoffs = BulkInsert(handoffs, _HANDOFF_COLUMNS, replace_on("handoff_id", _HANDOFF_COLUMNS))
+_handoff_changes = BulkInsert(handoff_changes, ("lead_id", "seq", "handoff_id", "status", "at", "by", "note", "reason"))
+_deals = BulkInsert(
+    deals,
+    Deal.__struct_fields__,
+    "ON CONFLICT (lead_id, deal_id) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = COALESCE(EXCLUDED.{name}, deals.{name})"
+        for name in ("amount", "inside_sales", "field_sales", "registered_at", "won_at")
+    ),
+)
+_outbox = BulkInsert(outbox_table, outbox.COLUMNS)
+
+_advance = text(
+    # Locked in one order, or two workers that disagree about their partitions could wait for each other for ever.
+    "WITH wanted AS (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), "
+    "CAST(:expected AS bigint[]), CAST(:next AS bigint[])) AS w (topic, partition, expected, next)), "
+    "locked AS (SELECT o.topic, o.partition FROM offsets o JOIN wanted w USING (topic, partition) "
+    "WHERE o.next_offset = w.expected ORDER BY o.topic, o.partition FOR UPDATE OF o) "
+    "UPDATE offsets o SET next_offset = w.next FROM wanted w JOIN locked l USING (topic, partition) "
+    "WHERE o.topic = w.topic AND o.partition = w.partition AND o.next_offset = w.expected"
+)
+_start_offsets = text(
+    "INSERT INTO offsets (topic, partition, next_offset) "
+    "SELECT * , 0 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) ON CONFLICT DO NOTHING"
+)
+_read_offsets = text(
+    "SELECT topic, partition, next_offset FROM offsets JOIN "
+    "unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS w (topic, partition) USING (topic, partition)"
+)
+_lock_leads = text(
+    f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
+    "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
+)
+_open_handoffs = text(
+    f"SELECT {', '.join(_HANDOFF_COLUMNS)} FROM handoffs "
+    f"WHERE lead_id = ANY(CAST(:ids AS text[])) AND status IN ({OPEN_STATUSES})"
+)
+_read_contacts = text("SELECT lead_id, field, value FROM contacts WHERE lead_id = ANY(CAST(:ids AS text[]))")
+_update_lead = text(
+    "UPDATE leads SET "
+    + ", ".join(
+        f"{name} = string_to_array(:{name}, E'\\x1f')" if name == "reached" else f"{name} = :{name}"
+        for name in Lead.__struct_fields__
+        if name not in ("lead_id", "lane")
+    )
+    + " WHERE lead_id = :lead_id"
+)
+
+
+class OffsetsMoved(Exception):
+    """Another worker has gone on with one of these partitions: it owns them now."""
+
+
+async def advance(connection: AsyncConnection, offsets: Mapping[Place, tuple[int, int]]) -> None:
+    """Move offsets from the expected to the next ones. Raises `OffsetsMoved` unless all were as expected."""
+    places = sorted(offsets)
+    values = {
+        "topics": [topic for topic, _ in places],
+        "partitions": [partition for _, partition in places],
+        "expected": [offsets[place][0] for place in places],
+        "next": [offsets[place][1] for place in places],
+    }
+    result = await connection.execute(_advance, values)
+    if result.rowcount != len(places):
+        raise OffsetsMoved(f"{len(places) - result.rowcount} of {len(places)} offsets were moved by another worker")
+
+
+async def starting_offsets(connection: AsyncConnection, places: Iterable[Place]) -> dict[Place, int]:
+    """Where to go on reading; a partition never read before begins at 0."""
+    wanted = sorted(places)
+    values = {"topics": [topic for topic, _ in wanted], "partitions": [partition for _, partition in wanted]}
+    await connection.execute(_start_offsets, values)
+    rows = await connection.execute(_read_offsets, values)
+    return {(row.topic, row.partition): row.next_offset for row in rows}
+
+
+async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Lead]:
+    """The leads that exist, locked in id order, so that two transactions never wait for each other."""
+    rows = await connection.execute(_lock_leads, {"ids": sorted(ids)})
+    return {row["lead_id"]: lead_of(row) for row in rows.mappings()}
+
+
+async def open_handoffs(
+    connection: AsyncConnection, ids: Iterable[str]
+) -> tuple[dict[str, HandOff], dict[str, HandOffMessage]]:
+    """By lead id the open hand-off, by hand-off id the message as it was offered."""
+    rows = (await connection.execute(_open_handoffs, {"ids": list(ids)})).mappings().all()
+    opened = {row["lead_id"]: handoff_of(row) for row in rows}
+    return opened, {row["handoff_id"]: decode_handoff(row["message"]) for row in rows}
+
+
+async def handoff(connection: AsyncConnection, handoff_id: str) -> tuple[HandOff, HandOffMessage]:
+    """One hand-off that exists, and its message as it was offered. Its lead must be locked already."""
+    row = (await connection.execute(select(handoffs).where(handoffs.c.handoff_id == handoff_id))).mappings().one()
+    return handoff_of(row), decode_handoff(row["message"])
+
+
+async def latest_score(connection: AsyncConnection, lead_id: str) -> ScoreRecord:
+    """The score record that a lead's row keeps."""
+    raw = await connection.scalar(select(leads.c.score).where(leads.c.lead_id == lead_id))
+    return decode_score(raw or b"")
+
+
+async def contacts_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Contact data by lead id and field."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in await connection.execute(_read_contacts, {"ids": list(ids)}):
+        found[row.lead_id][row.field] = row.value
+    return found
+
+
+async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum]) -> None:
+    """Keep the newest value of each field."""
+    newest: dict[tuple[str, str], ContactDatum] = {}
+    for datum in data:
+        key = (datum.lead_id, datum.field)
+        if key not in newest or (newest[key].at, newest[key].event_id) < (datum.at, datum.event_id):
+            newest[key] = datum
+    # In one order, as another worker may hold some of these rows while partitions change hands.
+    await _contacts.run(connection, [msgspec.structs.astuple(newest[key]) for key in sorted(newest)])
+
+
+async def save(connection: AsyncConnection, rows: Rows) -> None:
+    """Write everything that was decided."""
+    await _leads.run(connection, list(rows.leads.values()))
+    await save_changes(connection, rows)
+    await _deals.run(connection, [msgspec.structs.astuple(deal) for deal in rows.deals.values()])
+
+
+async def save_changes(connection: AsyncConnection, rows: Rows) -> None:
+    """Stage changes, hand-offs and messages."""
+    await _stages.run(connection, rows.stages)
+    # Closed hand-offs come before the ones opened later: row by row, a lead has never two open.
+    await _handoffs.run(connection, list(rows.handoffs.values()))
+    await _handoff_changes.run(connection, rows.handoff_changes)
+    await _outbox.run(connection, rows.outbox)
+
+
+async def save_outbox(connection: AsyncConnection, rows: Sequence[outbox.OutboxRow]) -> None:
+    await _outbox.run(connection, rows)
+
+
+async def update_lead(connection: AsyncConnection, lead: Lead) -> None:
+    """For a change that came from a person: the score stays."""
+    await connection.execute(_update_lead, {**msgspec.structs.asdict(lead), "reached": "\x1f".join(lead.reached)})
+
+
+async def outbox_rows(connection: AsyncConnection, lanes: Iterable[int], limit: int) -> Sequence[RowMapping]:
+    """The oldest messages of these lanes, in id order. Never ask for ids greater than the last one seen: ids of
+    other leads may become visible later than greater ones."""
+    query = (
+        select(outbox_table)
+        .where(outbox_table.c.lane.in_(bindparam("lanes", expanding=True)))
+        .order_by(outbox_table.c.id)
+        .limit(limit)
+    )
+    return (await connection.execute(query, {"lanes": list(lanes)})).mappings().all()
+
+
+async def delete_outbox(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    await connection.execute(delete(outbox_table).where(outbox_table.c.id.in_(ids)))
+
+
+def lead_of(row: Mapping[Any, Any] | RowMapping) -> Lead:
+    return Lead(**{name: row[name] for name in Lead.__struct_fields__} | {"reached": tuple(row["reached"])})
+
+
+def handoff_of(row: Mapping[Any, Any] | RowMapping) -> HandOff:
+    values = {name: row[name] for name in HandOff.__struct_fields__}
+    return HandOff(**values | {"status": Status(values["status"])})

@@ -1,0 +1,81 @@
+"""Decisions as rows and messages, in the order of their `seq`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from services.router import messages
+from services.router.batch import Decided, Row, Rows
+from services.router.contact import storable
+from services.router.deals import deals_of, merged
+from services.router.lifecycle.model import Decision, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.rules import Rules
+from services.router.messages import HandOffMessage
+from services.router.outbox import handoff_rows, stage_row
+from shared.scores import ScoreRecord
+from shared.topics import Topics
+
+
+class Scribe:
+    """Writes into `rows`. `frozen` holds the messages of open hand-offs as they were offered, and follows."""
+
+    def __init__(self, rules: Rules, topics: Topics, frozen: dict[str, HandOffMessage]) -> None:
+        self._playbook, self._topics, self._frozen = rules.playbook, topics, frozen
+        self.rows = Rows()
+
+    def write_scored(self, item: Decided, contact: Mapping[str, str]) -> None:
+        """A decision on a score record: the lead, its deals, and all changes. `contact` is for new hand-offs."""
+        record, lead = item.received.record, item.decision.lead
+        self.rows.leads[lead.lead_id] = (*_lead_values(lead), record.total, record.time, item.received.value)
+        for deal in deals_of(record):
+            key = (deal.lead_id, deal.deal_id)
+            self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
+        for change in item.decision.handoffs:
+            if change.handoff.status is Status.OFFERED:
+                offer = messages.offer_message(change, record, contact, self._playbook)
+                self._frozen[change.handoff.handoff_id] = offer
+        self.write(item.decision, record, None if record.historical else record.trigger.received_at)
+
+    def write(self, decision: Decision, record: ScoreRecord, received_at: datetime | None = None) -> None:
+        """All changes. `received_at` starts the clock of the event-to-hand-off latency; None: nothing to measure."""
+        stages = {change.seq: change for change in decision.stages}
+        changes = {change.seq: change for change in decision.handoffs}
+        for seq in sorted({*stages, *changes}):
+            if seq in stages:
+                self._write_stage(stages[seq], decision.lead, record)
+            else:
+                self._write_handoff(changes[seq], decision.lead, received_at)
+
+    def _write_stage(self, change: StageChange, lead: Lead, record: ScoreRecord) -> None:
+        reason = messages.encode(change.reason)
+        self.rows.stages.append(
+            (lead.lead_id, change.seq, change.source, change.target, change.at, reason, change.historical)
+        )
+        message = messages.stage_message(change, lead, record, self._playbook)
+        self.rows.outbox.append(stage_row(message, change, lead, self._topics))
+
+    def _write_handoff(self, change: HandOffChange, lead: Lead, received_at: datetime | None) -> None:
+        handoff = change.handoff
+        id, status = handoff.handoff_id, handoff.status
+        frozen, reason = self._frozen[id], messages.encode(change.reason)
+        # Re-inserted at the end: rows are written in the order of their last change, see `save_changes`.
+        self.rows.handoffs.pop(id, None)
+        self.rows.handoffs[id] = (*msgspec.structs.astuple(handoff), messages.encode(frozen))
+        self.rows.handoff_changes.append(
+            (lead.lead_id, change.seq, id, status.value, change.at, change.by, change.note, reason)
+        )
+        started = received_at if status is Status.OFFERED else None
+        turned = messages.turned_message(frozen, change)
+        self.rows.outbox.extend(handoff_rows(turned, change, lead, self._topics, started))
+
+
+def _lead_values(lead: Lead) -> Row:
+    """A lead as a row, in the order of its fields. Channel and medium are foreign text."""
+    values = msgspec.structs.asdict(lead)
+    for name in ("channel", "medium"):
+        if values[name]:
+            values[name] = storable(values[name])
+    return tuple(values.values())

@@ -1,0 +1,57 @@
+"""What the router is told by its environment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+
+from shared.keys import KeyEntry, read_keys, tokens_from
+from shared.settings import CommonSettings
+
+
+class ClockKind(StrEnum):
+    WALL = "wall"
+    EVENTS = "events"
+
+
+class RouterSettings(CommonSettings):
+    """`TASUKI_…` variables."""
+
+    database_url: str = Field(
+        pattern=r"^postgresql\+asyncpg://", description="postgresql+asyncpg://user:password@host:port/database"
+    )
+    router_port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free port")
+    clock: ClockKind = Field(
+        default=ClockKind.WALL, description="what deadlines are counted on; `events` is for demo and replay"
+    )
+    keys_file: Path | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
+    api_tokens: SecretStr | None = Field(default=None, description="token=name:read+write,…: for development")
+    router_batch_records: int = Field(default=2000, gt=0, description="most records in one database transaction")
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _tokens_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            tokens_from(value.get_secret_value())
+        return value
+
+    @field_validator("keys_file")
+    @classmethod
+    def _keys_file_is_readable(cls, value: Path | None) -> Path | None:
+        if value:
+            read_keys(value)
+        return value
+
+    @property
+    def group(self) -> str:
+        """Consumer group and start of the relays' transactional ids: `tasuki-router` under the default prefix.
+
+        Two installations on one Kafka differ in their prefix, and must not fence each other."""
+        return (self.topic_prefix.rstrip(".-_") or "tasuki") + "-router"
+
+    def key_entries(self) -> list[KeyEntry]:
+        """Tokens of the file and of the variable."""
+        entries = read_keys(self.keys_file) if self.keys_file else []
+        return entries + (tokens_from(self.api_tokens.get_secret_value()) if self.api_tokens else [])

@@ -1,0 +1,27 @@
+"""What others can see of the router: whether it can do its job now, and how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.router.metrics import RouterMetrics
+
+
+@dataclass(slots=True)
+class Status:
+    """None: it can. Otherwise the reason, in words."""
+
+    consumer: str | None = "starting"
+    relay: str | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        return [problem for problem in (self.consumer, self.relay) if problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Given to whoever has something to show."""
+
+    metrics: RouterMetrics = field(default_factory=RouterMetrics)
+    status: Status = field(default_factory=Status)

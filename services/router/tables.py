@@ -1,0 +1,168 @@
+"""The router's ledger in Postgres. The database itself forbids what must never be: two open hand-offs for one lead."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+_time = DateTime(timezone=True)
+OPEN_STATUSES = "'waiting', 'offered', 'accepted'"
+_statuses = f"{OPEN_STATUSES}, 'completed', 'rejected', 'expired', 'returned', 'withdrawn', 'merged'"
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("lane", Integer, nullable=False),  # the lead's partition
+    Column("stage", Text, nullable=False),
+    Column("reached", ARRAY(Text), nullable=False),
+    Column("furthest", Integer, nullable=False),
+    Column("department", Text),
+    Column("team", Text),
+    Column("person", Text),
+    Column("held_by", Text),
+    Column("line_at", _time),
+    Column("held_until", _time),
+    Column("epoch", BigInteger, nullable=False),
+    Column("score_seq", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("handoffs", Integer, nullable=False),
+    Column("channel", Text),
+    Column("medium", Text),
+    Column("acquired_at", _time),
+    Column("mql_at", _time),
+    Column("sal_at", _time),
+    Column("sql_at", _time),
+    Column("total", Float, nullable=False),
+    Column("score_at", _time, nullable=False),
+    Column("score", LargeBinary, nullable=False),  # the latest score record, as it was received
+    CheckConstraint("acquired_at IS NULL OR department IS NOT NULL", name="owned"),
+    Index(None, "stage"),
+    Index(None, "department", "stage"),
+)
+
+# No foreign key to leads: contact data comes from `events`, often before the first score of its lead.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", _time, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Index("ix_contacts_email", text("lower(value)"), postgresql_where=text("field = 'email'")),
+)
+
+stage_changes = Table(
+    "stage_changes",
+    metadata,
+    Column("lead_id", Text, ForeignKey(leads.c.lead_id), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("at", _time, nullable=False),
+    Column("reason", LargeBinary, nullable=False),
+    Column("historical", Boolean, nullable=False),
+)
+
+handoffs = Table(
+    "handoffs",
+    metadata,
+    Column("handoff_id", Text, primary_key=True),
+    Column("lead_id", Text, ForeignKey(leads.c.lead_id), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("giver", Text, nullable=False),
+    Column("giver_team", Text),
+    Column("receiver", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("person", Text),
+    Column("stage", Text, nullable=False),
+    Column("offered_at", _time, nullable=False),
+    Column("respond_by", _time),
+    Column("priority", Text, nullable=False),
+    Column("reject_reason", Text),
+    Column("message", LargeBinary, nullable=False),  # as offered: what was known then stays frozen
+    CheckConstraint(f"status IN ({_statuses})", name="status"),
+    CheckConstraint("giver <> receiver", name="two_departments"),
+    CheckConstraint("(status = 'rejected') = (reject_reason IS NOT NULL)", name="rejected_with_reason"),
+    Index("one_open_handoff", "lead_id", unique=True, postgresql_where=text(f"status IN ({OPEN_STATUSES})")),
+    Index(None, "receiver", "status"),
+    Index(None, "lead_id"),
+)
+
+handoff_changes = Table(
+    "handoff_changes",
+    metadata,
+    Column("lead_id", Text, ForeignKey(leads.c.lead_id), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("handoff_id", Text, ForeignKey(handoffs.c.handoff_id), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("at", _time, nullable=False),
+    Column("by", Text),
+    Column("note", Text),
+    Column("reason", LargeBinary, nullable=False),
+    CheckConstraint(f"status IN ({_statuses})", name="status"),
+    UniqueConstraint("handoff_id", "status"),
+)
+
+deals = Table(
+    "deals",
+    metadata,
+    Column("lead_id", Text, ForeignKey(leads.c.lead_id), primary_key=True),
+    Column("deal_id", Text, primary_key=True),
+    Column("amount", Numeric),
+    Column("inside_sales", Text),
+    Column("field_sales", Text),
+    Column("registered_at", _time),
+    Column("won_at", _time),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # Given under the lead's row lock: in id order, a lead's messages are in order of their seq.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("lane", Integer, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("key", LargeBinary),
+    Column("headers", LargeBinary, nullable=False),  # MessagePack: list of (name, bytes)
+    Column("value", LargeBinary),
+    Column("received_at", _time),  # of the trigger: starts the clock of the event-to-hand-off latency
+    Index(None, "lane", "id"),
+)
+
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    CheckConstraint("next_offset >= 0", name="not_negative"),
+)

@@ -1,0 +1,84 @@
+"""Score records as the scorer writes them, for tests of the router: one lead's story, record by record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.scores import Contribution, Position, ScoreRecord, Signal, Trigger
+
+MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
+"""10:00 in Tokyo."""
+
+
+@dataclass
+class Story:
+    """Keeps what a lead has shown so far, as the scorer does; each `record` adds to it."""
+
+    lead_id: str
+    partition: int = 0
+    at: datetime = MONDAY
+    seq: int = 0
+    signals: dict[str, Signal] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def record(  # noqa: PLR0913 - a record has that many parts
+        self,
+        signal: str | None = None,
+        *,
+        total: float = 0.0,
+        level: int = 0,
+        kept: dict[str, Any] | None = None,
+        attributes: dict[str, Any] | None = None,
+        offset: int = 0,
+        historical: bool = False,
+        received_at: datetime | None = None,
+        channel: str | None = None,
+        medium: str | None = None,
+        later: timedelta = timedelta(minutes=1),
+    ) -> ScoreRecord:
+        """The next record, `later` than the one before."""
+        self.seq += 1
+        self.at += later
+        event_id = f"{self.lead_id}-{self.seq}"
+        if signal is not None:
+            before = self.signals.get(signal)
+            self.signals[signal] = Signal(
+                first=before.first if before else self.at,
+                last=self.at,
+                times=before.times + 1 if before else 1,
+                event_id=event_id,
+                kept=kept or {},
+            )
+        self.attributes |= attributes or {}
+        return ScoreRecord(
+            lead_id=self.lead_id,
+            seq=self.seq,
+            epoch=0,
+            time=self.at,
+            attribute=0.0,
+            behaviour=total,
+            total=total,
+            highest_total=total,
+            trigger=Trigger(
+                event_id=event_id,
+                source="test",
+                kind="track",
+                time=self.at,
+                received_at=received_at or self.at,
+                name=signal or "Page",
+                channel=channel,
+                medium=medium,
+            ),
+            position=Position(self.partition, offset),
+            playbook="the-model@1#test",
+            historical=historical,
+            level=level,
+            level_until=self.at + timedelta(days=90) if level else None,
+            signals=dict(self.signals),
+            attributes=dict(self.attributes),
+            contributions=[
+                Contribution(rule="inquiry_made", dimension="behaviour", points=total, times=1, last=self.at)
+            ],
+        )
