@@ -1,0 +1,84 @@
+"""The publisher against a real Kafka, in the cases that HTTP does not reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from services.ingest.publisher import Busy, KafkaPublisher, Limits, NotStored, Record
+from shared.kafka import create_topics
+from shared.parts import Parts
+from shared.topics import TopicSpec
+
+NARROW = {"max.message.bytes": "2000"}
+
+
+@pytest.fixture
+async def topic(parts: Parts, topic_prefix: str) -> str:
+    """One partition, which takes no more than 2,000 bytes at once."""
+    name = f"{topic_prefix}narrow"
+    await create_topics({"bootstrap_servers": parts.kafka_bootstrap}, [TopicSpec(name, 1, NARROW)])
+    return name
+
+
+async def open_publisher(parts: Parts, topic: str, **changes: int) -> KafkaPublisher:
+    limits = Limits(**({"timeout_seconds": 4.5, "linger_ms": 0, "max_in_flight_bytes": 1_000_000} | changes))
+    return await KafkaPublisher.open({"bootstrap_servers": parts.kafka_bootstrap}, [topic], limits)
+
+
+@pytest.fixture
+async def publisher(parts: Parts, topic: str) -> AsyncIterator[KafkaPublisher]:
+    publisher = await open_publisher(parts, topic)
+    yield publisher
+    await publisher.close()
+
+
+async def test_after_a_refused_record_others_are_stored(parts: Parts, topic: str, publisher: KafkaPublisher) -> None:
+    if "not Apache Kafka" in parts.kafka.description:
+        pytest.skip("the embedded broker knows no max.message.bytes")
+    await publisher.publish([Record(topic, b"k", b"before")])
+    with pytest.raises(NotStored):
+        await publisher.publish([Record(topic, b"k", b"x" * 10_000)])
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await publisher.publish([Record(topic, b"k", b"after", [("why", b"because")])])
+                break
+            except Busy:
+                await asyncio.sleep(0.05)
+    assert await publisher.trouble() is None
+    assert await _values(parts, topic, 2) == [b"before", b"after"]
+
+
+async def test_more_than_may_wait_is_refused_at_once(parts: Parts, topic: str) -> None:
+    publisher = await open_publisher(parts, topic, linger_ms=300, max_in_flight_bytes=1500)
+    first = asyncio.create_task(publisher.publish([Record(topic, b"k", b"x" * 400)]))
+    await asyncio.sleep(0.05)
+    with pytest.raises(Busy):
+        await publisher.publish([Record(topic, b"k", b"y" * 400)])
+    await first
+    await publisher.publish([Record(topic, b"k", b"z" * 400)])
+    assert await _values(parts, topic, 2) == [b"x" * 400, b"z" * 400]
+    await publisher.close()
+
+
+async def test_records_of_a_request_keep_their_order(parts: Parts, topic: str, publisher: KafkaPublisher) -> None:
+    await publisher.publish([Record(topic, None, str(number).encode()) for number in range(100)])
+    assert await _values(parts, topic, 100) == [str(number).encode() for number in range(100)]
+
+
+async def test_nothing_to_publish_is_no_trouble(publisher: KafkaPublisher) -> None:
+    await publisher.publish([])
+
+
+async def _values(parts: Parts, topic: str, count: int) -> list[bytes]:
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=parts.kafka_bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(10):
+            return [(await consumer.getone()).value for _ in range(count)]
+    finally:
+        await consumer.stop()
