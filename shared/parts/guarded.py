@@ -85,9 +85,11 @@ class Guard:
     def close(self) -> None:
         """Let the guard end its process and remove the directory; returns when both are gone."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with self._turn:
             self._process.stdin.close()
         self._process.wait(CLEAN_UP_S)
+        self._process.stdout.close()
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -113,7 +115,7 @@ class GuardedProcess:
     command: Command
     probe: Callable[[], None]
     """Returns when the part answers, else raises `NotReadyError`."""
-    patience_s: float = 60.0
+    patience_s: float = 120.0
 
     def start(self) -> None:
         """Start it and wait until it answers. Does nothing while it runs.

@@ -75,6 +75,7 @@ async def _something_listens(addresses: str) -> None:
             failures.append(f"{address}: {str(error) or 'no connection within 5 s'}")
         else:
             writer.close()
+            await writer.wait_closed()
             return
     raise NotReadyError("; ".join(failures))
 

