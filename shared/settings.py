@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,7 +23,7 @@ class CommonSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TASUKI_", frozen=True, extra="ignore")
 
     kafka_bootstrap: str = Field(description="host:port[,host:port] of the Kafka brokers")
-    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: str = "PLAIN"
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
@@ -31,7 +31,7 @@ class CommonSettings(BaseSettings):
     topic_prefix: str = "tasuki."
     playbook: Path | None = Field(default=None, description="playbook file; without it the built-in default")
     host: str = "127.0.0.1"
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def topics(self) -> Topics:

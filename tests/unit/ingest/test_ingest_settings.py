@@ -20,11 +20,13 @@ def test_all_problems_together(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("TASUKI_WRITE_KEYS", "secret-without-source")
     monkeypatch.setenv("TASUKI_KEYS_FILE", str(tmp_path / "missing.yaml"))
     monkeypatch.setenv("TASUKI_INGEST_PORT", "eighty")
+    monkeypatch.setenv("TASUKI_LOG_LEVEL", "loud")
     with pytest.raises(ConfigurationError) as error:
         load_settings(IngestSettings)
     message = str(error.value)
-    for expected in ("TASUKI_KAFKA_BOOTSTRAP", "TASUKI_WRITE_KEYS", "missing.yaml", "TASUKI_INGEST_PORT"):
-        assert expected in message
+    for name in ("KAFKA_BOOTSTRAP", "WRITE_KEYS", "KEYS_FILE", "INGEST_PORT", "LOG_LEVEL"):
+        assert f"TASUKI_{name}: " in message
+    assert "missing.yaml" in message
     assert "secret-without-source" not in message
 
 
