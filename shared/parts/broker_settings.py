@@ -56,7 +56,18 @@ def container_settings(advertised: str) -> dict[str, str]:
 
 def as_properties(settings: dict[str, str]) -> str:
     """The text of a Java properties file."""
-    return "".join(f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in settings.items())
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    """Such a file is Latin-1: whatever is not ASCII is written as UTF-16 code units."""
+    escaped = ""
+    for letter in value.replace("\\", "\\\\"):
+        units = letter.encode("utf-16-be")
+        escaped += (
+            letter if letter.isascii() else f"\\u{units[:2].hex()}" + (f"\\u{units[2:].hex()}" * (len(units) > 2))
+        )
+    return escaped
 
 
 def as_environment(settings: dict[str, str]) -> dict[str, str]:

@@ -59,23 +59,25 @@ def choose(found: Surroundings, wanted: PartsKind | None = None, keeps_data: boo
     `keeps_data`: the data must outlive the run, in a directory of the caller. Raises `PartsError` when nothing can
     serve, or not what was asked for.
     """
-    missing = _what_is_missing(found, keeps_data)
-    if wanted is None and found.forced:
-        return _forced(_parsed(found.forced), missing, f"TASUKI_PARTS={found.forced}")
     if wanted is PartsKind.GIVEN:
         return _given(found)
     if wanted is not None:
-        return _forced(wanted, missing, f"{wanted} was asked for")
-    return _preferred(found, missing)
+        return _forced(wanted, found, keeps_data, f"{wanted} was asked for")
+    if found.forced:
+        return _forced(_parsed(found.forced), found, keeps_data, f"TASUKI_PARTS={found.forced}")
+    if found.kafka_bootstrap and found.database_url:
+        return _given(found)
+    return _preferred(found, keeps_data)
 
 
-def _what_is_missing(found: Surroundings, keeps_data: bool) -> dict[PartsKind, str]:
-    missing = dict(found.missing)
+def _what_is_missing(found: Surroundings, keeps_data: bool, kafka: bool, postgres: bool) -> dict[PartsKind, str]:
+    """Kinds that cannot serve, with the reason, where a Kafka, a Postgres or both are needed."""
+    missing = {kind: problem for kind, problem in found.missing.items() if kafka or kind is PartsKind.DOCKER}
     if keeps_data:
         missing.setdefault(PartsKind.DOCKER, "containers do not keep their data in a directory of yours")
-    if found.kafka_version:
+    if kafka and found.kafka_version:
         missing.setdefault(PartsKind.EMBEDDED, f"TASUKI_KAFKA_VERSION={found.kafka_version} asks for Apache Kafka")
-    if found.missing_postgres_wheel:
+    if postgres and found.missing_postgres_wheel:
         for kind in (PartsKind.APACHE, PartsKind.EMBEDDED):
             missing.setdefault(kind, found.missing_postgres_wheel)
     return missing
@@ -87,7 +89,9 @@ def _parsed(forced: str) -> PartsKind:
     return PartsKind(forced)
 
 
-def _forced(kind: PartsKind, missing: Mapping[PartsKind, str], reason: str) -> Choice:
+def _forced(kind: PartsKind, found: Surroundings, keeps_data: bool, reason: str) -> Choice:
+    """Addresses do not count: whoever forces a kind means it, and the reason tells."""
+    missing = _what_is_missing(found, keeps_data, kafka=True, postgres=True)
     if kind in missing:
         raise PartsError(f"{reason}, but that cannot be had here: {missing[kind]}")
     return Choice(kind, _postgres_beside(kind), reason)
@@ -107,21 +111,18 @@ def _given(found: Surroundings) -> Choice:
     return Choice(PartsKind.GIVEN, PartsKind.GIVEN, "both addresses are given")
 
 
-def _preferred(found: Surroundings, missing: Mapping[PartsKind, str]) -> Choice:
-    if found.kafka_bootstrap and found.database_url:
-        return _given(found)
+def _preferred(found: Surroundings, keeps_data: bool) -> Choice:
+    """The first kind that can serve what is not given."""
+    missing = _what_is_missing(found, keeps_data, kafka=not found.kafka_bootstrap, postgres=not found.database_url)
     best = next((kind for kind in BY_PREFERENCE if kind not in missing), None)
-    # The wheel's Postgres does not depend on what kind of Kafka can be had.
-    if best is None and found.kafka_bootstrap and not found.missing_postgres_wheel:
-        best = PartsKind.EMBEDDED
     if best is None:
-        raise PartsError("neither Kafka nor Postgres can be had here:\n" + _listed(missing))
-    reasons = [f"{kind}: {missing[kind]}" for kind in BY_PREFERENCE[: BY_PREFERENCE.index(best)] if kind in missing]
+        raise PartsError("nothing here can serve as Kafka and Postgres:\n" + _listed(missing))
+    reasons = [f"{kind}: {missing[kind]}" for kind in BY_PREFERENCE[: BY_PREFERENCE.index(best)]]
     if found.kafka_bootstrap:
         return Choice(PartsKind.GIVEN, _postgres_beside(best), "; ".join(["TASUKI_KAFKA_BOOTSTRAP is set", *reasons]))
     if found.database_url:
         return Choice(best, PartsKind.GIVEN, "; ".join(["TASUKI_DATABASE_URL is set", *reasons]))
-    return Choice(best, _postgres_beside(best), "; ".join(reasons) or "the first choice is there")
+    return Choice(best, _postgres_beside(best), "; ".join(reasons) or "Docker is there")
 
 
 def _postgres_beside(kind: PartsKind) -> PartsKind:

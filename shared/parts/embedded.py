@@ -1,7 +1,8 @@
 """The broker from a wheel (noida-db): one static binary that speaks Kafka's protocol, for where there is no Java.
 
-Good for a demo, never for a guarantee: it is not Kafka, keeps its data in memory before saving it, and its group
-coordinator can hang when a member is killed. Whoever measures or promises something uses Apache Kafka.
+Good for a demo, never for a guarantee: it is not Kafka. What it acknowledged in the last moments before a SIGKILL is
+lost, because it saves its memory later; and its group coordinator can hang when a member is killed. Whoever measures or
+promises something uses Apache Kafka.
 """
 
 from __future__ import annotations

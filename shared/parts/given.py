@@ -8,7 +8,7 @@ from shared.parts.errors import PartsError
 from shared.parts.handles import create_database, server_version
 from shared.parts.readiness import await_ready, kafka_answers, sql
 
-PATIENCE_S = 10.0
+PATIENCE_S = 3.0
 
 
 class _NotOurs:

@@ -48,6 +48,8 @@ class Guard:
                 stdout=output,
                 stderr=output,
                 cwd="/",
+                # Without a UTF-8 locale a JVM cannot open a path with Japanese letters.
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
                 start_new_session=True,
                 user=user,
                 group=user,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.kafka import client_options
 from shared.parts.apache import ApacheBroker
@@ -19,14 +19,13 @@ from shared.parts.errors import PartsError
 from shared.parts.given import GivenBroker, GivenDatabase
 from shared.parts.guarded import Guard
 from shared.parts.handles import Broker, Database
-from shared.parts.maven import KAFKA_VERSION
+from shared.parts.maven import KAFKA_VERSION, Say
 from shared.parts.surroundings import look_around
 from shared.parts.wheel_postgres import WheelDatabase
 from shared.settings import CommonSettings
 
 __all__ = ["Parts", "PartsError", "PartsKind", "start_parts"]
 
-Say = Callable[[str], None]
 P = TypeVar("P", bound=Broker | Database)
 
 
@@ -71,9 +70,21 @@ def start_parts(kind: PartsKind | None = None, *, data_dir: Path | None = None, 
         make_broker = _broker(choice.kafka, found, data_dir, say, stack)
         make_database = _database(choice.postgres, found, data_dir, stack)
         broker, database = threads.submit(_started, make_broker), threads.submit(_started, make_database)
+        _raise_failures([broker, database])
         parts = Parts(broker.result(), database.result())
         say(parts.description)
         yield parts
+
+
+def _raise_failures(starts: list[Future[Any]]) -> None:
+    """Wait for all to succeed. A failure does not wait for another's long download, yet two at about the same time
+    are told together: whoever forgot to start one has often forgotten both."""
+    if not any(start.exception() for start in wait(starts, return_when=FIRST_EXCEPTION).done):
+        return
+    failures = [failure for start in wait(starts, timeout=1.0).done if (failure := start.exception())]
+    if any(not isinstance(failure, PartsError) for failure in failures):
+        raise failures[0]
+    raise PartsError("\n".join(sorted(str(failure) for failure in failures)))
 
 
 def _started(make: Callable[[], P]) -> P:

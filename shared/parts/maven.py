@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 def cached_jars(version: str) -> Path | None:
     """The directory of this version's jars, or None when they were never fetched."""
-    jars = _cache() / f"kafka-{version}"
+    jars = _jars(version)
     return jars if jars.is_dir() else None
 
 
@@ -48,19 +48,24 @@ def kafka_jars(guard: Guard, version: str, say: Say) -> Path:
 
     Raises `PartsError` with Maven's own words when they cannot be had.
     """
-    with _one_at_a_time():
-        jars = _cache() / f"kafka-{version}"
-        if not jars.is_dir():
-            say(f"Apache Kafka {version}: fetching its jars with Maven (once, about 45 MB) into {jars}")
-            # Renamed only when complete: a download broken off must not look like a cache.
-            partial = jars.with_name(jars.name + ".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            _fetch(guard, version, partial, say)
-            partial.rename(jars)
+    if jars := cached_jars(version):
+        return jars
+    with _one_at_a_time(_jars(version).parent):
+        return cached_jars(version) or _fetched(guard, version, say)
+
+
+def _fetched(guard: Guard, version: str, say: Say) -> Path:
+    jars = _jars(version)
+    say(f"Apache Kafka {version}: fetching its jars with Maven (once, about 45 MB) into {jars}")
+    # Renamed only when complete: a download broken off must not look like a cache.
+    partial = jars.with_name(jars.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _run_maven(guard, version, partial, say)
+    partial.rename(jars)
     return jars
 
 
-def _fetch(guard: Guard, version: str, target: Path, say: Say) -> None:
+def _run_maven(guard: Guard, version: str, target: Path, say: Say) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise PartsError("Apache Kafka's jars are fetched by Maven, and there is no mvn on the PATH: install Maven")
@@ -85,19 +90,19 @@ class Progress:
             self._say(f"  {len(sizes)} jars, {megabytes:.0f} MB")
 
 
-def _cache() -> Path:
+def _jars(version: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(base) / "tasuki"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PartsError(f"cannot make the cache directory {cache}: {error}; set XDG_CACHE_HOME") from error
-    return cache
+    return Path(base) / "tasuki" / f"kafka-{version}"
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time(cache: Path) -> Iterator[None]:
     """Two launchers at once would disturb each other in Maven's local repository: the second waits for the first."""
-    with (_cache() / "kafka.lock").open("w") as lock:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = (cache / "lock").open("w")
+    except OSError as error:
+        raise PartsError(f"cannot write to the cache directory {cache}: {error}; set XDG_CACHE_HOME") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
