@@ -87,7 +87,11 @@ class Gauge:
         )
 
     async def dead_letters(self) -> int:
-        return sum((await self._ends(self._topics.dead_letters, 1)).values())
+        return await self.records(self._topics.dead_letters, 1)
+
+    async def records(self, topic: str, partitions: int) -> int:
+        """Offsets given out so far: records, and markers where a topic is written in transactions."""
+        return sum((await self._ends(topic, partitions)).values())
 
     async def _committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         try:
@@ -118,7 +122,6 @@ class Gauge:
         while [part for part, end in ends.items() if await self._consumer.position(part) < end]:
             for part, records in (await self._consumer.getmany(timeout_ms=100)).items():
                 found[part] = records[-1].offset + 1
-        self._consumer.unsubscribe()
         return found
 
 

@@ -109,7 +109,9 @@ class Demo:
         """The latest offer to field sales if there is one: it has the longest story."""
         offers = [offer.message for offer in listener.offers.by_id.values()]
         for message in sorted(offers, key=lambda message: len(message["score"]["contributions"]))[-1:]:
-            self._console.print(handoff_in_words(message, self._playbook.zone), markup=False, highlight=False)
+            self._console.print(
+                handoff_in_words(message, self._playbook.zone), markup=False, highlight=False, soft_wrap=True
+            )
 
 
 async def _heard(listener: Listener) -> None:

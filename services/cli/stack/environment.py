@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from shared.parts.ports import free_ports
@@ -22,10 +23,16 @@ class Access:
     token: str
 
 
-def choose_ports() -> dict[str, int]:
-    """The usual ones, or free ones where another program has one of them."""
+@contextmanager
+def chosen_ports(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
+    """Those of TASUKI_<SERVICE>_PORT, else the usual ones, else free ones where others have these."""
     others = iter(free_ports(len(USUAL_PORTS)))
-    return {name: port if _is_free(port) else next(others) for name, port in USUAL_PORTS.items()}
+    with ExitStack() as reserved:
+        yield {
+            name: int(environment.get(f"TASUKI_{name.upper()}_PORT", 0))
+            or (usual if _reserve(usual, reserved) else next(others))
+            for name, usual in USUAL_PORTS.items()
+        }
 
 
 def make_access(ports: Mapping[str, int], environment: Mapping[str, str]) -> Access:
@@ -54,6 +61,23 @@ def service_environment(
 
 def _with(present: str | None, item: str) -> str:
     return f"{present},{item}" if present else item
+
+
+def _reserve(port: int, until: ExitStack) -> bool:
+    """Whether nobody listens at `port`, and no other stack is about to.
+
+    Seconds pass until a service opens its port. The UDP port of the same number, which nobody uses, tells a second
+    stack that is started meanwhile; the system releases it however we end."""
+    if not _is_free(port):
+        return False
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return False
+    until.enter_context(mark)
+    return True
 
 
 def _is_free(port: int) -> bool:

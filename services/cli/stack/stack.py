@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 import time
@@ -17,7 +18,7 @@ from types import FrameType
 import httpx
 
 from services.cli.errors import CommandError
-from services.cli.stack.environment import Access, choose_ports, make_access, service_environment
+from services.cli.stack.environment import Access, chosen_ports, make_access, service_environment
 from services.cli.stack.supervisor import Supervised, service_command
 from services.router.migrate import upgrade
 from shared.kafka import client_options, create_topics
@@ -70,7 +71,7 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
         asyncio.run(create_topics(client_options(settings), specs))
         upgrade(database_url)
         say(f"topics {settings.topic_prefix}* and tables are there")
-        ports = choose_ports()
+        ports = stack.enter_context(chosen_ports(os.environ))
         access = make_access(ports, os.environ)
         environment = service_environment(
             os.environ,
@@ -83,7 +84,7 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
             ports,
             access,
         )
-        logs = _log_directory(options.data_dir)
+        logs = stack.enter_context(_log_directory(options.data_dir))
         services = [
             Supervised(name, service_command(name), environment, logs / f"{name}.log", say) for name in SERVICES
         ]
@@ -114,13 +115,20 @@ def _names(parts: Parts, own_names: bool) -> tuple[CommonSettings, str]:
     return CommonSettings(kafka_bootstrap=parts.kafka_bootstrap, topic_prefix=prefix), database_url
 
 
-def _log_directory(data_dir: Path | None) -> Path:
-    """Kept after the end: whoever looks for a failure looks here."""
-    if data_dir is None:
-        return Path(tempfile.mkdtemp(prefix="tasuki-logs-"))
-    logs = data_dir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    return logs
+@contextmanager
+def _log_directory(data_dir: Path | None) -> Iterator[Path]:
+    """Removed again, unless it is the user's or something went wrong: then somebody will want to read."""
+    if data_dir is not None:
+        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        yield data_dir / "logs"
+        return
+    logs = Path(tempfile.mkdtemp(prefix="tasuki-logs-"))
+    try:
+        yield logs
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(logs)
+        raise
+    shutil.rmtree(logs)
 
 
 def _await_ready(service: Supervised, url: str) -> None:
