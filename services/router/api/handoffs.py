@@ -38,7 +38,7 @@ async def list_handoffs(  # noqa: PLR0913, PLR0917 - each parameter is one of th
         (department, handoffs.c.receiver == department),
         (team, handoffs.c.team == team),
         (status, handoffs.c.status == (status.value if status else None)),
-        (cursor, handoffs.c.handoff_id > cursor),
+        (cursor, handoffs.c.handoff_id > (cursor or "")),
     ):
         query = query if given is None else query.where(condition)
     async with ledger.engine.connect() as connection:

@@ -43,8 +43,8 @@ async def list_leads(  # noqa: PLR0913, PLR0917 - each parameter is one of the q
     for given, condition in (
         (stage, leads.c.stage == stage),
         (department, leads.c.department == department),
-        (min_score, leads.c.total >= min_score),
-        (cursor, leads.c.lead_id > cursor),
+        (min_score, leads.c.total >= (min_score or 0)),
+        (cursor, leads.c.lead_id > (cursor or "")),
     ):
         query = query if given is None else query.where(condition)
     async with ledger.engine.connect() as connection:
