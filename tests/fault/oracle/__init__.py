@@ -1,0 +1,25 @@
+"""An oracle for the fault suite: what scores, stages and hand-offs must be, given nothing but what was sent.
+
+Written from the documents, not from the services, and importing nothing from them or from `shared`: a mistake made
+there is not made here again. It does not care for speed, and looks at every event in the order of the log.
+"""
+
+from tests.fault.oracle.calls import Refused, Sent, read
+from tests.fault.oracle.log import Paired, pair, poison
+from tests.fault.oracle.oracle import ExpectedLead, expected
+from tests.fault.oracle.score import SignalShown
+from tests.fault.oracle.way import HandOffStep, StageStep
+
+__all__ = [
+    "ExpectedLead",
+    "HandOffStep",
+    "Paired",
+    "Refused",
+    "Sent",
+    "SignalShown",
+    "StageStep",
+    "expected",
+    "pair",
+    "poison",
+    "read",
+]

@@ -1,0 +1,191 @@
+"""What a Segment call says, and which calls must be refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.fault.oracle.matching import at, has
+from tests.fault.oracle.places import prefecture
+from tests.fault.oracle.playbook import Book
+
+KINDS = ("track", "identify", "page", "screen", "group", "alias")
+MAX_BYTES = 32 * 1024
+MAX_ID = 256
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Refused(ValueError):
+    """The call is no event: it must be answered as rejected and become a dead letter."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A call as it was sent, with what only the log knows: when it was received, and under which source.
+
+    `envelope` is the batch around it, if its `sentAt` or `context` matter."""
+
+    call: Mapping[str, Any]
+    received_at: datetime
+    source: str
+    envelope: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One event of one lead. Times are milliseconds since 1970; `fields` those of the playbook (None: told to be
+    empty)."""
+
+    lead_id: str
+    source: str
+    id: str
+    time: int
+    kind: str
+    name: str
+    properties: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    historical: bool
+
+
+def read(sent: Sent, book: Book) -> Happened:
+    """Raises `Refused`, saying why, for a call that ingest must not accept. Needs a messageId."""
+    call, kind = sent.call, sent.call.get("type")
+    _check_shape(call)
+    if kind not in KINDS:
+        raise Refused(f"unknown type {kind!r}")
+    ids = {name: identifier(call.get(name)) for name in ("userId", "anonymousId", "groupId", "previousId", "messageId")}
+    lead_id = lead_of(ids["userId"], ids["anonymousId"])
+    if ids["messageId"] is None:
+        raise ValueError("the oracle cannot follow a call without messageId: ingest would name it")
+    context = {**(sent.envelope.get("context") or {}), **(call.get("context") or {})}
+    _check_what_kind_needs(kind, call, ids, context)
+    return Happened(
+        lead_id=lead_id,
+        source=sent.source,
+        id=ids["messageId"],
+        time=min(_time(sent), _ms(sent.received_at)),
+        kind=kind,
+        name=call["event"] if kind == "track" else "",
+        properties=_properties(kind, call, context),
+        fields=_fields(kind, call, context, book),
+        historical=call.get("historical") is True or context.get("historical") is True,
+    )
+
+
+def lead_of(user_id: str | None, anonymous_id: str | None) -> str:
+    """The user id before the anonymous one; an e-mail address is hashed."""
+    if user_id is not None:
+        trimmed = user_id.strip()
+        if "@" not in trimmed:
+            return trimmed
+        address = unicodedata.normalize("NFKC", trimmed).casefold()
+        return "email:" + hashlib.blake2b(address.encode(), digest_size=16).hexdigest()
+    if anonymous_id is not None:
+        return "anon:" + anonymous_id.strip()
+    raise Refused("neither userId nor anonymousId")
+
+
+def identifier(value: Any) -> str | None:
+    """Numbers become text; blank is absent."""
+    if value is None:
+        return None
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if len(text) > MAX_ID or "\0" in text:
+        raise Refused("an id is too long or holds a NUL character")
+    return text if text.strip() else None
+
+
+def _check_shape(call: Mapping[str, Any]) -> None:
+    if len(json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_BYTES:
+        raise Refused("larger than 32 KiB")
+    for name in ("userId", "anonymousId", "groupId", "previousId", "messageId"):
+        if isinstance(call.get(name), bool | list | dict):
+            raise Refused(f"{name} is neither text nor number")
+    for name in ("traits", "properties", "context"):
+        if not isinstance(call.get(name), dict | None):
+            raise Refused(f"{name} is no object")
+    for name in ("type", "event", "name", "category", "timestamp", "originalTimestamp", "sentAt"):
+        if not isinstance(call.get(name), str | None):
+            raise Refused(f"{name} is no text")
+    if not isinstance(call.get("historical"), bool | None):
+        raise Refused("historical is neither true nor false")
+
+
+def _check_what_kind_needs(
+    kind: str, call: Mapping[str, Any], ids: Mapping[str, str | None], context: Mapping[str, Any]
+) -> None:
+    if kind == "track" and not (call.get("event") or "").strip():
+        raise Refused("track without event")
+    if kind == "group" and ids["groupId"] is None:
+        raise Refused("group without groupId")
+    if kind == "alias" and ids["previousId"] is None and None in (ids["anonymousId"], ids["userId"]):
+        raise Refused("alias without previousId")
+
+
+def _time(sent: Sent) -> int:
+    """receivedAt − (sentAt − originalTimestamp); without sentAt the sender's time as it stands."""
+    stamp = _moment(sent.call.get("originalTimestamp") or sent.call.get("timestamp"))
+    sent_at = _moment(sent.call.get("sentAt") or sent.envelope.get("sentAt"))
+    if stamp is None:
+        return _ms(sent.received_at)
+    try:
+        return _ms(stamp if sent_at is None else sent.received_at - (sent_at - stamp))
+    except OverflowError:
+        raise Refused("sentAt and timestamp are too far apart") from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip().upper())
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused(f"{text!r} is no time") from None
+
+
+def _ms(moment: datetime) -> int:
+    """Whole milliseconds; what is smaller is cut."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def _properties(kind: str, call: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """Browsers tell the page's address in the context as well."""
+    told = call.get("properties") or {}
+    if kind not in ("page", "screen"):
+        return dict(told)
+    page = context.get("page")
+    known = (
+        {name: page[name] for name in ("path", "url", "referrer", "title") if name in page}
+        if isinstance(page, dict)
+        else {}
+    )
+    return {**known, **({"category": call["category"]} if call.get("category") else {}), **told}
+
+
+def _fields(kind: str, call: Mapping[str, Any], context: Mapping[str, Any], book: Book) -> dict[str, Any]:
+    """The playbook's fields that the call reports. A group's traits are the company's, not the person's."""
+    traits = call.get("traits") or {}
+    if kind == "group":
+        traits = {"company": traits}
+    elif isinstance(context.get("traits"), dict):
+        traits = {**context["traits"], **traits}
+    found = {}
+    for name, wanted in book.fields.items():
+        path = next((path for path in wanted.paths if has(traits, path) and _is_plain(at(traits, path))), None)
+        if path is not None:
+            value = at(traits, path)
+            if wanted.is_prefecture and isinstance(value, str) and value.strip():
+                value = prefecture(value) or value
+            found[name] = value if value != "" else None
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    """An object under the path of a text says nothing about it: `company` may be the company's name or its record."""
+    return value is None or isinstance(value, str | int | float)

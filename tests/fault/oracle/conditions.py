@@ -1,0 +1,41 @@
+"""Conditions on a lead, as stages and guards have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.fault.oracle.playbook import micro
+from tests.fault.oracle.score import Card
+from tests.fault.oracle.values import passes
+
+
+def by_signal(when: Mapping[str, Any], card: Card) -> bool:
+    """Whether a signal is among what makes the condition hold."""
+    if "signal" in when:
+        return card.has_shown(when["signal"])
+    return any(by_signal(part, card) for part in [*when.get("any", []), *when.get("all", []), *when.get("of", [])])
+
+
+def holds(when: Mapping[str, Any], card: Card) -> bool:  # noqa: PLR0911 - one for each kind of condition
+    """Whether a condition on a lead holds."""
+    match when:
+        case {"signal": name}:
+            return card.has_shown(name)
+        case {"total_over": points}:
+            return card.total > micro(points)
+        case {"attribute_at_least": points}:
+            return card.attribute >= micro(points)
+        case {"level_at_least": level}:
+            return card.level >= int(level)
+        case {"field": name, "is": check}:
+            return passes(check, card.fields.get(name))
+        case {"any": parts}:
+            return any(holds(part, card) for part in parts)
+        case {"all": parts}:
+            return all(holds(part, card) for part in parts)
+        case {"not": part}:
+            return not holds(part, card)
+        case {"at_least": count, "of": parts}:
+            return sum(holds(part, card) for part in parts) >= int(count)
+    raise ValueError(f"unknown condition {when!r}")

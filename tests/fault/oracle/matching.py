@@ -1,0 +1,42 @@
+"""Does an event match, as the playbook says it: by kind, name, properties and the fields that it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.fault.oracle.values import passes
+
+_NOTHING = object()
+
+
+def matches(match: Mapping[str, Any], kind: str, name: str, properties: Any, fields: Mapping[str, Any]) -> bool:
+    """`event` names a track call; `where` asks the properties, `traits` the fields that this event reports."""
+    wanted = match.get("event")
+    if wanted is not None and (kind != "track" or name not in ([wanted] if isinstance(wanted, str) else wanted)):
+        return False
+    if match.get("kind", kind) != kind:
+        return False
+    return all(passes(check, at(properties, path)) for path, check in match.get("where", {}).items()) and all(
+        passes(check, fields.get(field)) for field, check in match.get("traits", {}).items()
+    )
+
+
+def at(values: Any, path: str) -> Any:
+    """The value under a dotted path; a key that itself has dots comes first. None when there is nothing."""
+    found = find(values, path)
+    return None if found is _NOTHING else found
+
+
+def has(values: Any, path: str) -> bool:
+    """Whether something, if only null, stands under the path."""
+    return find(values, path) is not _NOTHING
+
+
+def find(values: Any, path: str) -> Any:
+    if not isinstance(values, Mapping):
+        return _NOTHING
+    if path in values:
+        return values[path]
+    head, dot, rest = path.partition(".")
+    return find(values[head], rest) if dot and head in values else _NOTHING

@@ -1,0 +1,65 @@
+"""Each lead's expected score, stage and hand-offs, from the calls in the order of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fault.oracle.calls import Sent, read
+from tests.fault.oracle.playbook import read_book
+from tests.fault.oracle.score import Card, SignalShown
+from tests.fault.oracle.way import HandOffStep, StageStep, Way
+
+
+@dataclass(frozen=True)
+class ExpectedLead:
+    """Points are micro-points at `time`, the latest event's (milliseconds since 1970); `owner`: (department, team)."""
+
+    lead_id: str
+    time: int
+    attribute: int
+    behaviour: int
+    total: int
+    level: int
+    fields: Mapping[str, Any]
+    signals: Mapping[str, SignalShown]
+    stage: str
+    stages: tuple[StageStep, ...]
+    handoffs: tuple[HandOffStep, ...]
+    owner: tuple[str, str] | None
+
+
+def expected(log: Iterable[Sent], playbook_yaml: str) -> dict[str, ExpectedLead]:
+    """`log` in the order of the topic (at least within each lead); copies of a message count once, the first.
+
+    Raises `Refused` for a call that must not be in the log at all."""
+    book = read_book(playbook_yaml)
+    leads: dict[str, tuple[Card, Way]] = {}
+    counted: set[tuple[str, str, str]] = set()
+    for sent in log:
+        event = read(sent, book)
+        if (event.lead_id, event.source, event.id) in counted:
+            continue
+        counted.add((event.lead_id, event.source, event.id))
+        card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
+        card.add(event)
+        way.after(event, card)
+    return {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
+
+
+def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
+    return ExpectedLead(
+        lead_id=lead_id,
+        time=card.time,
+        attribute=card.attribute,
+        behaviour=card.behaviour,
+        total=card.total,
+        level=card.level,
+        fields=card.fields,
+        signals=card.signals,
+        stage=way.stage.id,
+        stages=tuple(way.steps),
+        handoffs=tuple(way.handoffs),
+        owner=way.owner,
+    )

@@ -1,0 +1,182 @@
+"""A lead's way through the stages, and who hands it to whom.
+
+One event is one decision: the stages that can be entered after it are entered at once, in order, and only the last of
+them decides about hand-offs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fault.oracle.calls import Happened
+from tests.fault.oracle.conditions import by_signal, holds
+from tests.fault.oracle.places import prefecture
+from tests.fault.oracle.playbook import Book, StageOnTheWay
+from tests.fault.oracle.score import Card
+from tests.fault.oracle.values import same
+
+HAND_OFF_IDS = uuid.UUID("6f1d3c52-9a0b-5e0e-8f0c-7a5a6b1c9d21")
+"""Arbitrary but fixed: the n-th hand-off of a lead is uuid5 of this and `<lead id>:<n>`, n from 1."""
+
+
+@dataclass(frozen=True)
+class StageStep:
+    source: str
+    target: str
+    event_id: str
+    historical: bool
+
+
+@dataclass(frozen=True)
+class HandOffStep:
+    """A hand-off came into `status`: offered, completed or withdrawn. `event_id` is the event that caused it."""
+
+    handoff_id: str
+    status: str
+    giver: str
+    giver_team: str | None
+    receiver: str
+    team: str
+    stage: str
+    event_id: str
+
+
+@dataclass
+class Way:
+    """Where a lead is. `owner` is (department, team); `offer` the open hand-off as it was offered."""
+
+    book: Book
+    lead_id: str
+    stage: StageOnTheWay = field(init=False)
+    reached: list[StageOnTheWay] = field(init=False)
+    owner: tuple[str, str] | None = None
+    offer: HandOffStep | None = None
+    offers: int = 0
+    steps: list[StageStep] = field(default_factory=list)
+    handoffs: list[HandOffStep] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stage = self.book.stages[0]
+        self.reached = [self.stage]
+
+    def after(self, event: Happened, card: Card) -> None:
+        """Go as far as the event allows; `card` includes it."""
+        entered = []
+        for stage in self._next(card):
+            self.steps.append(StageStep(self.stage.id, stage.id, event.id, event.historical))
+            self.stage = stage
+            self.reached.append(stage)
+            entered.append(stage)
+        if entered:
+            self._hand_over(entered, event, card)
+
+    def _next(self, card: Card) -> Iterator[StageOnTheWay]:
+        while (stage := self._one_further(card)) is not None:
+            yield stage
+
+    def _one_further(self, card: Card) -> StageOnTheWay | None:
+        if self.stage.excluded:
+            return None if self._holds(self.stage, card) else self._before_exclusion()
+        if self._is_before_sales():
+            for stage in self.book.stages:
+                if stage.excluded and self._may_follow(stage) and self._holds(stage, card):
+                    return stage
+        guarded = any(holds(when, card) for _, when in self.book.guards)
+        further = (
+            stage
+            for stage in sorted(self.book.stages, key=lambda stage: stage.rank)
+            if stage.rank > self.stage.rank
+            and not stage.excluded
+            and not (stage.guarded and guarded)
+            and self._may_follow(stage)
+            and self._holds(stage, card)
+        )
+        return next(further, None)
+
+    def _before_exclusion(self) -> StageOnTheWay:
+        return max((stage for stage in self.reached if not stage.excluded), key=lambda stage: stage.rank)
+
+    def _is_before_sales(self) -> bool:
+        """Sales begins with the first stage that is closed to those who must not reach it."""
+        first = min((stage.rank for stage in self.book.stages if stage.guarded), default=None)
+        return first is None or self.stage.rank < first
+
+    def _may_follow(self, stage: StageOnTheWay) -> bool:
+        return stage.after is None or stage.after in [reached.id for reached in self.reached]
+
+    def _holds(self, stage: StageOnTheWay, card: Card) -> bool:
+        return stage.when is not None and holds(stage.when, card)
+
+    def _hand_over(self, entered: list[StageOnTheWay], event: Happened, card: Card) -> None:
+        """The first owner takes the lead without being asked; then a change of department is a hand-off."""
+        for stage in entered:
+            if self.owner is None and stage.owner is not None:
+                self.owner = (stage.owner, self._team(stage.owner, card))
+        last = entered[-1]
+        if self.offer is not None:
+            self._close_if_outrun(last, event, card)
+        if last.owner is None or self.owner is None or self.offer is not None or last.owner == self.owner[0]:
+            return
+        team = self._team(last.owner, card)
+        if event.historical:  # it happened long ago, without us
+            self.owner = (last.owner, team)
+            return
+        self.offers += 1
+        self.offer = HandOffStep(
+            handoff_id=str(uuid.uuid5(HAND_OFF_IDS, f"{self.lead_id}:{self.offers}")),
+            status="offered",
+            giver=self.owner[0],
+            giver_team=self.owner[1],
+            receiver=last.owner,
+            team=team,
+            stage=last.id,
+            event_id=event.id,
+        )
+        self.handoffs.append(self.offer)
+
+    def _close_if_outrun(self, last: StageOnTheWay, event: Happened, card: Card) -> None:
+        """A report from sales shows that the receiver has worked the lead, though it never said so; otherwise another
+        department's turn withdraws the offer."""
+        assert self.offer is not None
+        offer, reported = self.offer, _is_reported(last, card, self.book)
+        if not reported and last.owner == offer.receiver:
+            return
+        status = "completed" if reported else "withdrawn"
+        if reported:
+            self.owner = (offer.receiver, offer.team)
+        self.handoffs.append(
+            HandOffStep(
+                offer.handoff_id,
+                status,
+                offer.giver,
+                offer.giver_team,
+                offer.receiver,
+                offer.team,
+                offer.stage,
+                event.id,
+            )
+        )
+        self.offer = None
+
+    def _team(self, department: str, card: Card) -> str:
+        """The first team whose territory the lead is in; else the one without a territory."""
+        known = card.fields
+        teams = self.book.teams[department]
+        for team, territory in teams:
+            if territory and all(self._lies_in(known.get(name), name, values) for name, values in territory.items()):
+                return team
+        return next(team for team, territory in teams if not territory)
+
+    def _lies_in(self, value: Any, name: str, values: Any) -> bool:
+        if self.book.fields[name].is_prefecture:
+            return value is not None and prefecture(str(value)) in [prefecture(one) for one in values]
+        return any(same(value, one) for one in values)
+
+
+def _is_reported(stage: StageOnTheWay, card: Card, book: Book) -> bool:
+    """Sales people say so: a signal, and not the score or the level, led into a stage beyond the first of sales'."""
+    first = min((each.rank for each in book.stages if each.guarded), default=stage.rank)
+    return stage.rank > first and stage.when is not None and by_signal(stage.when, card)
