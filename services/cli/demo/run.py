@@ -26,6 +26,7 @@ from shared.playbook import Playbook
 
 MOST_PACED = 0.3  # of the sample: the bulk comes first and is most of it
 LISTENER_PATIENCE = 30.0
+STEADY_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ class Demo:
                     self._rejections.extend(rejections)
                     progress.advance(len(batch))
 
-                size = {} if rate is None else {"batch_events": 1}
-                await send_in_lanes(client, source, answered, **size)
+                # At a rate, each event is sent when its time has come, not when the one before was answered:
+                # a slow moment must show in the latencies instead of lowering the rate.
+                manner = {} if rate is None else {"lanes": STEADY_LANES, "batch_events": 1}
+                await send_in_lanes(client, source, answered, **manner)
         sent = time.monotonic() - clock
         await drained(gauge, self._accepted)
         await _heard(listener)
