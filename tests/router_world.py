@@ -1,4 +1,4 @@
-"""A router's surroundings in tests: topics and a database of its own, router processes, and what goes in and comes out."""
+"""A router's surroundings in tests: topics and a database of its own, processes, what goes in and what comes out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from shared.topics import Topics
 ROOT = Path(__file__).parents[1]
 SERVE = [sys.executable, "-c", "from services.router.bootstrap import serve; serve()"]
 TOKENS = "reader-secret=reader:read,writer-secret=writer:read+write,blind-secret=blind:write"
-WRITER = {"Authorization": "Bearer writer-secret"}
 
 
 @dataclass
@@ -121,10 +119,6 @@ class World:
         router = RouterProcess(process, port)
         self.running.append(router)
         return router
-
-    @contextmanager
-    def producer(self) -> Iterator[Feeder]:
-        yield Feeder(self)
 
     async def messages(self, enough: Callable[[list[Message]], bool], seconds: float = 30.0) -> list[Message]:
         """Everything that the router has sent, as soon as it is `enough`. Fails, saying what came, if it never is."""

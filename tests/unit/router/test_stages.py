@@ -64,7 +64,10 @@ STUDENT = {"occupation": "学生"}
         ([("contact_obtained", {"level": 2}), ("retired", {"level": 2})], ["acquired", "hot", "excluded"]),
         ([("contact_obtained", {}), ("deal_registered", {}), ("retired", {})], ["acquired", "opportunity"]),
         (
-            [("contact_obtained", {"attributes": STUDENT, "level": 2}), ("page", {"attributes": {"occupation": ""}, "level": 2})],
+            [
+                ("contact_obtained", {"attributes": STUDENT, "level": 2}),
+                ("page", {"attributes": {"occupation": ""}, "level": 2}),
+            ],
             ["acquired", "excluded", "acquired", "hot"],
         ),
     ],
@@ -131,8 +134,9 @@ def test_after_a_rejection_only_new_signals_count() -> None:
                           "level_until": story.at - timedelta(minutes=1) + timedelta(days=90)})  # fmt: skip
     lead, entered, _ = play(lead, same)
     assert entered == []
-    assert [leaf.name for leaf in missing(lead, lifecycle.facts_of(lead, same, RULES)[1], RULES)["hot"] if leaf.name] == [
-        "catalogue_requested", "inquiry_made",
+    unmet = missing(lead, lifecycle.facts_of(lead, same, RULES)[1], RULES)["hot"]
+    assert [leaf.name or leaf.condition for leaf in unmet] == [
+        "catalogue_requested", "inquiry_made", "total_over", "level_at_least",
     ]  # fmt: skip
     lead, entered, opened = play(lead, story.record("inquiry_made"))
     assert entered == ["hot"]

@@ -1,0 +1,32 @@
+"""JSON Schemas of what sales tools read, from the message types themselves.
+
+`python -m services.router.message_schemas` writes them to shared/schemas; a test fails while they differ.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from services.router.messages import HandOffMessage, StageMessage
+
+DIRECTORY = Path(__file__).parents[2] / "shared" / "schemas"
+FILES = {"stage-changed.json": StageMessage, "handoff.json": HandOffMessage}
+
+
+def schema_text(type: type[msgspec.Struct]) -> str:
+    """JSON Schema 2020-12."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(type)}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    DIRECTORY.mkdir(exist_ok=True)
+    for name, type in FILES.items():
+        (DIRECTORY / name).write_text(schema_text(type), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
