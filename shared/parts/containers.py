@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 
 from shared.parts.broker_settings import as_environment, container_settings
@@ -31,12 +32,18 @@ class ContainerPart:
         self._created = False
 
     def start(self) -> None:
-        """Start it, or start it again, and wait until it answers; an image not here yet is pulled first."""
-        if not self._created:
-            self._container.start()
-            self._created = True
-        elif not self._running():
-            self._docker.start()
+        """Start it, or start it again, and wait until it answers; an image not here yet is pulled first.
+
+        Raises `PartsError` with Docker's words, or with the end of the container's log.
+        """
+        try:
+            if not self._created:
+                self._container.start()
+                self._created = True
+            elif not self._running():
+                self._docker.start()
+        except DockerException as error:
+            raise PartsError(f"Docker could not start {self.name}: {error}") from error
         try:
             await_ready(self.name, self._probe, self._running, None, 120.0)
         except PartsError as error:
@@ -75,7 +82,7 @@ class ContainerBroker(ContainerPart):
     def __init__(self, version: str) -> None:
         (port,) = free_ports(1)
         container = DockerContainer(f"apache/kafka:{version}").with_bind_ports(9092, port)
-        host = container.get_container_host_ip()
+        host = container.get_docker_client().host()
         self.bootstrap = f"{host}:{port}"
         self.description = f"Apache Kafka {version} (KRaft, Docker)"
         for name, value in as_environment(container_settings(self.bootstrap)).items():
@@ -92,7 +99,7 @@ class ContainerDatabase(ContainerPart):
         container = DockerContainer(POSTGRES_IMAGE).with_bind_ports(5432, port)
         container.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", password)
         container.with_command("postgres -c fsync=off -c full_page_writes=off -c max_connections=200")
-        host = container.get_container_host_ip()
+        host = container.get_docker_client().host()
         self.url = f"postgresql+asyncpg://{USER}:{password}@{host}:{port}/{USER}"
         self.description = "PostgreSQL (Docker)"
         super().__init__(f"{POSTGRES_IMAGE} in Docker", container, lambda: sql(self.url, "SELECT 1"))
