@@ -13,7 +13,7 @@ import msgspec
 from services.router.messages import HandOffMessage, StageMessage
 
 DIRECTORY = Path(__file__).parents[2] / "shared" / "schemas"
-FILES = {"stage-changed.json": StageMessage, "handoff.json": HandOffMessage}
+FILES: dict[str, type[msgspec.Struct]] = {"stage-changed.json": StageMessage, "handoff.json": HandOffMessage}
 
 
 def schema_text(type: type[msgspec.Struct]) -> str:

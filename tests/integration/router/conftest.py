@@ -27,3 +27,9 @@ async def world(parts: Parts, database_url: str, topic_prefix: str, tmp_path: Pa
 @pytest.fixture
 def feeder(world: World) -> Feeder:
     return Feeder(world)
+
+
+@pytest.fixture
+def parts_database(parts: Parts) -> str:
+    """A database without our tables."""
+    return parts.database_url
