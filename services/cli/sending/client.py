@@ -38,7 +38,10 @@ class IngestClient:
     def __init__(self, url: str, write_key: str, patience: float = 120.0) -> None:
         self._url, self._patience = url.rstrip("/"), patience
         # Events are acknowledged within 5 s or refused: a longer silence is a lost connection.
-        self._http = httpx.AsyncClient(base_url=self._url, auth=(write_key, ""), timeout=httpx.Timeout(15.0))
+        # One kept connection per lane: httpx would close all but twenty after each request.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        timeout = httpx.Timeout(15.0)
+        self._http = httpx.AsyncClient(base_url=self._url, auth=(write_key, ""), timeout=timeout, limits=limits)
 
     async def __aenter__(self) -> IngestClient:
         return self
