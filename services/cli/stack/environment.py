@@ -24,14 +24,14 @@ class Access:
 
 
 @contextmanager
-def chosen_ports(environment: Mapping[str, str]) -> Iterator[dict[str, int]]:
+def chosen_ports(environment: Mapping[str, str], usual: Mapping[str, int] = USUAL_PORTS) -> Iterator[dict[str, int]]:
     """Those of TASUKI_<SERVICE>_PORT, else the usual ones, else free ones where others have these."""
-    others = iter(free_ports(len(USUAL_PORTS)))
+    others = iter(free_ports(len(usual)))
     with ExitStack() as reserved:
         yield {
             name: int(environment.get(f"TASUKI_{name.upper()}_PORT", 0))
-            or (usual if _reserve(usual, reserved) else next(others))
-            for name, usual in USUAL_PORTS.items()
+            or (port if _reserve(port, reserved) else next(others))
+            for name, port in usual.items()
         }
 
 

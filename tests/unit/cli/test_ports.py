@@ -6,28 +6,25 @@ import socket
 
 import pytest
 
-from services.cli.stack import environment
 from services.cli.stack.environment import chosen_ports, make_access, service_environment
 from shared.parts.ports import free_ports
 
 
 @pytest.fixture
-def usual(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+def usual() -> dict[str, int]:
     """Usual ports that nobody else on this machine uses."""
-    ports = dict(zip(environment.USUAL_PORTS, free_ports(3), strict=True))
-    monkeypatch.setattr(environment, "USUAL_PORTS", ports)
-    return ports
+    return dict(zip(("ingest", "scorer", "router"), free_ports(3), strict=True))
 
 
 def test_the_usual_ports_where_they_are_free(usual: dict[str, int]) -> None:
-    with chosen_ports({}) as ports:
+    with chosen_ports({}, usual) as ports:
         assert ports == usual
 
 
 def test_two_stacks_at_once_differ(usual: dict[str, int]) -> None:
-    with chosen_ports({}) as first, chosen_ports({}) as second:
+    with chosen_ports({}, usual) as first, chosen_ports({}, usual) as second:
         assert not set(first.values()) & set(second.values())
-    with chosen_ports({}) as third:
+    with chosen_ports({}, usual) as third:
         assert third == usual, "the ports were not released"
 
 
@@ -35,13 +32,13 @@ def test_a_port_that_is_taken_is_left_alone(usual: dict[str, int]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", usual["scorer"]))
         other.listen()
-        with chosen_ports({}) as ports:
+        with chosen_ports({}, usual) as ports:
             assert ports["scorer"] != usual["scorer"]
             assert ports["ingest"] == usual["ingest"]
 
 
 def test_a_port_that_is_asked_for_is_taken(usual: dict[str, int]) -> None:
-    with chosen_ports({"TASUKI_ROUTER_PORT": "18082"}) as ports:
+    with chosen_ports({"TASUKI_ROUTER_PORT": "18082"}, usual) as ports:
         assert ports == usual | {"router": 18082}
 
 
