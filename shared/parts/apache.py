@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.parts.broker_settings import as_properties, local_settings
@@ -28,16 +29,18 @@ LOGGING = [
 
 
 class ApacheBroker(GuardedProcess):
-    """An Apache Kafka broker on 127.0.0.1. Speaks plaintext, creates no topics by itself."""
+    """An Apache Kafka broker on 127.0.0.1. Speaks plaintext, creates no topics by itself.
 
-    def __init__(self, guard: Guard, version: str, say: Say) -> None:
+    `proxied`: see `local_settings`."""
+
+    def __init__(self, guard: Guard, version: str, say: Say, proxied: Mapping[int, int] | None = None) -> None:
         jars = kafka_jars(guard, version, say)
         port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self.description = f"Apache Kafka {version} (KRaft, from Maven)"
         settings = guard.directory / "server.properties"
         data = guard.directory / "kafka"
-        settings.write_text(as_properties(local_settings(port, controller_port, str(data))))
+        settings.write_text(as_properties(local_settings(port, controller_port, str(data), proxied)))
         if not (data / "meta.properties").exists():
             _format(guard, jars, settings)
         super().__init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 ALONE: dict[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -27,13 +29,22 @@ ALONE: dict[str, str] = {
 }
 
 
-def local_settings(port: int, controller_port: int, data: str) -> dict[str, str]:
-    """For a broker on 127.0.0.1."""
+def local_settings(
+    port: int, controller_port: int, data: str, proxied: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """For a broker on 127.0.0.1.
+
+    `proxied`: further ports to listen at → the port it tells the clients of each to use instead, where somebody stands
+    between them and the broker. A client follows what the broker advertises, so each way needs a listener of its own.
+    """
+    names = {f"PROXIED_{number}": ports for number, ports in enumerate((proxied or {}).items())}
+    ways = {"PLAINTEXT": (port, port), **names}
+    listeners = [f"{name}://127.0.0.1:{listens}" for name, (listens, _) in ways.items()]
     return ALONE | {
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": ",".join([*listeners, f"CONTROLLER://127.0.0.1:{controller_port}"]),
+        "advertised.listeners": ",".join(f"{name}://127.0.0.1:{told}" for name, (_, told) in ways.items()),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in [*ways, "CONTROLLER"]),
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": data,
     }

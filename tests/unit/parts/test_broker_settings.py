@@ -19,3 +19,10 @@ def test_a_container_has_a_way_to_itself() -> None:
 def test_one_node_needs_no_replicas() -> None:
     for settings in (local_settings(1, 2, "/d"), container_settings("h:1")):
         assert {value for name, value in settings.items() if "replication.factor" in name or ".isr" in name} == {"1"}
+
+
+def test_clients_behind_a_proxy_are_told_to_go_through_it() -> None:
+    settings = local_settings(1, 2, "/d", {3: 4})
+    assert settings["listeners"] == "PLAINTEXT://127.0.0.1:1,PROXIED_0://127.0.0.1:3,CONTROLLER://127.0.0.1:2"
+    assert settings["advertised.listeners"] == "PLAINTEXT://127.0.0.1:1,PROXIED_0://127.0.0.1:4"
+    assert settings["inter.broker.listener.name"] == "PLAINTEXT"
