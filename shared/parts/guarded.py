@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -116,6 +116,7 @@ class GuardedProcess:
     probe: Callable[[], None]
     """Returns when the part answers, else raises `NotReadyError`."""
     patience_s: float = 120.0
+    _started: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Start it and wait until it answers. Does nothing while it runs.
@@ -140,6 +141,3 @@ class GuardedProcess:
 
     def running(self) -> bool:
         return self._started and self.guard.ask("state")["exit"] is None
-
-    def __post_init__(self) -> None:
-        self._started = False

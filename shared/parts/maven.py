@@ -71,8 +71,13 @@ def _run_maven(guard: Guard, version: str, target: Path, say: Say) -> None:
         raise PartsError("Apache Kafka's jars are fetched by Maven, and there is no mvn on the PATH: install Maven")
     pom, log = guard.directory / "pom.xml", guard.directory / "maven.log"
     pom.write_text(POM.format(version=version))
-    options = ["-B", "-f", str(pom), "-DincludeScope=runtime", f"-DoutputDirectory={target}"]
-    guard.run(Command([maven, *options, PLUGIN], log=log), watch=Progress(log, say).look)
+    options = ["-B", "-Dstyle.color=never", "-f", str(pom), "-DincludeScope=runtime", f"-DoutputDirectory={target}"]
+    try:
+        guard.run(Command([maven, *options, PLUGIN], log=log), watch=Progress(log, say).look)
+    except PartsError as error:
+        raise PartsError(
+            f"Apache Kafka {version} cannot be fetched (TASUKI_PARTS=embedded needs no download): {error}"
+        ) from error
 
 
 class Progress:
@@ -86,6 +91,8 @@ class Progress:
         if time.monotonic() - self._told >= PROGRESS_S:
             self._told = time.monotonic()
             sizes = DOWNLOADED.findall(self._log.read_text(errors="replace"))
+            if not sizes:
+                return  # Maven is still reading about what there is
             megabytes = sum(float(size) / (1000 if unit == "kB" else 1) for size, unit in sizes)
             self._say(f"  {len(sizes)} jars, {megabytes:.0f} MB")
 
