@@ -52,8 +52,8 @@ class Scorer:
         """Apply one lead's events, (offset, event) in log order, to `state`, which is changed.
 
         Gives the score records in order. A record ends where something new is to be decided upon (a new signal, a
-        higher level, a threshold passed), before the lead's fields change, and between history and live events: so
-        decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        higher level, a threshold passed, a changed field), and between history and live events: so decisions do not
+        depend on how the log was cut into batches. Copies of a message change nothing.
         """
         records: list[ScoreRecord] = []
         last: _Booked | None = None
@@ -62,13 +62,15 @@ class Scorer:
             if not first_copy(state, event):
                 continue
             fields = self._fields.read(event)
-            if last and (event.historical != last.event.historical or self._fields.changes(state, fields)):
+            if last and event.historical != last.event.historical:
                 records.append(self._record(state, last, highest, partition))
                 last = None
-            before, goes_on = state.total, last is not None
+            before, goes_on, changed = state.total, last is not None, self._fields.changes(state, fields)
             last = self._book(state, offset, event, fields)
-            highest = max(highest, state.total) if goes_on else state.total
-            if last.news or any(before <= threshold < state.total for threshold in self._thresholds):
+            news = changed or last.news or any(before <= threshold < state.total for threshold in self._thresholds)
+            # A total from before must not meet facts that came after it: it was decided upon when it was reached.
+            highest = max(highest, state.total) if goes_on and not news else state.total
+            if news:
                 records.append(self._record(state, last, highest, partition))
                 last = None
         if last:
