@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.fault.oracle.matching import at, has
+from tests.fault.oracle.matching import at
 from tests.fault.oracle.places import prefecture
-from tests.fault.oracle.playbook import Book
+from tests.fault.oracle.playbook import Book, FieldPaths
 
 KINDS = ("track", "identify", "page", "screen", "group", "alias")
 MAX_BYTES = 32 * 1024
 MAX_ID = 256
+MAX_TEXT = 256
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -177,15 +178,16 @@ def _fields(kind: str, call: Mapping[str, Any], context: Mapping[str, Any], book
         traits = {**context["traits"], **traits}
     found = {}
     for name, wanted in book.fields.items():
-        path = next((path for path in wanted.paths if has(traits, path) and _is_plain(at(traits, path))), None)
-        if path is not None:
-            value = at(traits, path)
-            if wanted.is_prefecture and isinstance(value, str) and value.strip():
-                value = prefecture(value) or value
-            found[name] = value if value != "" else None
+        told = [value for path in wanted.paths if isinstance(value := at(traits, path), str | int | float)]
+        if told:  # objects and null say nothing: `company` may be the company's name or its record
+            found[name] = _plain(told[0], wanted)
     return found
 
 
-def _is_plain(value: Any) -> bool:
-    """An object under the path of a text says nothing about it: `company` may be the company's name or its record."""
-    return value is None or isinstance(value, str | int | float)
+def _plain(value: str | int | float, wanted: FieldPaths) -> str | int | float | None:
+    """Trimmed and cut; an empty text, or a prefecture that is none, tells that the field is empty."""
+    if isinstance(value, str):
+        value = value.strip()[:MAX_TEXT]
+    if value == "" or (wanted.is_prefecture and not isinstance(value, str)):
+        return None
+    return prefecture(str(value)) if wanted.is_prefecture else value

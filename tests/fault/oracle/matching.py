@@ -7,8 +7,6 @@ from typing import Any
 
 from tests.fault.oracle.values import passes
 
-_NOTHING = object()
-
 
 def matches(match: Mapping[str, Any], kind: str, name: str, properties: Any, fields: Mapping[str, Any]) -> bool:
     """`event` names a track call; `where` asks the properties, `traits` the fields that this event reports."""
@@ -24,19 +22,9 @@ def matches(match: Mapping[str, Any], kind: str, name: str, properties: Any, fie
 
 def at(values: Any, path: str) -> Any:
     """The value under a dotted path; a key that itself has dots comes first. None when there is nothing."""
-    found = find(values, path)
-    return None if found is _NOTHING else found
-
-
-def has(values: Any, path: str) -> bool:
-    """Whether something, if only null, stands under the path."""
-    return find(values, path) is not _NOTHING
-
-
-def find(values: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
-        return _NOTHING
+        return None
     if path in values:
         return values[path]
-    head, dot, rest = path.partition(".")
-    return find(values[head], rest) if dot and head in values else _NOTHING
+    head, _, rest = path.partition(".")
+    return at(values.get(head), rest) if rest else None

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.fault.oracle.calls import EPOCH, Happened
-from tests.fault.oracle.matching import matches
+from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.playbook import Book
 from tests.fault.oracle.values import passes
 
@@ -102,7 +102,7 @@ class Card:
 
     def _signal(self, name: str, events: list[Happened]) -> SignalShown:
         newest = max(events, key=lambda event: (event.time, event.id))
-        kept = {name: newest.properties.get(name) for name in self.book.signals[name].keep}
+        kept = {name: at(newest.properties, name) for name in self.book.signals[name].keep}
         return SignalShown(
             first=min(event.time for event in events),
             last=newest.time,

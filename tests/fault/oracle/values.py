@@ -21,7 +21,7 @@ def passes(check: Any, value: Any) -> bool:
 def same(one: Any, other: Any) -> bool:
     """Texts in any case and width; true and false are no numbers, and numbers no texts."""
     if isinstance(one, str) and isinstance(other, str):
-        return fold(one) == fold(other)
+        return _fold(one).strip() == _fold(other).strip()
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):
@@ -29,8 +29,8 @@ def same(one: Any, other: Any) -> bool:
     return False
 
 
-def fold(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold().strip()
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def is_present(value: Any) -> bool:
@@ -48,10 +48,14 @@ def _test(name: str, wanted: Any, value: Any) -> bool:  # noqa: PLR0911 - one fo
         case "not_in":
             return not _is_one_of(wanted, value)
         case "starts_with":
-            return isinstance(value, str) and fold(value).startswith(fold(wanted))
+            return isinstance(value, str) and _fold(value).startswith(_fold(wanted))
         case "contains":
             needles = wanted if isinstance(wanted, list) else [wanted]
-            return isinstance(value, str) and any(fold(needle) in fold(value) for needle in needles)
+            return any(
+                isinstance(member, str) and _fold(needle) in _fold(member)
+                for needle in needles
+                for member in _members(value)
+            )
         case _:
             number = _number(value)
             return number is not None and _compare(name, number, Fraction(str(wanted)))
@@ -59,8 +63,11 @@ def _test(name: str, wanted: Any, value: Any) -> bool:  # noqa: PLR0911 - one fo
 
 def _is_one_of(wanted: list[Any], value: Any) -> bool:
     """A list passes if one of its members does."""
-    members = value if isinstance(value, list) else [value]
-    return any(same(one, member) for one in wanted for member in members)
+    return any(same(one, member) for one in wanted for member in _members(value))
+
+
+def _members(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _compare(name: str, number: Fraction, limit: Fraction) -> bool:
@@ -84,7 +91,7 @@ def _number(value: Any) -> Fraction | None:
     if not isinstance(value, str):
         return None
     try:
-        found = Decimal(fold(value).replace(",", ""))
+        found = Decimal(_fold(value).strip().replace(",", ""))
     except InvalidOperation:
         return None
     return Fraction(found) if found.is_finite() else None

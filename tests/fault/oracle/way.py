@@ -21,6 +21,9 @@ from tests.fault.oracle.values import same
 HAND_OFF_IDS = uuid.UUID("6f1d3c52-9a0b-5e0e-8f0c-7a5a6b1c9d21")
 """Arbitrary but fixed: the n-th hand-off of a lead is uuid5 of this and `<lead id>:<n>`, n from 1."""
 
+LAST_NUMBER_BEFORE_REPORTS = 4
+"""Up to this stage a lead may be excluded; into later ones, signals are what sales people report."""
+
 
 @dataclass(frozen=True)
 class StageStep:
@@ -79,8 +82,8 @@ class Way:
 
     def _one_further(self, card: Card) -> StageOnTheWay | None:
         if self.stage.excluded:
-            return None if self._holds(self.stage, card) else self._before_exclusion()
-        if self._is_before_sales():
+            return None if self._holds(self.stage, card) else self._back_from_exclusion()
+        if self.stage.rank[0] <= LAST_NUMBER_BEFORE_REPORTS:
             for stage in self.book.stages:
                 if stage.excluded and self._may_follow(stage) and self._holds(stage, card):
                     return stage
@@ -96,13 +99,9 @@ class Way:
         )
         return next(further, None)
 
-    def _before_exclusion(self) -> StageOnTheWay:
-        return max((stage for stage in self.reached if not stage.excluded), key=lambda stage: stage.rank)
-
-    def _is_before_sales(self) -> bool:
-        """Sales begins with the first stage that is closed to those who must not reach it."""
-        first = min((stage.rank for stage in self.book.stages if stage.guarded), default=None)
-        return first is None or self.stage.rank < first
+    def _back_from_exclusion(self) -> StageOnTheWay:
+        """To the stage that it comes after, and on from there."""
+        return next((stage for stage in self.book.stages if stage.id == self.stage.after), self.book.stages[0])
 
     def _may_follow(self, stage: StageOnTheWay) -> bool:
         return stage.after is None or stage.after in [reached.id for reached in self.reached]
@@ -121,7 +120,7 @@ class Way:
         if last.owner is None or self.owner is None or self.offer is not None or last.owner == self.owner[0]:
             return
         team = self._team(last.owner, card)
-        if event.historical:  # it happened long ago, without us
+        if event.historical or last.excluded:  # it happened without us, or nobody is to work the lead
             self.owner = (last.owner, team)
             return
         self.offers += 1
@@ -138,11 +137,11 @@ class Way:
         self.handoffs.append(self.offer)
 
     def _close_if_outrun(self, last: StageOnTheWay, event: Happened, card: Card) -> None:
-        """A report from sales shows that the receiver has worked the lead, though it never said so; otherwise another
-        department's turn withdraws the offer."""
+        """A report from sales shows that the receiver has worked the lead, though it never said so; otherwise the offer
+        is withdrawn when it is another department's turn, or when nobody is to work the lead."""
         assert self.offer is not None
-        offer, reported = self.offer, _is_reported(last, card, self.book)
-        if not reported and last.owner == offer.receiver:
+        offer, reported = self.offer, _is_reported(last, card)
+        if not reported and not last.excluded and last.owner in (None, offer.receiver):
             return
         status = "completed" if reported else "withdrawn"
         if reported:
@@ -168,7 +167,7 @@ class Way:
         for team, territory in teams:
             if territory and all(self._lies_in(known.get(name), name, values) for name, values in territory.items()):
                 return team
-        return next(team for team, territory in teams if not territory)
+        return next((team for team, territory in teams if not territory), teams[0][0])
 
     def _lies_in(self, value: Any, name: str, values: Any) -> bool:
         if self.book.fields[name].is_prefecture:
@@ -176,7 +175,6 @@ class Way:
         return any(same(value, one) for one in values)
 
 
-def _is_reported(stage: StageOnTheWay, card: Card, book: Book) -> bool:
-    """Sales people say so: a signal, and not the score or the level, led into a stage beyond the first of sales'."""
-    first = min((each.rank for each in book.stages if each.guarded), default=stage.rank)
-    return stage.rank > first and stage.when is not None and by_signal(stage.when, card)
+def _is_reported(stage: StageOnTheWay, card: Card) -> bool:
+    """Sales people say so: a signal, and not the score or the level alone, led into one of the later stages."""
+    return stage.rank[0] > LAST_NUMBER_BEFORE_REPORTS and stage.when is not None and by_signal(stage.when, card)

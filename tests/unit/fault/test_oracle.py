@@ -239,7 +239,10 @@ def test_exclusion_is_entered_before_sales_and_left_again() -> None:
     later = sent("identify", "4", NOON + timedelta(days=1), traits={"occupation": "会社員"})
     back = lead(sent("identify", "1", **EMAIL), student, track("Inquiry Submitted", "3"), later)
     assert way(back) == ["acquired", "excluded", "acquired", "hot"]
-    assert lead(sent("identify", "1", **EMAIL), track("Inquiry Submitted", "3"), student).stage == "hot"
+    withdrawn = lead(sent("identify", "1", **EMAIL), track("Inquiry Submitted", "3"), student)
+    assert (withdrawn.stage, [status for status, *_ in handed(withdrawn)]) == ("excluded", ["offered", "withdrawn"])
+    sold = lead(sent("identify", "1", **EMAIL), track("Appointment Made", "3"), student)
+    assert sold.stage == "appointment"
 
 
 def test_history_moves_stages_and_offers_nothing() -> None:

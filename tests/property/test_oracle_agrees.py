@@ -1,0 +1,263 @@
+"""What the services decide is what the oracle of the fault suite expects, however the log was cut into batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from itertools import count, pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.cli.sample.generate import generate
+from services.ingest.segment import Arrival, parse, read_batch
+from services.router.lifecycle.decide import decide, new_lead
+from services.router.lifecycle.model import OPEN, Decision, HandOff
+from services.router.lifecycle.rules import Rules
+from services.scorer.scoring import Scorer
+from services.scorer.scoring.state import decode_state, encode_state
+from shared.events import Event, decode_event, encode_event
+from shared.playbook import load_playbook
+from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
+from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
+
+PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+SCORER, RULES = Scorer(load_playbook()), Rules(load_playbook())
+START = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def ingested(log: Sequence[Sent]) -> list[Event]:
+    """Through the API's parsing and the log's encoding; every call must be accepted."""
+    events = []
+    for sent in log:
+        envelope = read_batch(json.dumps({"batch": [sent.call], **sent.envelope}).encode())
+        parsed = parse(envelope, Arrival(sent.source, sent.received_at, "/v1/batch", lambda: "unnamed"))
+        assert parsed.rejected == []
+        events += [decode_event(encode_event(event)) for event in parsed.accepted]
+    return events
+
+
+def produced(log: Sequence[Sent], cuts: set[int]) -> dict[str, ExpectedLead]:
+    """What scorer and router make of the log, whose batches begin at `cuts`."""
+    leads: dict[str, list[tuple[int, Event]]] = {}
+    for offset, event in enumerate(ingested(log)):
+        leads.setdefault(event.key, []).append((offset, event))
+    return {lead_id: routed(lead_id, scored(events, cuts)) for lead_id, events in leads.items()}
+
+
+def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]:
+    """The state passes through its encoding between two batches, as after a crash."""
+    state, records = SCORER.new_state(), []
+    for start, end in pairwise(sorted({0, *cuts, events[-1][0] + 1})):
+        batch = [(offset, event) for offset, event in events if start <= offset < end]
+        records += SCORER.apply(state, batch, 0)
+        state = decode_state(encode_state(state))
+    return [decode_score(encode_score(record)) for record in records]
+
+
+def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
+    lead, opened = new_lead(lead_id, 0, RULES), None
+    stages: list[StageStep] = []
+    handoffs: list[HandOffStep] = []
+    for record in records:
+        decision = decide(lead, opened, record, RULES, record.time)
+        lead, opened = decision.lead, still_open(decision, opened)
+        trigger = record.trigger.event_id
+        stages += [StageStep(one.source, one.target, trigger, one.historical) for one in decision.stages]
+        handoffs += [told(change.handoff, trigger) for change in decision.handoffs]
+    last = records[-1]
+    return ExpectedLead(
+        lead_id=lead_id,
+        time=ms(last.time),
+        attribute=to_micro(last.attribute),
+        behaviour=to_micro(last.behaviour),
+        total=to_micro(last.total),
+        level=last.level,
+        fields=last.attributes,
+        signals={
+            name: SignalShown(ms(signal.first), ms(signal.last), signal.times, signal.event_id, signal.kept)
+            for name, signal in last.signals.items()
+        },
+        stage=lead.stage,
+        stages=tuple(stages),
+        handoffs=tuple(handoffs),
+        owner=(lead.department, lead.team) if lead.department and lead.team else None,
+    )
+
+
+def still_open(decision: Decision, opened: HandOff | None) -> HandOff | None:
+    for change in decision.handoffs:
+        opened = change.handoff if change.handoff.status in OPEN else None
+    return opened
+
+
+def told(handoff: HandOff, trigger: str) -> HandOffStep:
+    return HandOffStep(
+        handoff_id=handoff.handoff_id,
+        status=handoff.status.value,
+        giver=handoff.giver,
+        giver_team=handoff.giver_team,
+        receiver=handoff.receiver,
+        team=handoff.team,
+        stage=handoff.stage,
+        event_id=trigger,
+    )
+
+
+def ms(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+TRACKED = [
+    *("Document Downloaded", "Webinar Attended", "Email Link Clicked", "Newsletter Joined", "Email Unsubscribed"),
+    *(
+        "Inquiry Submitted",
+        "Appointment Made",
+        "Deal Registered",
+        "Deal Won",
+        "Onboarding Completed",
+        "Contact Retired",
+    ),
+    *("Booth Visited", "Lead Acquired", "Survey Answered", "Catalogue Requested", "Unheard Of", "deal won"),
+]
+PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "talked_in_detail": st.sampled_from([True, False, "true", 1]),
+        "contact_requested": st.booleans(),
+        "deal_id": st.sampled_from(["d1", "d2", None]),
+        "amount": st.integers(0, 9),
+        "path": st.sampled_from(["/", "/pricing", "/Product/a", "/PRICING"]),
+    },
+)
+TRAITS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.sampled_from(["taro@acme.example", "", " "]),
+        "title": st.sampled_from(["部長", "ＣＥＯ", "担当", ""]),
+        "company": st.sampled_from(["Acme", {"employees": "1,200"}, {"employees": 299.5, "industry": "製造"}, {}]),
+        "industry": st.sampled_from(["官公庁", " 金融 ", "小売", None]),
+        "occupation": st.sampled_from(["学生", "会社員"]),
+        "unsubscribed": st.booleans(),
+        "do_not_call": st.sampled_from([True, False, "true"]),
+        "prefecture": st.sampled_from(["大阪", "Kyoto-fu", "東京都", "nowhere", 27]),
+        "address": st.just({"state": "nara"}),
+    },
+)
+MOMENTS = st.one_of(
+    st.integers(0, 60 * 24 * 150).map(lambda minutes: START + timedelta(minutes=minutes)),
+    # Around the end of a day in Tokyo, where points begin to fade.
+    st.builds(
+        lambda day, ms: START + timedelta(days=day, hours=15, milliseconds=ms), st.integers(0, 150), st.integers(-2, 2)
+    ),
+)
+
+
+@st.composite
+def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["track", "track", "track", "page", "identify", "identify", "group"]))
+    call: dict[str, Any] = {"type": kind, "messageId": f"m{number:03d}", "timestamp": draw(MOMENTS).isoformat()}
+    call |= {"userId": "lead-1"} if draw(st.integers(0, 9)) else {"anonymousId": "visitor"}
+    if kind in ("track", "page"):
+        call["properties"] = draw(PROPERTIES)
+    if kind == "track":
+        call["event"] = draw(st.sampled_from(TRACKED))
+    if kind in ("identify", "group"):
+        call["traits"] = draw(TRAITS)
+    if kind == "group":
+        call["groupId"] = "company-1"
+    if draw(st.integers(0, 4)) == 0:
+        call["context"] = {"traits": draw(TRAITS), "page": {"path": "/product/from-context"}}
+    if draw(st.integers(0, 5)) == 0:
+        call["historical"] = True
+    return call
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Sent]:
+    """Calls of a lead and a visitor in any order of time, some of them copies, some told before they could happen."""
+    sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
+    if draw(st.booleans()):
+        sent.sort(key=lambda call: str(call["timestamp"]))
+    for copied in draw(st.lists(st.integers(0, len(sent) - 1), max_size=3)):
+        sent.insert(draw(st.integers(copied, len(sent))), sent[copied])
+    first = START + timedelta(days=draw(st.sampled_from([60, 200])))
+    return [Sent(call, first + timedelta(seconds=number), "web") for number, call in enumerate(sent)]
+
+
+def story(*told: tuple[int, str, dict[str, Any]]) -> list[Sent]:
+    """(day, kind or event, traits) of one lead."""
+    found = []
+    for number, (day, what, traits) in enumerate(told):
+        kind = what if what in ("identify", "page") else "track"
+        at = START + timedelta(days=day, minutes=number)
+        call = {"type": kind, "userId": "lead-1", "messageId": f"m{number}", "timestamp": at.isoformat()}
+        call |= {"event": what} if kind == "track" else {}
+        found.append(Sent(call | {"traits": traits}, START + timedelta(days=200, seconds=number), "web"))
+    return found
+
+
+WORTH_60 = {"title": "CEO", "employees": 1000, "industry": "金融"}
+DOWNLOADS = [(0, "Document Downloaded", {})] * 2
+CLICKS = [(0, "Email Clicked", {})] * 2
+EXAMPLES = {
+    # Over 100 while nobody knew whose it was; known when it had long faded.
+    "a total that has faded": story(
+        (0, "identify", WORTH_60), *DOWNLOADS, *CLICKS, (0, "page", {}), (0, "page", {}), (150, "Lead Acquired", {})
+    ),
+    "freed and soon no longer wanted": story(
+        (0, "Lead Acquired", {}), (0, "identify", {"occupation": "学生"}), (1, "Deal Won", {}),
+        (2, "identify", {"occupation": "会社員"}), (3, "Contact Retired", {}),
+    ),
+    "freed while the level holds": story(
+        (0, "identify", {"email": "a@b.example", "do_not_call": True}), (0, "Booth Visited", {}),
+        (80, "identify", {"do_not_call": False}), (150, "page", {}),
+    ),
+    "blocked while over 100, freed when it has faded": story(
+        (0, "identify", {"email": "a@b.example", "unsubscribed": True, **WORTH_60}), *DOWNLOADS, *CLICKS,
+        (0, "page", {}), (0, "page", {}), (150, "identify", {"unsubscribed": False}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("log", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_batches_that_once_mattered(log: list[Sent]) -> None:
+    wanted = expected(log, PLAYBOOK)
+    for cuts in (set[int](), {len(log) - 1}, set(range(1, len(log)))):
+        assert produced(log, cuts) == wanted
+
+
+# Long enough to shrink what it finds: without a small example a failure tells little.
+@pytest.mark.timeout(900)
+@given(logs(), st.sets(st.integers(1, 27)))
+@settings(deadline=None)
+def test_any_log_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
+    assert produced(log, cuts) == expected(log, PLAYBOOK)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_sample(seed: int) -> None:
+    end = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    sample = generate(seed=seed, leads=200, end=end).calls
+    random, seconds = Random(seed), count()
+    # As it arrives: mostly in order, with some resent, some late, and now and then a clock that goes wrong.
+    log = [Sent(call, end + timedelta(milliseconds=next(seconds)), "demo") for call in shaken(sample, random)]
+    cuts = {cut for cut in range(1, len(log)) if random.random() < random.choice([0.001, 0.3])}
+    wanted = expected(log, PLAYBOOK)
+    found = produced(log, cuts)
+    assert found.keys() == wanted.keys()
+    assert {lead_id: lead for lead_id, lead in found.items() if lead != wanted[lead_id]} == {}
+    assert sum(len(lead.handoffs) for lead in wanted.values()) > 30
+
+
+def shaken(calls: Sequence[dict[str, Any]], random: Random) -> list[dict[str, Any]]:
+    resent = [*calls, *random.sample(list(calls), len(calls) // 20)]
+    place = {id(call): number for number, call in enumerate(calls)}
+    order = [(place[id(call)] + (random.randrange(3000) if random.random() < 0.1 else 0), call) for call in resent]
+    return [call for _, call in sorted(order, key=lambda one: one[0])]
