@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.router.lifecycle.criteria import Facts, Leaf
 from services.router.lifecycle.model import Lead
@@ -32,8 +33,7 @@ def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[
     can lead over several stages. Into an exclusion from anywhere before sales, and back when its condition has gone.
     `known` are all facts (what the lead is), `counting` those since it was last recycled (what it did).
     """
-    guard = next((guard.id for guard, criterion in rules.guards if criterion.holds(known)), None)
-    view = _View(known, counting, guard is not None, rules)
+    view = _View(known, counting, rules)
     steps: list[Step] = []
     current, reached, held = rules.stages[lead.stage], {*lead.reached, lead.stage}, None
     if current.stage.excluded and current.when and not current.when.holds(known):
@@ -43,7 +43,7 @@ def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[
         current = back
     while not current.stage.excluded:
         found, blocked = _next(current, reached, view)
-        held = held or (guard if blocked else None)
+        held = held or (view.guard if blocked else None)
         if found is None or found.when is None:
             break
         facts = known if found.stage.excluded else counting
@@ -53,12 +53,16 @@ def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[
     return steps, None if current.stage.excluded else held
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _View:
     known: Facts
     counting: Facts
-    guarded: bool
     rules: Rules
+
+    @cached_property
+    def guard(self) -> str | None:
+        """The first guard that holds. Found only when it is asked for: few records lead to a guarded stage."""
+        return next((guard.id for guard, criterion in self.rules.guards if criterion.holds(self.known)), None)
 
 
 def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule | None, bool]:
@@ -70,7 +74,7 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
     blocked = False
     for rule in view.rules.way:
         if rule.rank > current.rank and _is_open(rule, reached, view.counting):
-            if not (rule.stage.guarded and view.guarded):
+            if not (rule.stage.guarded and view.guard):
                 return rule, blocked
             blocked = True
     return None, blocked
