@@ -44,10 +44,10 @@ lint: install ## Format, style, types, import contracts
 	@$(BIN)/lint-imports
 
 up: ## The Docker stack (deploy/compose.yaml)
-	docker compose --file deploy/compose.yaml up --build --detach --wait
+	docker compose --project-name tasuki --file deploy/compose.yaml up --build --detach --wait
 
 down: ## Stop the Docker stack
-	docker compose --file deploy/compose.yaml down
+	docker compose --project-name tasuki --file deploy/compose.yaml down
 
 clean: ## Remove what install, tests and benchmarks left
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
