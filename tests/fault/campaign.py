@@ -1,0 +1,206 @@
+"""One campaign: a load, a schedule of faults done to it, and the verdict at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.cli.demo.drain import Backlog
+from tests.fault.cluster import Cluster, Worker
+from tests.fault.faults import READY_SECONDS, Faults, Skipped
+from tests.fault.judge import differences, truth
+from tests.fault.load import Load
+from tests.fault.observe import Observer, Size, size_of
+from tests.fault.poison import Poisoner
+from tests.fault.record import what_is_left
+from tests.fault.schedule import Fault
+from tests.fault.stories import Stories
+
+RECOVERY_SECONDS = 120.0
+START_SECONDS = 90.0
+DRAIN_STALL_SECONDS = 90.0
+SETTLE_SECONDS = 1.0  # so long a broken part may still look well
+MEGABYTES_MORE, FILES_MORE = 150.0, 40
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """`lasted`: seconds until the fault was over; `recovered`: seconds from then until all was well; None: never."""
+
+    fault: Fault
+    at: int
+    lasted: float
+    recovered: float | None
+    note: str
+
+
+@dataclass
+class Verdict:
+    """`broken`: promise → differences; `events` in the log beside copies; `sizes`: worker → (after warm-up, at the
+    end)."""
+
+    seed: int
+    happened: list[Happened]
+    broken: dict[str, list[str]]
+    acknowledged: int
+    leads: int
+    handoffs: int
+    copies: int
+    seconds: float
+    exits: dict[str, int]
+    sizes: dict[str, tuple[Size | None, Size | None]]
+    samples: list[tuple[float, int, Backlog | None, dict[str, Size | None]]] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not any(self.broken.values())
+
+
+@dataclass
+class Campaign:
+    """`rate` in calls a second; `faults` in order of `at`."""
+
+    cluster: Cluster
+    stories: Stories
+    faults: Sequence[Fault]
+    rate: float
+    seed: int
+    say: Say
+    sample_every: float = 5.0
+
+    async def run(self) -> Verdict:
+        async with Observer(self.cluster) as observer:
+            self._observer, self._poisoner = observer, Poisoner(self.cluster, self.seed)
+            self._load = Load(self.cluster, self.stories, self.rate, self.seed)
+            self._bound = max(300, int(self.rate))
+            if wrong := await observer.until(self._ready, START_SECONDS):
+                raise RuntimeError(f"the cluster has not become ready: {wrong}")
+            self.say("all workers are ready; the load begins")
+            began, samples = time.monotonic(), []
+            sampling = asyncio.create_task(self._sample(began, samples))
+            happened, stuck = await self._load_and_faults()
+            stuck += await self._drain()
+            sampling.cancel()
+            after = {worker.name: size_of(worker) for worker in self.cluster.running}
+            self.say("everything has come to rest; comparing with the oracle")
+            left = await what_is_left(self.cluster)
+            wanted = await asyncio.to_thread(truth, left, self.stories)
+            broken = differences(left, wanted, self.stories, self._poisoner.origins)
+            broken["every fault was recovered from, and everything drained"] = stuck
+            warm = _warmed_up(samples, self.cluster.running)
+            sizes = {name: (warm.get(name), size) for name, size in after.items()}
+            broken["memory and files are back where they were"] = list(_grown(sizes))
+            return Verdict(
+                seed=self.seed,
+                happened=happened,
+                broken=broken,
+                acknowledged=len(self._load.acknowledged),
+                leads=len(wanted.leads),
+                handoffs=sum(step.status == "offered" for lead in wanted.leads.values() for step in lead.handoffs),
+                copies=wanted.copies,
+                seconds=time.monotonic() - began,
+                exits={worker.name: worker.exits for worker in self.cluster.workers},
+                sizes=sizes,
+                samples=samples,
+            )
+
+    async def _load_and_faults(self) -> tuple[list[Happened], list[str]]:
+        """What happened, and what was never recovered from."""
+        load = asyncio.create_task(self._load.run())
+        faulting = asyncio.create_task(self._all_faults())
+        # A load that failed would let the faults wait for ever.
+        await asyncio.wait([load, faulting], return_when=asyncio.FIRST_EXCEPTION)
+        if load.done() and load.exception() is not None:
+            faulting.cancel()
+        await load
+        happened = await faulting
+        return happened, [f"{one.fault}: {one.note}" for one in happened if one.recovered is None and one.note]
+
+    async def _all_faults(self) -> list[Happened]:
+        faults = Faults(self.cluster, self._poisoner, self._until_ready)
+        happened = []
+        for number, fault in enumerate(self.faults):
+            # There must be a load beside each fault: it may run ahead of the schedule by two faults at most.
+            self._load.limit = self.faults[number + 2].at if number + 2 < len(self.faults) else len(self.stories.calls)
+            while self._load.sent < fault.at:  # noqa: ASYNC110 - the load counts, and tells nobody
+                await asyncio.sleep(0.05)
+            happened.append(await self._one_fault(faults, fault))
+        return happened
+
+    async def _one_fault(self, faults: Faults, fault: Fault) -> Happened:
+        at, began = self._load.sent, time.monotonic()
+        self.say(f"{at:>7} events: {fault}")
+        try:
+            await faults.carry_out(fault)
+        except Skipped as reason:
+            self.say(f"{'':>7}         skipped: {reason}")
+            return Happened(fault, at, 0.0, 0.0, f"skipped: {reason}")
+        over = time.monotonic()
+        await asyncio.sleep(SETTLE_SECONDS)
+        wrong = await self._observer.until(self._well, RECOVERY_SECONDS)
+        recovered = None if wrong else time.monotonic() - over
+        told = f"not recovered after {RECOVERY_SECONDS:g} s: {wrong}" if wrong else f"recovered in {recovered:.1f} s"
+        self.say(f"{self._load.sent:>7}         {told}")
+        return Happened(fault, at, over - began, recovered, wrong)
+
+    async def _drain(self) -> list[str]:
+        """Until all workers are ready and nothing waits. Tells what is left when nothing moves any more."""
+        last, since = None, time.monotonic()
+        while True:
+            backlog, troubles = await self._observer.backlog(), await self._observer.troubles()
+            if backlog is not None and backlog.empty and not troubles:
+                return []
+            if backlog != last:
+                last, since = backlog, time.monotonic()
+            if time.monotonic() - since > DRAIN_STALL_SECONDS:
+                return [f"nothing has moved for {DRAIN_STALL_SECONDS:g} s: {backlog}, {troubles}"]
+            await asyncio.sleep(0.5)
+
+    async def _ready(self) -> str:
+        return await self._observer.unwell(self._bound)
+
+    async def _well(self) -> str:
+        return await self._observer.unwell(self._bound)
+
+    async def _until_ready(self, worker: Worker) -> None:
+        async def trouble() -> str:
+            return (await self._observer.troubles()).get(worker.name, "")
+
+        if wrong := await self._observer.until(trouble, READY_SECONDS):
+            raise RuntimeError(f"{worker.name} is not ready after {READY_SECONDS:g} s: {wrong}")
+
+    async def _sample(
+        self, began: float, into: list[tuple[float, int, Backlog | None, dict[str, Size | None]]]
+    ) -> None:
+        while True:
+            await asyncio.sleep(self.sample_every)
+            sizes = {worker.name: size_of(worker) for worker in self.cluster.running}
+            into.append((round(time.monotonic() - began, 1), self._load.sent, None, sizes))
+
+
+def _warmed_up(
+    samples: Sequence[tuple[float, int, Backlog | None, dict[str, Size | None]]], workers: Sequence[Worker]
+) -> dict[str, Size]:
+    """The size of each worker at a third of the way; the nearest later one where it was not running then."""
+    found: dict[str, Size] = {}
+    for _, _, _, sizes in samples[len(samples) // 3 :]:
+        for worker in workers:
+            if (size := sizes.get(worker.name)) is not None:
+                found.setdefault(worker.name, size)
+    return found
+
+
+def _grown(sizes: Mapping[str, tuple[Size | None, Size | None]]) -> list[str]:
+    wrong = []
+    for name, (before, after) in sizes.items():
+        if after is None:
+            wrong.append(f"{name} is not running")
+        elif before is not None and after.megabytes > before.megabytes + MEGABYTES_MORE:
+            wrong.append(f"{name} has grown from {before.megabytes:.0f} to {after.megabytes:.0f} MB")
+        if before is not None and after is not None and after.files > before.files + FILES_MORE:
+            wrong.append(f"{name} has {after.files} open files, had {before.files}")
+    return wrong

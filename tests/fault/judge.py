@@ -1,0 +1,244 @@
+"""Compares what is left with what must be. Pure: every difference is a line that names the lead and both sides."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+from tests.fault.cluster import SOURCE
+from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair
+from tests.fault.oracle.calls import EPOCH
+from tests.fault.record import Left, Written
+from tests.fault.stories import Stories, lead_of
+
+PROCESSES = 2
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the log and the sent calls say must be."""
+
+    leads: dict[str, ExpectedLead]
+    lost: set[tuple[str, str]]
+    foreign: list[tuple[str, str]]
+    copies: int
+
+
+def truth(left: Left, stories: Stories) -> Truth:
+    """By the oracle, from the calls as they were sent, in the order of the log."""
+    calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
+    paired = pair(calls, [(record.key, record.value) for record in left.topics["events"]])
+    playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+    parts: list[list[Sent]] = [[] for _ in range(PROCESSES)]
+    for sent in paired.log:
+        parts[hash(lead_of(dict(sent.call))) % PROCESSES].append(sent)
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        leads = {id: lead for part in pool.map(expected, parts, [playbook] * PROCESSES) for id, lead in part.items()}
+    return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
+
+
+def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str, bytes]) -> dict[str, list[str]]:
+    """What is wrong, by the promise that it breaks; empty lists where all is well."""
+    return {
+        "events: acknowledged is stored, and nothing else": [
+            *(f"{id} of {source} was acknowledged, and is not in the log" for source, id in sorted(wanted.lost)),
+            *(f"{id} of {source} is in the log, and nobody sent it" for source, id in wanted.foreign),
+        ],
+        "scores equal the oracle's": list(_unequal(_scored(left), {id: _score(e) for id, e in wanted.leads.items()})),
+        "score records: in order, each once": list(_score_order(left)),
+        "stages, owners and hand-offs equal the oracle's": list(
+            _unequal(_routed(left), {id: _way(lead) for id, lead in wanted.leads.items()})
+        ),
+        "the ledger numbers a lead's messages without holes": list(_holes(left)),
+        "ledger and topics agree by id": list(_ids(left)),
+        "messages: in order per lead": list(_message_order(left)),
+        "nobody without or with two owners": [
+            *(f"{row['lead_id']} has no owner" for row in left.rows["ownerless"]),
+            *(
+                f"{id} has {n} open hand-offs"
+                for id, n in Counter(r["lead_id"] for r in left.rows["open"]).items()
+                if n > 1
+            ),
+        ],
+        "dead letters hold exactly the poison": list(_dead_letters(left, stories, poison)),
+        "the outbox is empty": [f"row {row['id']} was never sent" for row in left.rows["outbox"]],
+    }
+
+
+def _unequal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for id in sorted(found.keys() | wanted.keys()):
+        here, there = found.get(id), wanted.get(id)
+        if here is None or there is None:
+            yield f"{id}: {'missing' if here is None else 'unexpected'}"
+        elif here != there:
+            parts = [
+                f"{name} is {here[name]!r}, must be {there[name]!r}" for name in there if here[name] != there[name]
+            ]
+            yield f"{id}: " + "; ".join(parts)
+
+
+def _scored(left: Left) -> dict[str, dict[str, Any]]:
+    """The newest public score of each lead."""
+    newest = {record.key: record for record in left.topics["scores"] if "ce_id" in record.headers}
+    return {(key or b"").decode(): _published(json.loads(record.value or b"")) for key, record in newest.items()}
+
+
+def _published(score: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "time": _ms(score["time"]),
+        "attribute": round(score["attribute"] * MICRO),
+        "behaviour": round(score["behaviour"] * MICRO),
+        "total": round(score["total"] * MICRO),
+        "level": score.get("level", 0),
+        "fields": score.get("attributes", {}),
+        "signals": {
+            name: SignalShown(_ms(s["first"]), _ms(s["last"]), s["times"], s["event_id"], s.get("kept", {}))
+            for name, s in score.get("signals", {}).items()
+        },
+    }
+
+
+def _score(lead: ExpectedLead) -> dict[str, Any]:
+    names = ("time", "attribute", "behaviour", "total", "level", "fields", "signals")
+    return {name: getattr(lead, name) for name in names}
+
+
+def _score_order(left: Left) -> Iterator[str]:
+    latest: dict[bytes | None, int] = defaultdict(int)
+    for record in left.topics["scores"]:
+        if "ce_id" in record.headers:
+            seq = json.loads(record.value or b"")["seq"]
+            if seq <= latest[record.key]:
+                yield f"{record.headers['ce_id']} comes after number {latest[record.key]}"
+            latest[record.key] = seq
+
+
+def _routed(left: Left) -> dict[str, dict[str, Any]]:
+    """Each lead's way as the ledger has it; which event led to a step is in its message only."""
+    triggers = {id: json.loads(record.value or b"")["trigger"]["event_id"] for id, record in _messages(left).items()}
+    found: dict[str, dict[str, Any]] = {
+        row["lead_id"]: {
+            "stage": row["stage"],
+            "owner": (row["department"], row["team"]) if row["department"] and row["team"] else None,
+            "stages": [],
+            "handoffs": [],
+        }
+        for row in left.rows["leads"]
+    }
+    for row in left.rows["stages"]:
+        trigger = triggers.get(f"stage:{row['lead_id']}:{row['seq']}", "no message")
+        found[row["lead_id"]]["stages"].append(StageStep(row["source"], row["target"], trigger, row["historical"]))
+    for row in left.rows["changes"]:
+        names = ("handoff_id", "status", "giver", "giver_team", "receiver", "team", "stage")
+        trigger = triggers.get(f"handoff:{row['handoff_id']}:{row['status']}", "no message")
+        found[row["lead_id"]]["handoffs"].append(_told(HandOffStep(**{n: row[n] for n in names}, event_id=trigger)))
+    return found
+
+
+def _way(lead: ExpectedLead) -> dict[str, Any]:
+    return {
+        "stage": lead.stage,
+        "owner": lead.owner,
+        "stages": list(lead.stages),
+        "handoffs": [_told(step) for step in lead.handoffs],
+    }
+
+
+def _told(step: HandOffStep) -> HandOffStep:
+    """A message says which event led to the offer, also when it tells of what became of it."""
+    return step if step.status == "offered" else replace(step, event_id="")
+
+
+def _messages(left: Left) -> dict[str, Written]:
+    """The router's messages by id."""
+    return {record.headers["ce_id"]: record for record in _sent(left)}
+
+
+def _sent(left: Left) -> Iterator[Written]:
+    for name, records in left.topics.items():
+        if name == "stages" or name.startswith("handoffs."):
+            yield from records
+
+
+def _holes(left: Left) -> Iterator[str]:
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for row in [*left.rows["stages"], *left.rows["changes"]]:
+        numbers[row["lead_id"]].append(row["seq"])
+    for row in left.rows["leads"]:
+        if sorted(numbers[row["lead_id"]]) != list(range(1, row["seq"] + 1)):
+            yield f"{row['lead_id']} stands at {row['seq']}, and has the numbers {sorted(numbers[row['lead_id']])}"
+
+
+def _ids(left: Left) -> Iterator[str]:
+    wanted = {("stages", f"stage:{row['lead_id']}:{row['seq']}") for row in left.rows["stages"]}
+    for row in left.rows["changes"]:
+        id = f"handoff:{row['handoff_id']}:{row['status']}"
+        told = [row["receiver"]] if row["status"] == "offered" else [row["receiver"], row["giver"]]
+        wanted |= {(f"handoffs.{department}", id) for department in told}
+    found: dict[tuple[str, str], bytes | None] = {}
+    for name, records in left.topics.items():
+        for record in records if name == "stages" or name.startswith("handoffs.") else []:
+            place = (name, record.headers["ce_id"])
+            if place in found and found[place] != record.value:
+                yield f"{place[1]} was sent to {name} twice, with different contents"
+            found[place] = record.value
+    yield from (f"{id} is in the ledger, and not in {name}" for name, id in sorted(wanted - found.keys()))
+    yield from (f"{id} is in {name}, and not in the ledger" for name, id in sorted(found.keys() - wanted))
+
+
+def _message_order(left: Left) -> Iterator[str]:
+    """In each topic a lead's first deliveries come in order of seq; what comes again was there before."""
+    for name, records in left.topics.items():
+        if name != "stages" and not name.startswith("handoffs."):
+            continue
+        seen: set[str] = set()
+        latest: dict[bytes | None, int] = defaultdict(int)
+        for record in records:
+            id, seq = record.headers["ce_id"], json.loads(record.value or b"")["seq"]
+            if id not in seen and seq <= latest[record.key]:
+                yield f"{id} ({seq}) came to {name} after number {latest[record.key]}"
+            seen.add(id)
+            latest[record.key] = max(seq, latest[record.key])
+
+
+def _dead_letters(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Iterator[str]:
+    from_topics: dict[str, list[bytes | None]] = defaultdict(list)
+    refused = set()
+    for record in left.topics["dead-letters"]:
+        origin = record.headers.get("tasuki_origin", "")
+        if origin == f"http:{SOURCE}":
+            refused.add(json.loads(record.value or b"")["messageId"])
+        else:
+            from_topics[origin].append(record.value)
+    yield from (f"{id} was rejected, and is no dead letter" for id in sorted(stories.bad - refused))
+    yield from (f"{id} is a dead letter, and was none" for id in sorted(refused - stories.bad))
+    for origin in sorted(poison.keys() | from_topics.keys()):
+        copies = from_topics.get(origin, [])
+        if origin not in poison:
+            yield f"{origin} is a dead letter, and no poison: {copies[0]!r}"
+        elif set(copies) != {poison[origin]}:
+            yield f"{origin} is poison {poison[origin]!r}; the dead letters have {copies!r}"
+        elif len(copies) > 1 and ".scores/" not in origin:
+            # The scorer's are in its transactions; the router's are delivered at least once, as all its messages.
+            yield f"{origin} is {len(copies)} dead letters"
+
+
+def _ms(text: str) -> int:
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+
+
+def summary(found: Mapping[str, Iterable[str]]) -> list[str]:
+    """One line for each promise, and the first differences of those broken."""
+    lines = []
+    for promise, wrong in found.items():
+        listed = list(wrong)
+        lines.append(f"  {'holds ' if not listed else 'BROKEN'} {promise}" + (f": {len(listed)}" if listed else ""))
+        lines += [f"         {line}" for line in listed[:8]]
+    return lines
