@@ -87,15 +87,14 @@ class Way:
             for stage in self.book.stages:
                 if stage.excluded and self._may_follow(stage) and self._holds(stage, card):
                     return stage
-        guarded = any(holds(when, card) for _, when in self.book.guards)
         further = (
             stage
             for stage in sorted(self.book.stages, key=lambda stage: stage.rank)
             if stage.rank > self.stage.rank
             and not stage.excluded
-            and not (stage.guarded and guarded)
             and self._may_follow(stage)
             and self._holds(stage, card)
+            and not (stage.guarded and any(holds(when, card) for _, when in self.book.guards))
         )
         return next(further, None)
 
