@@ -112,6 +112,8 @@ class Consumer:
             self._intake.applied(batch)
             if messages:
                 self._on_messages()
+        if self._rebalances != generation:
+            return  # taken away while the batch was applied: aiokafka answers no questions about them any more
         self._hold_back()
         self._watch_lag()
         await self._tell_kafka()
