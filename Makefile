@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-kafka lint up down clean
+.PHONY: help install demo test test-kafka test-fault chaos sabotage control soak lint up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -36,6 +36,22 @@ test: install ## Unit, property and integration tests
 
 test-kafka: install ## The integration tests on Apache Kafka itself
 	@TASUKI_PARTS=apache $(PYTEST) tests/integration
+
+test-fault: install ## The short schedule of faults on Apache Kafka (some four minutes)
+	@$(PYTEST) tests/fault
+
+chaos: install ## The fault suite (SEED=1, EVENTS=300000, FAULTS=20, RATE=600): table, and build/chaos-<seed>.json
+	@$(BIN)/python -m tests.fault.run --seed $(or $(SEED),1) --events $(or $(EVENTS),300000) --faults $(or $(FAULTS),20) \
+	  --rate $(or $(RATE),600)
+
+sabotage: install ## Take each measure against faults away, and see the suite notice (MEASURES="fencing ..." for some)
+	@$(BIN)/python -m tests.fault.sabotage $(MEASURES)
+
+control: install ## The same faults with stock Faust tables, at-least-once and exactly_once
+	@$(BIN)/python -m tests.fault.control
+
+soak: install ## Steady load for MINUTES=30: memory, files and lag
+	@$(BIN)/python -m tests.fault.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 lint: install ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check .

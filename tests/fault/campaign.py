@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.cli.demo.drain import Backlog
 from tests.fault.cluster import Cluster, Worker
 from tests.fault.faults import READY_SECONDS, Faults, Skipped
 from tests.fault.judge import differences, truth
@@ -38,6 +37,16 @@ class Happened:
     note: str
 
 
+@dataclass(frozen=True)
+class Sample:
+    """`waiting`: messages at the fullest place; None where nobody could be asked."""
+
+    seconds: float
+    sent: int
+    waiting: int | None
+    sizes: dict[str, Size | None]
+
+
 @dataclass
 class Verdict:
     """`broken`: promise → differences; `events` in the log beside copies; `sizes`: worker → (after warm-up, at the
@@ -53,7 +62,7 @@ class Verdict:
     seconds: float
     exits: dict[str, int]
     sizes: dict[str, tuple[Size | None, Size | None]]
-    samples: list[tuple[float, int, Backlog | None, dict[str, Size | None]]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -77,14 +86,16 @@ class Campaign:
             self._observer, self._poisoner = observer, Poisoner(self.cluster, self.seed)
             self._load = Load(self.cluster, self.stories, self.rate, self.seed)
             self._bound = max(300, int(self.rate))
-            if wrong := await observer.until(self._ready, START_SECONDS):
+            if wrong := await observer.until(self._well, START_SECONDS):
                 raise RuntimeError(f"the cluster has not become ready: {wrong}")
             self.say("all workers are ready; the load begins")
-            began, samples = time.monotonic(), []
+            began = time.monotonic()
+            samples: list[Sample] = []
             sampling = asyncio.create_task(self._sample(began, samples))
             happened, stuck = await self._load_and_faults()
             stuck += await self._drain()
             sampling.cancel()
+            await asyncio.wait([sampling])
             after = {worker.name: size_of(worker) for worker in self.cluster.running}
             self.say("everything has come to rest; comparing with the oracle")
             left = await what_is_left(self.cluster)
@@ -160,9 +171,6 @@ class Campaign:
                 return [f"nothing has moved for {DRAIN_STALL_SECONDS:g} s: {backlog}, {troubles}"]
             await asyncio.sleep(0.5)
 
-    async def _ready(self) -> str:
-        return await self._observer.unwell(self._bound)
-
     async def _well(self) -> str:
         return await self._observer.unwell(self._bound)
 
@@ -173,23 +181,23 @@ class Campaign:
         if wrong := await self._observer.until(trouble, READY_SECONDS):
             raise RuntimeError(f"{worker.name} is not ready after {READY_SECONDS:g} s: {wrong}")
 
-    async def _sample(
-        self, began: float, into: list[tuple[float, int, Backlog | None, dict[str, Size | None]]]
-    ) -> None:
-        while True:
-            await asyncio.sleep(self.sample_every)
-            sizes = {worker.name: size_of(worker) for worker in self.cluster.running}
-            into.append((round(time.monotonic() - began, 1), self._load.sent, None, sizes))
+    async def _sample(self, began: float, into: list[Sample]) -> None:
+        """With an observer of its own: the other one is busy while a fault is waited for."""
+        async with Observer(self.cluster) as observer:
+            while True:
+                await asyncio.sleep(self.sample_every)
+                backlog = await observer.backlog()
+                waiting = None if backlog is None else max(backlog.unscored, backlog.unrouted, backlog.outbox)
+                sizes = {worker.name: size_of(worker) for worker in self.cluster.running}
+                into.append(Sample(round(time.monotonic() - began, 1), self._load.sent, waiting, sizes))
 
 
-def _warmed_up(
-    samples: Sequence[tuple[float, int, Backlog | None, dict[str, Size | None]]], workers: Sequence[Worker]
-) -> dict[str, Size]:
+def _warmed_up(samples: Sequence[Sample], workers: Sequence[Worker]) -> dict[str, Size]:
     """The size of each worker at a third of the way; the nearest later one where it was not running then."""
     found: dict[str, Size] = {}
-    for _, _, _, sizes in samples[len(samples) // 3 :]:
+    for sample in samples[len(samples) // 3 :]:
         for worker in workers:
-            if (size := sizes.get(worker.name)) is not None:
+            if (size := sample.sizes.get(worker.name)) is not None:
                 found.setdefault(worker.name, size)
     return found
 

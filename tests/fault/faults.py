@@ -6,8 +6,8 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,6 +19,7 @@ from tests.fault.poison import Poisoner
 from tests.fault.schedule import Fault
 
 READY_SECONDS = 60.0
+HANDS_FULL_SECONDS = 4.0
 FAKETIME = ("usr/lib/*/faketime/libfaketime.so.1", "usr/local/lib/faketime/libfaketime.so.1")
 
 
@@ -37,7 +38,8 @@ class Faults:
         await getattr(self, "_" + fault.kind.replace("-", "_"))(fault)
 
     async def _kill(self, fault: Fault) -> None:
-        self._worker(fault).signal(signal.SIGKILL)
+        async with self._hands_full(fault):
+            self._worker(fault).signal(signal.SIGKILL)
 
     async def _term(self, fault: Fault) -> None:
         self._worker(fault).signal(signal.SIGTERM)
@@ -49,7 +51,8 @@ class Faults:
     async def _zombie(self, fault: Fault) -> None:
         """Stopped until others have its work, then woken up with its batches in hand."""
         worker = self._worker(fault)
-        worker.signal(signal.SIGSTOP)
+        async with self._hands_full(fault):
+            worker.signal(signal.SIGSTOP)
         try:
             await asyncio.sleep(fault.seconds)
         finally:
@@ -186,6 +189,20 @@ class Faults:
             await asyncio.to_thread(worker.stop)
         worker.environment = environment
         worker.start()
+
+    @asynccontextmanager
+    async def _hands_full(self, fault: Fault) -> AsyncIterator[None]:
+        """With an `amount`, Kafka answers the worker so many seconds later: whatever it does is always under way."""
+        worker = self._worker(fault)
+        if not fault.amount:
+            yield
+            return
+        self._cluster.proxy.change(worker.kafka, delay=fault.amount)
+        try:
+            await asyncio.sleep(HANDS_FULL_SECONDS)
+            yield
+        finally:
+            self._cluster.proxy.change(worker.kafka)
 
     @contextmanager
     def _changed(self, worker: Worker, *, cut: bool = False, frozen: bool = False) -> Iterator[None]:

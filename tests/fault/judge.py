@@ -194,18 +194,29 @@ def _ids(left: Left) -> Iterator[str]:
 
 
 def _message_order(left: Left) -> Iterator[str]:
-    """In each topic a lead's first deliveries come in order of seq; what comes again was there before."""
+    """In each topic a lead's first deliveries come in order of seq, and so do the last ones.
+
+    After a crash a relay repeats what it may have sent already, but all of it: so an old message that comes again is
+    followed by all newer ones. A relay that had lost its lane would send it alone."""
     for name, records in left.topics.items():
-        if name != "stages" and not name.startswith("handoffs."):
+        if name == "stages" or name.startswith("handoffs."):
+            told = [(record.key, record.headers["ce_id"], json.loads(record.value or b"")["seq"]) for record in records]
+            yield from (f"{id} came to {name} {late}" for id, late in _late(told, "after a newer one"))
+            again = _late(list(reversed(told)), "and then an older one came again", descending=True)
+            yield from (f"{id} came to {name} {late}" for id, late in again)
+
+
+def _late(told: list[tuple[bytes | None, str, int]], what: str, descending: bool = False) -> Iterator[tuple[str, str]]:
+    """Of the first appearance of each id in `told`, those that are out of order within their lead."""
+    seen: set[str] = set()
+    latest: dict[bytes | None, int] = {}
+    for key, id, seq in told:
+        if id in seen:
             continue
-        seen: set[str] = set()
-        latest: dict[bytes | None, int] = defaultdict(int)
-        for record in records:
-            id, seq = record.headers["ce_id"], json.loads(record.value or b"")["seq"]
-            if id not in seen and seq <= latest[record.key]:
-                yield f"{id} ({seq}) came to {name} after number {latest[record.key]}"
-            seen.add(id)
-            latest[record.key] = max(seq, latest[record.key])
+        seen.add(id)
+        if key in latest and (seq > latest[key] if descending else seq < latest[key]):
+            yield id, f"{what} ({seq}, {latest[key]})"
+        latest[key] = seq
 
 
 def _dead_letters(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Iterator[str]:

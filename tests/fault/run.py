@@ -20,6 +20,7 @@ from tests.fault.cluster import Commands, start_cluster, usual_command
 from tests.fault.schedule import SHORT, Fault, generate
 from tests.fault.stories import tell
 
+SHORT_EVENTS = 18_000
 BUILD = Path(__file__).parents[2] / "build"
 
 Say = Callable[[str], None]
@@ -64,7 +65,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="the schedule of continuous integration")
     parser.add_argument("--plan", action="store_true", help="print the schedule and exit")
     given = parser.parse_args()
-    events = 18_000 if given.short else given.events
+    events = SHORT_EVENTS if given.short else given.events
     faults = SHORT if given.short else generate(given.seed, events, given.faults)
     if given.plan:
         sys.stdout.write("".join(f"{fault.at:>8}  {fault}\n" for fault in faults))
