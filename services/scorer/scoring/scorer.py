@@ -29,7 +29,6 @@ class _Booked:
     touch: Touch | None
     attribute: int
     worth: list[Worth]
-    news: bool
 
 
 class Scorer:
@@ -51,9 +50,9 @@ class Scorer:
     def apply(self, state: LeadState, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]:
         """Apply one lead's events, (offset, event) in log order, to `state`, which is changed.
 
-        Gives the score records in order. A record ends where something new is to be decided upon (a new signal, a
-        higher level, a threshold passed, a changed field), and between history and live events: so decisions do not
-        depend on how the log was cut into batches. Copies of a message change nothing.
+        Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
+        has a record of its own; others share one, which ends when a threshold is passed and between history and live
+        events: so decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         """
         records: list[ScoreRecord] = []
         last: _Booked | None = None
@@ -62,34 +61,39 @@ class Scorer:
             if not first_copy(state, event):
                 continue
             fields = self._fields.read(event)
-            if last and event.historical != last.event.historical:
+            news = self._is_news(state, event, fields)
+            # A total from before must not meet facts that came after it.
+            if last and (news or event.historical != last.event.historical):
                 records.append(self._record(state, last, highest, partition))
                 last = None
-            before, goes_on, changed = state.total, last is not None, self._fields.changes(state, fields)
+            before, goes_on = state.total, last is not None
             last = self._book(state, offset, event, fields)
-            news = changed or last.news or any(before <= threshold < state.total for threshold in self._thresholds)
-            # A total from before must not meet facts that came after it: it was decided upon when it was reached.
-            highest = max(highest, state.total) if goes_on and not news else state.total
-            if news:
+            highest = max(highest, state.total) if goes_on else state.total
+            if news or any(before <= threshold < state.total for threshold in self._thresholds):
                 records.append(self._record(state, last, highest, partition))
                 last = None
         if last:
             records.append(self._record(state, last, highest, partition))
         return records
 
+    def _is_news(self, state: LeadState, event: Event, fields: Fields) -> bool:
+        """Whether it tells more than points: asked before the event is booked."""
+        return (
+            self._fields.changes(state, fields)
+            or self._signals.is_news(state, event, fields)
+            or self._levels.rises(state, event, fields, _time(event))
+        )
+
     def _book(self, state: LeadState, offset: int, event: Event, fields: Fields) -> _Booked:
-        # An event cannot happen after it was received: a clock in the future must not age everything else.
-        time = to_ms(min(event.time, event.received_at))
+        time = _time(event)
         state.time = max(state.time, time)
-        level_before, _ = self._levels.level(state, state.time)
         self._fields.keep(state, fields, time, event.id)
         self._behaviour.add(state, event, fields, time)
         touch = self._levels.add(state, event, fields, time)
-        signalled = self._signals.add(state, event, fields, time)
+        self._signals.add(state, event, fields, time)
         attribute, worth = self._attributes.total(state), self._behaviour.worth(state, state.time)
         state.total = attribute + sum(micro for _, _, micro in worth)
-        news = signalled or self._levels.level(state, state.time)[0] > level_before
-        return _Booked(offset, event, touch, attribute, worth, news)
+        return _Booked(offset, event, touch, attribute, worth)
 
     def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
         at = state.time
@@ -115,3 +119,8 @@ class Scorer:
             contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, last.worth),
             decay=self._behaviour.decay(last.worth, at),
         )
+
+
+def _time(event: Event) -> int:
+    """An event cannot happen after it was received: a clock in the future must not age everything else."""
+    return to_ms(min(event.time, event.received_at))

@@ -46,6 +46,13 @@ class Levels:
             state.levels[touch.id] = max(time, state.levels.get(touch.id, 0))
         return max(touches, key=lambda touch: touch.level, default=None)
 
+    def rises(self, state: LeadState, event: Event, fields: Fields, time: int) -> bool:
+        """Whether the event, not yet booked, gives a higher level than those still valid after it."""
+        touches, at = self._index.find(event, fields), max(state.time, time)
+        if not touches or at >= time + self._valid_for:
+            return False
+        return max(touch.level for touch in touches) > self.level(state, at)[0]
+
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
         """The highest level still valid at `at`, and until when; (0, None) when there is none."""
         valid = [
@@ -64,13 +71,14 @@ class Signals:
             (match, (name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
         )
 
-    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> bool:
-        """Book every signal that the event shows; tells whether one is new or carries facts along."""
-        news = False
+    def is_news(self, state: LeadState, event: Event, fields: Fields) -> bool:
+        """Whether the event shows a signal that is new or carries facts along."""
+        return any(keep or name not in state.signals for name, keep in self._index.find(event, fields))
+
+    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> None:
+        """Book every signal that the event shows."""
         for name, keep in dict(self._index.find(event, fields)).items():
-            news = news or name not in state.signals or bool(keep)
             _merge(state.signals, name, SignalState(time, time, 1, event.id, _kept(event, keep)))
-        return news
 
     @staticmethod
     def shown(state: LeadState) -> dict[str, Signal]:
