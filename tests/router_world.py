@@ -51,8 +51,10 @@ class RouterProcess:
             while True:
                 assert self.process.poll() is None, f"the router ended with {self.process.returncode}"
                 try:
-                    if (await http.get(self.url + "/readyz")).status_code == 200:
+                    answer = await http.get(self.url + "/readyz")
+                    if answer.status_code == 200:
                         return
+                    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
                 except httpx.TransportError:
                     pass  # not listening yet
                 await asyncio.sleep(0.05)
@@ -103,6 +105,7 @@ class World:
             "TASUKI_DATABASE_URL": self.database_url,
             "TASUKI_TOPIC_PREFIX": self.topics.prefix,
             "TASUKI_API_TOKENS": TOKENS,
+            "TASUKI_ROUTER_SESSION_TIMEOUT_MS": "6000",  # a killed member is missed that long
             **more,
         }
 

@@ -80,7 +80,12 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         watch,
     )
     consumer = Consumer(
-        kafka_consumer(options, settings.group, settings.router_batch_records),
+        kafka_consumer(
+            options,
+            settings.group,
+            records_at_once=settings.router_batch_records,
+            session_timeout_ms=settings.router_session_timeout_ms,
+        ),
         ledger,
         Intake(ledger.rules, settings.topics, watch.metrics),
         watch,

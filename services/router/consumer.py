@@ -33,7 +33,9 @@ class LogRecreated(Exception):
     """A topic ends before what has been applied of it: it is another topic of the same name."""
 
 
-def kafka_consumer(options: dict[str, Any], group: str, records_at_once: int) -> AIOKafkaConsumer:
+def kafka_consumer(
+    options: dict[str, Any], group: str, *, records_at_once: int, session_timeout_ms: int
+) -> AIOKafkaConsumer:
     """A client set up as `Consumer` needs it."""
     return AIOKafkaConsumer(
         **options,
@@ -42,7 +44,7 @@ def kafka_consumer(options: dict[str, Any], group: str, records_at_once: int) ->
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         partition_assignment_strategy=(RangePartitionAssignor,),
-        session_timeout_ms=10_000,
+        session_timeout_ms=session_timeout_ms,
         heartbeat_interval_ms=1_000,
         max_poll_records=records_at_once,
         # A question about offsets waits behind the long poll on the same connection: 500 ms are felt at each start.

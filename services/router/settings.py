@@ -30,6 +30,10 @@ class RouterSettings(CommonSettings):
     api_tokens: SecretStr | None = Field(default=None, description="token=name:read+write,…: for development")
     router_batch_records: int = Field(default=2000, gt=0, description="most records in one database transaction")
 
+    router_session_timeout_ms: int = Field(
+        default=10_000, ge=6_000, description="a router silent for so long has lost its partitions to the others"
+    )
+
     @field_validator("api_tokens")
     @classmethod
     def _tokens_are_readable(cls, value: SecretStr | None) -> SecretStr | None:

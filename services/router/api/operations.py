@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
-from services.router.api.errors import ErrorBody
+from services.router.api.errors import ApiError, ErrorBody
 from services.router.api.state import LedgerHere
 from services.router.ledger import Ledger
 from services.router.lifecycle.model import Status
@@ -27,16 +27,13 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@router.get(
-    "/readyz", response_model=Health, responses={503: {"model": ErrorBody, "description": "not ready, and why"}}
-)
-async def readyz(request: Request, response: Response) -> Health | ErrorBody:
+@router.get("/readyz", response_model=Health, responses={503: {"model": ErrorBody, "description": "not now, and why"}})
+async def readyz(request: Request) -> Health:
     """Whether it can do its job now."""
     problems = request.app.state.watch.status.problems
-    if not problems:
-        return Health(status="ok")
-    response.status_code = 503
-    return ErrorBody(code="not_ready", message="; ".join(problems))
+    if problems:
+        raise ApiError(503, "not_ready", "; ".join(problems))
+    return Health(status="ok")
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -129,4 +129,5 @@ async def test_a_score_waits_for_the_events_that_it_includes(world: World, feede
         [Event(kind=Kind.IDENTIFY, id="i", source="s", key="w", time=now, received_at=now, traits=traits)]
     )
     sent = await world.messages(lambda found: len(found) >= 3)
-    assert msgspec.json.decode(sent[-1].value).get("contact", {}).get("name") == "山田"
+    (offer,) = [m for m in sent if m.topic == world.topics.handoffs("inside-sales")]
+    assert msgspec.json.decode(offer.value)["contact"]["name"] == "山田"
