@@ -105,7 +105,7 @@ class World:
             "TASUKI_DATABASE_URL": self.database_url,
             "TASUKI_TOPIC_PREFIX": self.topics.prefix,
             "TASUKI_API_TOKENS": TOKENS,
-            "TASUKI_ROUTER_SESSION_TIMEOUT_MS": "6000",  # a killed member is missed that long
+            "TASUKI_ROUTER_SESSION_TIMEOUT_SECONDS": "4",  # a killed member is missed that long
             **more,
         }
 

@@ -31,7 +31,7 @@ from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
 from shared.clock import Clock, EventClock, SystemClock
-from shared.kafka import client_options, unreachable
+from shared.kafka import client_options, shorten_transaction_backoff, unreachable
 from shared.keys import KeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
 from shared.settings import ConfigurationError, load_settings
@@ -46,6 +46,7 @@ def serve() -> None:
     missing, and with 1 when the consumer or the relay fails: a supervisor starts it again."""
     try:
         settings = load_settings(RouterSettings)
+        shorten_transaction_backoff()
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         failed = uvloop.run(run(settings))
     except (ConfigurationError, PlaybookError) as error:
@@ -84,7 +85,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
             options,
             settings.group,
             records_at_once=settings.router_batch_records,
-            session_timeout_ms=settings.router_session_timeout_ms,
+            session_timeout_seconds=settings.router_session_timeout_seconds,
         ),
         ledger,
         Intake(ledger.rules, settings.topics, watch.metrics),

@@ -34,7 +34,7 @@ class LogRecreated(Exception):
 
 
 def kafka_consumer(
-    options: dict[str, Any], group: str, *, records_at_once: int, session_timeout_ms: int
+    options: dict[str, Any], group: str, *, records_at_once: int, session_timeout_seconds: float
 ) -> AIOKafkaConsumer:
     """A client set up as `Consumer` needs it."""
     return AIOKafkaConsumer(
@@ -44,7 +44,7 @@ def kafka_consumer(
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         partition_assignment_strategy=(RangePartitionAssignor,),
-        session_timeout_ms=session_timeout_ms,
+        session_timeout_ms=int(session_timeout_seconds * 1000),
         heartbeat_interval_ms=1_000,
         max_poll_records=records_at_once,
         # A question about offsets waits behind the long poll on the same connection: 500 ms are felt at each start.

@@ -29,9 +29,8 @@ class RouterSettings(CommonSettings):
     keys_file: Path | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     api_tokens: SecretStr | None = Field(default=None, description="token=name:read+write,…: for development")
     router_batch_records: int = Field(default=2000, gt=0, description="most records in one database transaction")
-
-    router_session_timeout_ms: int = Field(
-        default=10_000, ge=6_000, description="a router silent for so long has lost its partitions to the others"
+    router_session_timeout_seconds: float = Field(
+        default=10.0, ge=1, description="how long Kafka waits before it gives a dead worker's partitions to others"
     )
 
     @field_validator("api_tokens")

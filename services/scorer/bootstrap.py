@@ -31,9 +31,8 @@ from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import Codec, PartitionStore
-from services.scorer.store.partition import shorten_transaction_backoff
 from services.scorer.web import serving
-from shared.kafka import client_options
+from shared.kafka import client_options, shorten_transaction_backoff
 from shared.playbook import load_playbook
 from shared.settings import ConfigurationError, load_settings
 

@@ -20,6 +20,8 @@ ALONE: dict[str, str] = {
     "transaction.state.log.num.partitions": "8",
     # The first member of a group need not wait 3 s for others.
     "group.initial.rebalance.delay.ms": "0",
+    # Tests wait out the session of a member that they have killed; 6 s would be the shortest allowed.
+    "group.min.session.timeout.ms": "1000",
     # After a SIGKILL the new broker may not register before the old one's session has ended (9 s by default).
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic
 
-import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from services.scorer.store.errors import StoreFailed, named
@@ -198,12 +197,3 @@ class PartitionStore(Generic[S]):
 
 def _fields(record: Output) -> dict[str, Any]:
     return {"key": record.key, "value": record.value, "headers": record.headers}
-
-
-def shorten_transaction_backoff() -> None:
-    """Let a transaction follow the previous one of its producer after 2 ms instead of 20.
-
-    The coordinator answers CONCURRENT_TRANSACTIONS until the markers of the previous one are written, a few
-    milliseconds; aiokafka then sleeps for a module constant that has no option. Called once, by the bootstrap.
-    """
-    aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002

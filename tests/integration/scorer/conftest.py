@@ -146,7 +146,7 @@ class Installation:
             "TASUKI_TOPIC_PREFIX": self.topics.prefix,
             "TASUKI_SCORER_PORT": str(port),
             # The lowest that brokers allow by default: tests wait for it after each kill.
-            "TASUKI_SCORER_SESSION_TIMEOUT_SECONDS": "6",
+            "TASUKI_SCORER_SESSION_TIMEOUT_SECONDS": "4",
         }
 
 
