@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -42,13 +43,22 @@ def as_number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return _finite(value)
     if isinstance(value, str):
         try:
-            return float(unicodedata.normalize("NFKC", value).replace(",", ""))
+            return _finite(unicodedata.normalize("NFKC", value).replace(",", ""))
         except ValueError:
             return None
     return None
+
+
+def _finite(value: int | float | str) -> float | None:
+    """`"Infinity"` and `"nan"` are texts that somebody typed, not sizes; nor is a number past what floats hold."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _canonical(value: Any) -> Any:

@@ -16,6 +16,7 @@ from shared.playbook.conditions import (
     SomeOf,
 )
 from shared.playbook.schema import Playbook
+from shared.playbook.values import Check
 from shared.prefectures import prefecture
 
 Path = tuple[str | int, ...]
@@ -44,15 +45,20 @@ def _rules(playbook: Playbook) -> Iterator[Finding]:
             if count[id] > 1:
                 yield (section, "rules", index, "id"), f"the id '{id}' is used more than once; expected unique ids"
     for index, attribute in enumerate(playbook.attribute.rules):
+        path: Path = ("attribute", "rules", index)
         if attribute.field not in playbook.fields:
-            yield ("attribute", "rules", index, "field"), _unknown("field", attribute.field, playbook.fields)
+            yield (*path, "field"), _unknown("field", attribute.field, playbook.fields)
+        elif _looks_into_personal_data(attribute.field, attribute.is_, playbook):
+            yield (*path, "is"), _only_presence(attribute.field)
 
 
 def _event_matches(playbook: Playbook) -> Iterator[Finding]:
     for path, match in _all_matches(playbook):
-        for name in match.traits:
+        for name, check in match.traits.items():
             if name not in playbook.fields:
                 yield (*path, "traits", name), _unknown("field", name, playbook.fields)
+            elif _looks_into_personal_data(name, check, playbook):
+                yield (*path, "traits", name), _only_presence(name)
 
 
 def _all_matches(playbook: Playbook) -> Iterator[tuple[Path, EventMatch]]:
@@ -75,7 +81,9 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
         if stage.id in earlier:
             yield (*path, "id"), f"the stage '{stage.id}' was already given; expected unique ids"
         if index and stage.when is None:
-            yield path, "expected 'when': by what a lead enters this stage"
+            yield (*path, "when"), "expected 'when': by what a lead enters this stage"
+        if index and stage.owner is None:
+            yield (*path, "owner"), "expected 'owner': a department, so that no lead is without one"
         if stage.owner is not None and stage.owner not in playbook.departments:
             yield (*path, "owner"), _unknown("department", stage.owner, playbook.departments)
         if stage.after is not None and stage.after not in earlier:
@@ -104,11 +112,8 @@ def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Ite
             yield (*path, "signal"), _unknown("signal", name, playbook.signals)
         case FieldIs(field=name) if name not in playbook.fields:
             yield (*path, "field"), _unknown("field", name, playbook.fields)
-        case FieldIs(field=name, is_=check) if playbook.fields[name].personal and check.model_fields_set != {"present"}:
-            yield (
-                (*path, "is"),
-                f"'{name}' is personal data, of which only presence is kept; expected {{present: true}}",
-            )
+        case FieldIs(field=name, is_=check) if _looks_into_personal_data(name, check, playbook):
+            yield (*path, "is"), _only_presence(name)
         case NotOf(not_=inner):
             yield from _references((*path, "not"), inner, playbook)
         case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
@@ -133,6 +138,14 @@ def _territories(playbook: Playbook) -> Iterator[Finding]:
                                 (*path, field, index),
                                 f"'{value}' is no prefecture; expected one such as 大阪府 or Osaka",
                             )
+
+
+def _looks_into_personal_data(field: str, check: Check, playbook: Playbook) -> bool:
+    return playbook.fields[field].personal and check.model_fields_set != {"present"}
+
+
+def _only_presence(field: str) -> str:
+    return f"'{field}' is personal data, of which only presence is kept; expected {{present: true}}"
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

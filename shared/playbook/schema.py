@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.playbook.conditions import EventMatch, LeadCondition
 from shared.playbook.values import Check, Deadline, Duration, Label, Scalar, Strict
@@ -77,6 +77,12 @@ class BehaviourRule(Strict):
     cap_per_day: float | None = Field(default=None, gt=0)
     once: bool = False
     half_life: Duration | None = None
+
+    @model_validator(mode="after")
+    def _once_needs_no_cap(self) -> BehaviourRule:
+        if self.once and self.cap_per_day is not None:
+            raise ValueError("expected once or cap_per_day, not both: what counts once needs no cap")
+        return self
 
 
 class AttributeScore(Strict):

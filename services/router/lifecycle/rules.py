@@ -32,11 +32,6 @@ class Rules:
     """What the lifecycle asks of a playbook. Raises `ValueError` naming what it cannot work with."""
 
     def __init__(self, playbook: Playbook) -> None:
-        ownerless = [stage.id for stage in playbook.stages[1:] if stage.owner is None]
-        if ownerless:
-            raise ValueError(
-                f"stages {ownerless} have no owner; every stage but the first needs one, so that no lead is lost"
-            )
         self.playbook = playbook
         rules = [_stage_rule(index, stage, playbook) for index, stage in enumerate(playbook.stages)]
         self.stages = {rule.stage.id: rule for rule in rules}

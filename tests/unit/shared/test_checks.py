@@ -16,7 +16,11 @@ from shared.playbook.values import Check
         (True, [True], [1, "true", None, False]),
         (1, [1, 1.0], [True, "1"]),
         (["製造", "金融"], ["製造", ["小売", "金融"]], ["小売", None, {}]),
-        ({"at_least": 50, "under": 300}, [50, 299, "120", "1２0"], [300, 49, None, "many", True]),
+        (
+            {"at_least": 50, "under": 300},
+            [50, 299, "120", "1２0"],
+            [300, 49, None, "many", True, "Infinity", "nan", 10**400],
+        ),
         ({"over": 100}, [100.1, "1,200"], [100, "100"]),
         ({"starts_with": "/product"}, ["/products/a", "/Product"], ["/blog/product", None, 3]),
         ({"contains": ["部長", "課長"]}, ["営業部長", "課長補佐"], ["担当", None]),

@@ -47,6 +47,9 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
         ("id: employees_300,", "id: employees_50,", "expected unique ids"),
         ("\n  to: nurturing", "\n  to: nuturing", "unknown stage 'nuturing'"),
         ("after: onboarding", "after: onbording", "'onbording' is no earlier stage"),
+        ("traits: {email: {present: true}}", "traits: {email: {contains: acme}}", "only presence is kept"),
+        ("points: 5, once: true}", "points: 5, once: true, cap_per_day: 3}", "once or cap_per_day, not both"),
+        ("    owner: inside-sales\n", "    owner:\n", "expected 'owner'"),
         ("field: do_not_call, is: true", "field: email, is: taro", "personal data, of which only presence is kept"),
     ],
 )
