@@ -135,12 +135,17 @@ class Campaign:
         faults = Faults(self.cluster, self._poisoner, self._until_ready)
         happened = []
         for number, fault in enumerate(self.faults):
-            # There must be a load beside each fault: it may run ahead of the schedule by two faults at most.
-            self._load.limit = self.faults[number + 2].at if number + 2 < len(self.faults) else len(self.stories.calls)
+            # There must be a load beside each fault: while one is waited for, no more than half of the next one's.
+            self._load.limit = self._end_of_load_beside(number)
             while self._load.sent < fault.at:  # noqa: ASYNC110 - the load counts, and tells nobody
                 await asyncio.sleep(0.05)
             happened.append(await self._one_fault(faults, fault))
         return happened
+
+    def _end_of_load_beside(self, number: int) -> int:
+        ends = [*(fault.at for fault in self.faults), len(self.stories.calls)]
+        after, next_after = ends[number + 1], ends[min(number + 2, len(self.faults))]
+        return after + (next_after - after) // 2
 
     async def _one_fault(self, faults: Faults, fault: Fault) -> Happened:
         at, began = self._load.sent, time.monotonic()

@@ -24,7 +24,7 @@ SCHEDULES: Mapping[str, Sequence[Fault]] = {
     "position-check": [Fault("zombie", at, f"scorer-{at // 3000 % 2}", 13.0, BEHIND) for at in (2000, 5000, 8000)],
     "read-committed-states": [Fault("hanging-transaction", at, f"scorer-{at % 2}") for at in (2000, 4001, 6000, 8001)],
     "read-committed-scores": [Fault("hanging-transaction", at, f"scorer-{at % 2}") for at in (2000, 4001, 6000, 8001)],
-    "answer-after-storing": [Fault("kill", at, f"ingest-{at % 2}", amount=0.4) for at in (2000, 4001)],
+    "answer-after-storing": [Fault("rejected-records", at, "events", 4.0, 200.0) for at in (2000, 4000)],
     "offsets-with-states": [Fault("kill", at, f"scorer-{at % 2}", amount=BEHIND) for at in (2000, 4001, 6000)],
     "compare-and-set": [Fault("zombie", at, f"router-{at // 3000 % 2}", 14.0) for at in (2000, 5000, 8000)],
     "relay-fencing": [Fault("zombie", at, f"router-{at // 3000 % 2}", 14.0) for at in (2000, 5000, 8000)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,10 +156,11 @@ def _relays_take_what_is_not_locked() -> None:
         if 0 not in self._producers:
             self._producers[0] = self._new_producer(uuid.uuid4().int % 10**9)
             await self._producers[0].start()
-        query = repository.text("SELECT * FROM outbox ORDER BY id LIMIT 10 FOR UPDATE SKIP LOCKED")
+        query = repository.text("SELECT * FROM outbox ORDER BY id LIMIT 5 FOR UPDATE SKIP LOCKED")
         async with self._engine.begin() as connection:
             rows = (await connection.execute(query)).mappings().all()
             if rows:
+                await asyncio.sleep(random.uniform(0, WINDOW_SECONDS))
                 async with self._producers[0].transaction():
                     await asyncio.gather(*[await self._producers[0].send(**relay._message(row)) for row in rows])
                 await repository.delete_outbox(connection, [row["id"] for row in rows])
