@@ -63,13 +63,29 @@ async def run(settings: RouterSettings) -> bool:
     except ValueError as error:
         raise ConfigurationError(f"the playbook cannot be used: {error}") from error
     options = client_options(settings)
-    engine = create_async_engine(settings.database_url, pool_size=10, pool_pre_ping=True)
+    engine = ledger_engine(settings)
     try:
         await _check_everything(settings, playbook, options, engine)
         clock = await _clock(settings, engine)
         return await _serve(settings, Ledger(engine, rules, settings.topics, clock), options)
     finally:
         await engine.dispose()
+
+
+def ledger_engine(settings: RouterSettings) -> AsyncEngine:
+    """Connections whose transactions end when their worker stands still.
+
+    A worker that is stopped, or whose host is gone, in the middle of a transaction keeps its row locks, and its
+    successor would wait for them as long as TCP does: hours. So Postgres ends such a transaction when Kafka gives up
+    the worker."""
+    idle_ms = round(settings.router_session_timeout_seconds * 1000)
+    server_settings = {
+        "application_name": settings.group,
+        "idle_in_transaction_session_timeout": str(idle_ms),
+    }
+    return create_async_engine(
+        settings.database_url, pool_size=10, pool_pre_ping=True, connect_args={"server_settings": server_settings}
+    )
 
 
 async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, Any]) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 
+import asyncpg
 import msgspec
 
 from services.router.batch import Known, Received, decide_all
@@ -15,7 +17,7 @@ from shared.clock import EventClock
 from shared.events import Event, Kind
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, encode_score
-from tests.router_world import Feeder, Message, World
+from tests.router_world import Feeder, Message, RouterProcess, World
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())
@@ -94,6 +96,43 @@ async def test_two_routers_share_the_partitions_and_one_takes_over(world: World,
     sent = await world.messages(lambda found: set(stage_ids(world, found)) >= set(expected), 60)
     assert sorted(set(stage_ids(world, sent))) == sorted(expected)
     assert_order_per_lead(sent)
+
+
+async def test_a_router_that_stands_still_in_a_transaction_holds_nobody_up(world: World, feeder: Feeder) -> None:
+    """It keeps its row locks while it is stopped; its successor must not wait for it to wake up."""
+    stopped = world.start(TASUKI_ROUTER_BATCH_RECORDS="200")
+    await stopped.ready()
+    feeding = asyncio.create_task(feed(world, feeder, 3000))
+    await stop_in_transaction(world, stopped)
+    expected = await feeding
+    successor = world.start()
+    sent = await world.messages(lambda found: set(stage_ids(world, found)) >= set(expected), 40)
+    assert successor.process.poll() is None
+    stopped.process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(1.0)
+    assert sorted(set(stage_ids(world, sent))) == sorted(expected)
+    assert_order_per_lead(await world.messages(lambda found: len(found) >= len(sent)))
+
+
+async def stop_in_transaction(world: World, router: RouterProcess) -> None:
+    """SIGSTOP while a transaction that has locked offsets is open: tried until one is met."""
+    locks = (
+        "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid) JOIN pg_class c ON c.oid = l.relation "
+        "WHERE a.datname = current_database() AND a.state = 'idle in transaction' AND c.relname = 'offsets' "
+        "AND l.mode = 'RowExclusiveLock' AND a.backend_xid IS NOT NULL"  # it has not only been prepared
+    )
+    connection = await asyncpg.connect(world.database_url.replace("+asyncpg", "", 1))
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                router.process.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(0.3)  # whatever it had said to Postgres before is done by then
+                if await connection.fetchval(locks):
+                    return
+                router.process.send_signal(signal.SIGCONT)
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 async def test_poison_goes_to_dead_letters_byte_for_byte_and_the_flow_goes_on(world: World, feeder: Feeder) -> None:
