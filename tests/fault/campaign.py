@@ -20,6 +20,7 @@ from tests.fault.stories import Stories
 RECOVERY_SECONDS = 120.0
 START_SECONDS = 90.0
 DRAIN_STALL_SECONDS = 90.0
+STEADY_SECONDS = 2.5
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
 
@@ -157,8 +158,8 @@ class Campaign:
             return Happened(fault, at, 0.0, 0.0, f"skipped: {reason}")
         over = time.monotonic()
         await asyncio.sleep(SETTLE_SECONDS)
-        wrong = await self._observer.until(self._well, RECOVERY_SECONDS)
-        recovered = None if wrong else time.monotonic() - over
+        wrong = await self._recovery()
+        recovered = None if wrong else time.monotonic() - over - STEADY_SECONDS
         told = f"not recovered after {RECOVERY_SECONDS:g} s: {wrong}" if wrong else f"recovered in {recovered:.1f} s"
         self.say(f"{self._load.sent:>7}         {told}")
         return Happened(fault, at, over - began, recovered, wrong)
@@ -175,6 +176,23 @@ class Campaign:
             if time.monotonic() - since > DRAIN_STALL_SECONDS:
                 return [f"nothing has moved for {DRAIN_STALL_SECONDS:g} s: {backlog}, {troubles}"]
             await asyncio.sleep(0.5)
+
+    async def _recovery(self) -> str:
+        """Until all has been well for a while: a zombie says so too, until it learns what it has missed."""
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while (
+            wrong := await self._observer.until(self._well, max(0.0, deadline - time.monotonic()))
+            or await self._relapse()
+        ):
+            if time.monotonic() > deadline:
+                return wrong
+        return ""
+
+    async def _relapse(self) -> str:
+        until = time.monotonic() + STEADY_SECONDS
+        while not (wrong := await self._well()) and time.monotonic() < until:  # noqa: ASYNC110 - asks others
+            await asyncio.sleep(0.2)
+        return wrong
 
     async def _well(self) -> str:
         return await self._observer.unwell(self._bound)
@@ -198,12 +216,16 @@ class Campaign:
 
 
 def _warmed_up(samples: Sequence[Sample], workers: Sequence[Worker]) -> dict[str, Size]:
-    """The size of each worker at a third of the way; the nearest later one where it was not running then."""
+    """The greatest size that any worker of the same service had in the middle third: one that has just been started
+    again is no measure for itself."""
+    middle = samples[len(samples) // 3 : max(1, 2 * len(samples) // 3)]
     found: dict[str, Size] = {}
-    for sample in samples[len(samples) // 3 :]:
-        for worker in workers:
-            if (size := sample.sizes.get(worker.name)) is not None:
-                found.setdefault(worker.name, size)
+    for service in {worker.service for worker in workers}:
+        names = [worker.name for worker in workers if worker.service == service]
+        seen = [size for sample in middle for name in names if (size := sample.sizes.get(name)) is not None]
+        if seen:
+            greatest = Size(max(size.megabytes for size in seen), max(size.files for size in seen))
+            found |= dict.fromkeys(names, greatest)
     return found
 
 

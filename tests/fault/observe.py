@@ -73,9 +73,9 @@ class Observer:
             async with asyncio.timeout(ANSWER_SECONDS):
                 if self._gauge is None:
                     settings = CommonSettings(kafka_bootstrap=self._cluster.bootstrap, topic_prefix=PREFIX)
-                    gauge = Gauge(settings, PARTITIONS, self._engine)
-                    await gauge.__aenter__()
-                    self._gauge = gauge
+                    # Kept before it is entered: given up half-way, it must be closed as well.
+                    self._gauge = Gauge(settings, PARTITIONS, self._engine)
+                    await self._gauge.__aenter__()
                 return await self._gauge.backlog()
         except Exception:  # noqa: BLE001 - whatever a broken part raises in a client, the answer is "cannot be asked"
             await self._forget_gauge()
