@@ -14,11 +14,11 @@ from fastapi import FastAPI
 
 from services.ingest.app import build_app
 from services.ingest.endpoints import Collaborators
-from services.ingest.keys import WriteKeys
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher, Limits
 from services.ingest.settings import IngestSettings
 from shared.kafka import client_options
+from shared.key_file import ReloadingKeyRing
 from shared.settings import ConfigurationError, load_settings
 
 SHUTDOWN_SECONDS = 10
@@ -82,7 +82,7 @@ def create_app(settings: IngestSettings, publisher: KafkaPublisher) -> FastAPI:
 
     return build_app(
         Collaborators(
-            keys=WriteKeys(settings.entries_from_environment(), settings.keys_file),
+            keys=ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file),
             publisher=publisher,
             topics=settings.topics,
             metrics=IngestMetrics(),

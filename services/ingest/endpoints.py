@@ -18,13 +18,14 @@ from starlette.routing import Route
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.errors import Refused, too_large, try_later, unknown_write_key
-from services.ingest.keys import WriteKeys
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import Busy, NotStored, Publisher, Record
 from services.ingest.records import records_of
 from services.ingest.schemas import SHORT_PATHS
 from services.ingest.segment import Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call
 from shared.events import Kind
+from shared.key_file import ReloadingKeyRing
+from shared.keys import KeyKind
 from shared.topics import Topics
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -35,7 +36,7 @@ Reader = Callable[[bytes], Envelope]
 class Collaborators:
     """What the endpoints work with."""
 
-    keys: WriteKeys
+    keys: ReloadingKeyRing
     publisher: Publisher
     topics: Topics
     metrics: IngestMetrics
@@ -110,10 +111,10 @@ def _basic_user(request: Request) -> str | None:
 
 
 def _source(with_: Collaborators, write_key: str | None) -> str:
-    source = with_.keys.source_of(write_key) if write_key else None
-    if source is None:
+    entry = with_.keys.find(KeyKind.WRITE, write_key) if write_key else None
+    if entry is None:
         raise unknown_write_key()
-    return source
+    return entry.name
 
 
 async def _read_body(request: Request) -> bytes:

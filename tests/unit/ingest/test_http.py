@@ -11,9 +11,9 @@ import pytest
 from services.ingest.app import build_app
 from services.ingest.cors import ALLOWED_HEADERS
 from services.ingest.endpoints import Collaborators
-from services.ingest.keys import WriteKeys
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import Busy, NotStored, Record
+from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
 from shared.topics import Topics
 
@@ -44,7 +44,7 @@ def publisher() -> ScriptedPublisher:
 
 @pytest.fixture
 async def client(publisher: ScriptedPublisher) -> AsyncIterator[httpx.AsyncClient]:
-    keys = WriteKeys(write_keys_from("key=website"))
+    keys = ReloadingKeyRing(write_keys_from("key=website"))
     app = build_app(Collaborators(keys=keys, publisher=publisher, topics=Topics(), metrics=IngestMetrics()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
         yield client

@@ -1,4 +1,4 @@
-"""Which source a write key stands for."""
+"""Keys of a running service: the keys file is looked at again while it runs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 1.0
 
 
-class WriteKeys:
+class ReloadingKeyRing:
     """Keys given by variable and by file. A changed file counts within a second, without a restart: a key
     that leaked must stop working at once. A file that cannot be read any more changes nothing and is logged."""
 
     def __init__(
         self, entries: list[KeyEntry], file: Path | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
+        """Raises `ConfigurationError` when `file` cannot be read now."""
         self._fixed = entries
         self._file = file
         self._monotonic = monotonic
         self._looked_at = monotonic()
-        self._version = _version(file)
+        self._version = _version(file) if file else None
         self._ring = KeyRing(entries + (read_keys(file) if file else []))
 
-    def source_of(self, secret: str) -> str | None:
-        """The name of the source; None for a key that is not ours."""
+    def find(self, kind: KeyKind, secret: str) -> KeyEntry | None:
+        """As `KeyRing.find`: None for a secret that nobody was given, or that nobody has any more."""
         if self._file and self._monotonic() - self._looked_at >= _LOOK_EVERY_SECONDS:
             self._look_again(self._file)
-        entry = self._ring.find(KeyKind.WRITE, secret)
-        return entry.name if entry else None
+        return self._ring.find(kind, secret)
 
     def _look_again(self, file: Path) -> None:
         self._looked_at = self._monotonic()
+        # Taken before reading: what is written in between is another version, and read the next time.
         version = _version(file)
         if version == self._version:
             return
@@ -49,9 +50,10 @@ class WriteKeys:
             log.error("the keys known before stay valid: %s", error)
 
 
-def _version(file: Path | None) -> tuple[int, int, int] | None:
+def _version(file: Path) -> tuple[int, int, int] | None:
     """Changes when the file is replaced, edited or removed."""
-    if file is None or not file.exists():
+    try:
+        status = file.stat()
+    except OSError:
         return None
-    status = file.stat()
     return status.st_ino, status.st_mtime_ns, status.st_size
