@@ -17,9 +17,8 @@ from tests.fault.record import what_is_left
 from tests.fault.schedule import Fault
 from tests.fault.stories import Stories
 
-RECOVERY_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 START_SECONDS = 90.0
-DRAIN_STALL_SECONDS = 90.0
 STEADY_SECONDS = 2.5
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
@@ -72,7 +71,8 @@ class Verdict:
 
 @dataclass
 class Campaign:
-    """`rate` in calls a second; `faults` in order of `at`."""
+    """`rate` in calls a second; `faults` in order of `at`; `repeating`: whether requests are sent more than once;
+    `patience`: seconds until what does not recover, or does not drain, is given up."""
 
     cluster: Cluster
     stories: Stories
@@ -80,12 +80,14 @@ class Campaign:
     rate: float
     seed: int
     say: Say
+    repeating: bool = True
+    patience: float = PATIENCE_SECONDS
     sample_every: float = 5.0
 
     async def run(self) -> Verdict:
         async with Observer(self.cluster) as observer:
             self._observer, self._poisoner = observer, Poisoner(self.cluster, self.seed)
-            self._load = Load(self.cluster, self.stories, self.rate, self.seed)
+            self._load = Load(self.cluster, self.stories, self.rate, self.seed, self.repeating)
             self._bound = max(300, int(self.rate))
             if wrong := await observer.until(self._well, START_SECONDS):
                 raise RuntimeError(f"the cluster has not become ready: {wrong}")
@@ -160,7 +162,7 @@ class Campaign:
         await asyncio.sleep(SETTLE_SECONDS)
         wrong = await self._recovery()
         recovered = None if wrong else time.monotonic() - over - STEADY_SECONDS
-        told = f"not recovered after {RECOVERY_SECONDS:g} s: {wrong}" if wrong else f"recovered in {recovered:.1f} s"
+        told = f"not recovered after {self.patience:g} s: {wrong}" if wrong else f"recovered in {recovered:.1f} s"
         self.say(f"{self._load.sent:>7}         {told}")
         return Happened(fault, at, over - began, recovered, wrong)
 
@@ -173,13 +175,13 @@ class Campaign:
                 return []
             if backlog != last:
                 last, since = backlog, time.monotonic()
-            if time.monotonic() - since > DRAIN_STALL_SECONDS:
-                return [f"nothing has moved for {DRAIN_STALL_SECONDS:g} s: {backlog}, {troubles}"]
+            if time.monotonic() - since > self.patience:
+                return [f"nothing has moved for {self.patience:g} s: {backlog}, {troubles}"]
             await asyncio.sleep(0.5)
 
     async def _recovery(self) -> str:
         """Until all has been well for a while: a zombie says so too, until it learns what it has missed."""
-        deadline = time.monotonic() + RECOVERY_SECONDS
+        deadline = time.monotonic() + self.patience
         while (
             wrong := await self._observer.until(self._well, max(0.0, deadline - time.monotonic()))
             or await self._relapse()

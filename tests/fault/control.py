@@ -24,6 +24,7 @@ SCHEDULE = [
     Fault("kill-all", 14_000, "scorer"),
 ]
 EVENTS = 18_000
+PATIENCE = 45.0
 SCORES = "scores equal the oracle's"
 
 
@@ -48,7 +49,7 @@ def main() -> int:
     sys.stdout.write(f"{'scorer':<20} {'leads':>6} {'wrong scores':>13} {'lost or repeated records':>25}  drained\n")
     for name in given.scorers:
         commands = usual_command if name == "ours" else stock(name)
-        verdict = run_campaign(given.seed, EVENTS, SCHEDULE, given.rate, say, commands)
+        verdict = run_campaign(given.seed, EVENTS, SCHEDULE, given.rate, say, commands, patience=PATIENCE)
         wrong = len(verdict.broken[SCORES])
         order = len(verdict.broken["score records: in order, each once"])
         stuck = "; ".join(verdict.broken["every fault was recovered from, and everything drained"]) or "yes"

@@ -27,8 +27,8 @@ class Load:
 
     `acknowledged` and `rejected` are the message ids answered for; `sent` counts the calls answered."""
 
-    def __init__(self, cluster: Cluster, stories: Stories, rate: float, seed: int) -> None:
-        self._cluster, self._stories, self._rate = cluster, stories, rate
+    def __init__(self, cluster: Cluster, stories: Stories, rate: float, seed: int, repeating: bool = True) -> None:
+        self._cluster, self._stories, self._rate, self._repeating = cluster, stories, rate, repeating
         self._random = Random(f"load:{seed}")
         self._lanes: list[asyncio.Queue[Call | None]] = [asyncio.Queue(BATCH * 4) for _ in range(LANES)]
         self._turn = 0
@@ -76,7 +76,7 @@ class Load:
 
     async def _deliver(self, batch: Sequence[Call], http: httpx.AsyncClient) -> None:
         body = msgspec.json.encode({"batch": batch})
-        patience = A_MOMENT if self._random.random() < IMPATIENT else TIMEOUT
+        patience = A_MOMENT if self._repeating and self._random.random() < IMPATIENT else TIMEOUT
         while (response := await self._post(body, http, patience)) is None:
             patience = TIMEOUT
             self.retries += 1
@@ -84,7 +84,7 @@ class Load:
         bad = {batch[item["index"]]["messageId"] for item in response.json()["rejected"]}
         self.rejected |= bad
         self.acknowledged |= {call["messageId"] for call in batch} - bad
-        if self._random.random() < TWICE:
+        if self._repeating and self._random.random() < TWICE:
             self.repeats += 1
             await self._post(body, http, TIMEOUT)  # whatever comes of it
 

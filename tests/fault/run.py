@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.fault import report
-from tests.fault.campaign import Campaign, Verdict
+from tests.fault.campaign import PATIENCE_SECONDS, Campaign, Verdict
 from tests.fault.cluster import Commands, start_cluster, usual_command
 from tests.fault.schedule import SHORT, Fault, generate
 from tests.fault.stories import tell
@@ -33,12 +33,14 @@ def run_campaign(  # noqa: PLR0913, PLR0917 - what a campaign is made of
     rate: float,
     say: Say,
     commands: Commands = usual_command,
+    repeating: bool = True,
+    patience: float = PATIENCE_SECONDS,
 ) -> Verdict:
     """One campaign on a cluster of its own. Where something broke, the logs stay beside the report."""
     stories = tell(seed, events)
     with start_cluster(say, commands) as cluster:
         try:
-            verdict = asyncio.run(Campaign(cluster, stories, faults, rate, seed, say).run())
+            verdict = asyncio.run(Campaign(cluster, stories, faults, rate, seed, say, repeating, patience).run())
         except BaseException:
             _keep_logs(cluster.directory, seed, say)
             raise

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import tempfile
+from base64 import b85decode, b85encode
 from typing import Any
 
 import faust
@@ -46,9 +47,8 @@ def make_app(settings: ScorerSettings, guarantee: str, directory: str) -> Any:
     )
     events = app.topic(topics.events, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     scores = app.topic(topics.scores, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-    states = app.Table(
-        "states", partitions=PARTITIONS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
+    # As JSON, which is Faust's own way with tables: what is raw it cannot restore.
+    states = app.Table("states", partitions=PARTITIONS, key_type=str, value_type=str)
 
     @app.agent(events)
     async def score(stream: Any) -> None:
@@ -61,10 +61,10 @@ def make_app(settings: ScorerSettings, guarantee: str, directory: str) -> Any:
             key = event.key.encode()
             if key != message.key:
                 continue
-            raw = states.get(key)
-            state = decode_state(raw) if raw else scorer.new_state()
+            known = states.get(event.key)
+            state = decode_state(b85decode(known)) if known else scorer.new_state()
             records = scorer.apply(state, [(message.offset, event)], message.partition)
-            states[key] = encode_state(state)
+            states[event.key] = b85encode(encode_state(state)).decode()
             for record in records:
                 headers = cloudevents.headers(
                     id=record.id, type=CLOUD_EVENT_TYPE, source="stock", subject=record.lead_id, time=record.time

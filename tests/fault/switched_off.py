@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import services.router.batch as router_batch
 import services.router.consumer as router_consumer
+import services.scorer.scoring.scorer as scoring
 from services.cli.stack.lifeline import end_with_parent
 from services.ingest import bootstrap as ingest
 from services.ingest import publisher
@@ -59,8 +61,11 @@ def _positions_are_not_looked_at() -> None:
     Lane._apply = apply  # type: ignore[method-assign]
 
 
-def _fencing_takes_long() -> None:
+def _fencing_takes_long_and_copies_count() -> None:
+    """What is applied once more would be copies of known messages: the line behind this measure. Needs a load without
+    repeated requests."""
     usual = PartitionStore.open
+    scoring.first_copy = lambda state, event: True  # type: ignore[attr-defined]
 
     async def slowly(number: int, **options: Any) -> Any:
         await asyncio.sleep(FENCING_DELAYED_SECONDS)
@@ -124,8 +129,10 @@ def _offsets_are_set_whatever_they_were() -> None:
     repository.advance = advance  # type: ignore[assignment]
 
 
-def _ledger_takes_long() -> None:
+def _ledger_takes_long_and_ages_are_not_looked_at() -> None:
+    """What a predecessor applies once more would be too old for each single lead: the line behind this measure."""
     usual = Ledger.apply
+    router_batch.is_stale = lambda lead, record: False  # type: ignore[attr-defined]
 
     async def apply(self: Ledger, batch: Any) -> int:
         await asyncio.sleep(WINDOW_SECONDS)
@@ -171,12 +178,14 @@ def _relays_take_what_is_not_locked() -> None:
 
 MEASURES: Mapping[str, Measure] = {
     "fencing": Measure("scorer", _nobody_is_fenced),
-    "position-check": Measure("scorer", _positions_are_not_looked_at, _fencing_takes_long),
+    "position-check": Measure("scorer", _positions_are_not_looked_at, _fencing_takes_long_and_copies_count),
     "read-committed-states": Measure("scorer", _states_are_read_uncommitted),
     "read-committed-scores": Measure("router", _scores_are_read_uncommitted),
     "answer-after-storing": Measure("ingest", _answered_before_it_is_stored),
     "offsets-with-states": Measure("scorer", _offsets_before_states),
-    "compare-and-set": Measure("router", _offsets_are_set_whatever_they_were, _ledger_takes_long),
+    "compare-and-set": Measure(
+        "router", _offsets_are_set_whatever_they_were, _ledger_takes_long_and_ages_are_not_looked_at
+    ),
     "relay-fencing": Measure("router", _relays_are_not_fenced, _relays_take_long),
     "relay-order": Measure("router", _relays_take_what_is_not_locked),
 }
