@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 DAY_MS = 24 * 60 * 60 * 1000
+EVENTS_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,12 @@ class Topics:
         """All topics of an installation. `events`, `scores` and `scorer-state` must agree in partition count:
         a lead lives in the same partition number of all three."""
         compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        # A router that was away decides on every record it missed: a threshold passed and faded again happened all the
+        # same. So nothing is compacted away for as long as `events` are kept.
+        scores = compacted | {"min.compaction.lag.ms": str(EVENTS_DAYS * DAY_MS)}
         return [
-            TopicSpec(self.events, partitions, _kept_for(90)),
-            TopicSpec(self.scores, partitions, compacted),
+            TopicSpec(self.events, partitions, _kept_for(EVENTS_DAYS)),
+            TopicSpec(self.scores, partitions, scores),
             TopicSpec(self.scorer_state, partitions, compacted),
             TopicSpec(self.stages, partitions, _kept_for(90)),
             *(TopicSpec(self.handoffs(department), partitions, _kept_for(30)) for department in departments),

@@ -149,7 +149,7 @@ def test_from_a_click_to_an_upsell() -> None:
         track("Email Clicked", "2"),
         track("Inquiry Submitted", "3"),
         track("Appointment Made", "4"),
-        track("Deal Registered", "5"),
+        track("Deal Registered", "5", properties={"amount": 120, "expected_date": "2027-01-31"}),
         track("Deal Won", "6"),
         track("Onboarding Completed", "7"),
     )
