@@ -1,0 +1,143 @@
+"""The judge finds whatever is changed in what it has accepted before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.fault.judge import Truth, differences
+from tests.fault.oracle import ExpectedLead, HandOffStep, StageStep
+from tests.fault.record import Left, Written
+from tests.fault.stories import Stories
+
+LEAD = ExpectedLead(
+    lead_id="l",
+    time=1_000,
+    attribute=5_000_000,
+    behaviour=1_500_000,
+    total=6_500_000,
+    level=2,
+    fields={"title": "部長"},
+    signals={},
+    stage="hot",
+    stages=(StageStep("awareness", "acquired", "m1", False), StageStep("acquired", "hot", "m2", False)),
+    handoffs=(HandOffStep("h1", "offered", "marketing", None, "inside-sales", "head-office", "hot", "m2"),),
+    owner=("marketing", "all"),
+)
+TRUTH = Truth({"l": LEAD}, lost=set(), foreign=[], copies=0)
+STORIES = Stories([{"messageId": "m1"}, {"messageId": "m2"}, {"messageId": "b"}], frozenset({"b"}))
+POISON = {"t.events/0/9": b"{oops"}
+
+
+def written(topic: str, offset: int, value: dict[str, Any], **headers: str) -> Written:
+    return Written(topic, 0, offset, b"l", json.dumps(value).encode(), headers)
+
+
+def told(topic: str, offset: int, id: str, seq: int, trigger: str) -> Written:
+    return written(topic, offset, {"seq": seq, "trigger": {"event_id": trigger}}, ce_id=id)
+
+
+def right() -> Left:
+    score = {
+        "seq": 1,
+        "time": "1970-01-01T00:00:01Z",
+        "attribute": 5.0,
+        "behaviour": 1.5,
+        "total": 6.5,
+        "level": 2,
+        "attributes": {"title": "部長"},
+    }
+    return Left(
+        topics={
+            "scores": [written("scores", 0, score, ce_id="score:l:0:1")],
+            "stages": [told("stages", 0, "stage:l:1", 1, "m1"), told("stages", 1, "stage:l:2", 2, "m2")],
+            "handoffs.inside-sales": [told("handoffs.inside-sales", 0, "handoff:h1:offered", 3, "m2")],
+            "handoffs.marketing": [],
+            "dead-letters": [
+                replace(written("dead-letters", 0, {"messageId": "b"}), headers={"tasuki_origin": "http:chaos"}),
+                Written("dead-letters", 0, 1, None, b"{oops", {"tasuki_origin": "t.events/0/9"}),
+            ],
+        },
+        rows={
+            "leads": [{"lead_id": "l", "stage": "hot", "department": "marketing", "team": "all", "seq": 3}],
+            "stages": [
+                {"lead_id": "l", "seq": 1, "source": "awareness", "target": "acquired", "historical": False},
+                {"lead_id": "l", "seq": 2, "source": "acquired", "target": "hot", "historical": False},
+            ],
+            "changes": [
+                {
+                    "lead_id": "l",
+                    "seq": 3,
+                    "handoff_id": "h1",
+                    "status": "offered",
+                    "giver": "marketing",
+                    "giver_team": None,
+                    "receiver": "inside-sales",
+                    "team": "head-office",
+                    "stage": "hot",
+                }
+            ],
+            "open": [{"lead_id": "l"}],
+            "ownerless": [],
+            "outbox": [],
+        },
+    )
+
+
+def broken(left: Left, truth: Truth = TRUTH) -> set[str]:
+    return {promise for promise, wrong in differences(left, truth, STORIES, POISON).items() if wrong}
+
+
+def test_what_is_right_is_accepted() -> None:
+    assert broken(right()) == set()
+
+
+def test_a_repetition_of_the_end_is_accepted_and_one_of_an_old_message_alone_is_not() -> None:
+    left = right()
+    left.topics["stages"] += left.topics["stages"]
+    assert broken(left) == set()
+    left.topics["stages"].append(left.topics["stages"][0])
+    assert broken(left) == {"messages: in order per lead"}
+
+
+Change = Callable[[Left], Any]
+CHANGES: list[tuple[str, Change]] = [
+    ("scores equal the oracle's", lambda left: left.topics["scores"].clear()),
+    ("score records: in order, each once", lambda left: left.topics["scores"].append(left.topics["scores"][0])),
+    ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["leads"][0].update(team="other")),
+    ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["changes"][0].update(team="other")),
+    ("the ledger numbers a lead's messages without holes", lambda left: left.rows["leads"][0].update(seq=4)),
+    ("ledger and topics agree by id", lambda left: left.topics["handoffs.inside-sales"].clear()),
+    ("ledger and topics agree by id", lambda left: left.rows["stages"].pop()),
+    ("messages: in order per lead", lambda left: left.topics["stages"].reverse()),
+    ("nobody without or with two owners", lambda left: left.rows["open"].append({"lead_id": "l"})),
+    ("nobody without or with two owners", lambda left: left.rows["ownerless"].append({"lead_id": "l"})),
+    ("dead letters hold exactly the poison", lambda left: left.topics["dead-letters"].pop()),
+    ("dead letters hold exactly the poison", lambda left: left.topics["dead-letters"].pop(0)),
+    (
+        "dead letters hold exactly the poison",
+        lambda left: left.topics["dead-letters"].append(left.topics["dead-letters"][1]),
+    ),
+    ("the outbox is empty", lambda left: left.rows["outbox"].append({"id": 1})),
+]
+
+
+@pytest.mark.parametrize(("promise", "change"), CHANGES)
+def test_each_change_is_found(promise: str, change: Change) -> None:
+    left = right()
+    change(left)
+    assert promise in broken(left)
+
+
+def test_a_score_that_is_off_by_a_millionth_of_a_point_is_found() -> None:
+    assert broken(right(), replace(TRUTH, leads={"l": replace(LEAD, total=6_500_001)})) == {"scores equal the oracle's"}
+
+
+def test_what_was_acknowledged_and_is_gone_is_found_and_so_is_what_nobody_sent() -> None:
+    promise = {"events: acknowledged is stored, and nothing else"}
+    assert broken(right(), replace(TRUTH, lost={("chaos", "m1")})) == promise
+    assert broken(right(), replace(TRUTH, foreign=[("web", "x")])) == promise
