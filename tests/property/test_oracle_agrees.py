@@ -133,6 +133,7 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "contact_requested": st.booleans(),
         "deal_id": st.sampled_from(["d1", "d2", None]),
         "amount": st.integers(0, 9),
+        "expected_date": st.sampled_from(["2026-12-01", "", None]),
         "path": st.sampled_from(["/", "/pricing", "/Product/a", "/PRICING"]),
     },
 )
