@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import socket
 import sys
 import tempfile
 import threading
@@ -121,7 +122,6 @@ class Cluster:
     write_key: str
     token: str
     directory: Path
-    clock_file: Path
 
     @property
     def bootstrap(self) -> str:
@@ -150,7 +150,7 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tasuki-chaos-")))
         proxy = stack.enter_context(Proxy())
         slots = [(service, number) for service in SERVICES for number in range(SLOTS)]
-        http, listening, advertised = free_ports(len(slots)), free_ports(len(slots)), free_ports(len(slots))
+        http, listening, advertised, postgres = (_reserved(len(slots), stack) for _ in range(4))
         broker_guard = stack.enter_context(Guard("chaos-kafka", None))
         proxied = dict(zip(listening, advertised, strict=True))
         broker = ApacheBroker(broker_guard, os.environ.get("TASUKI_KAFKA_VERSION") or KAFKA_VERSION, say, proxied)
@@ -164,23 +164,39 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
         upgrade(database_url)
 
         write_key, token = "wk_" + secrets.token_hex(8), "tk_" + secrets.token_hex(8)
-        clock_file = directory / "clock"
         made: list[Worker] = []
-        for (service, number), port, kafka, told in zip(slots, http, listening, advertised, strict=True):
+        ports = zip(slots, http, listening, advertised, postgres, strict=True)
+        for (service, number), port, kafka, told, ledger in ports:
             worker = Worker(service, number, port, {}, directory, commands(service), say)
             proxy.open(worker.kafka, told, kafka)
-            (postgres,) = free_ports(1)
-            proxy.open(worker.postgres, postgres, urlsplit(database_url).port or 0)
+            proxy.open(worker.postgres, ledger, urlsplit(database_url).port or 0)
             (directory / f"tmp-{worker.name}").mkdir()
-            worker.environment = _environment(worker, told, _through(database_url, postgres), write_key, token)
+            worker.environment = _environment(worker, told, _through(database_url, ledger), write_key, token)
             worker.environment |= {"TMPDIR": str(directory / f"tmp-{worker.name}")}
             made.append(worker)
-        cluster = Cluster(broker, database, database_url, topics, made, proxy, write_key, token, directory, clock_file)
+        cluster = Cluster(broker, database, database_url, topics, made, proxy, write_key, token, directory)
         stack.callback(_stop, cluster)
         for worker in made:
             if worker.number < workers:
                 worker.start()
         yield cluster
+
+
+def _reserved(count: int, until: ExitStack) -> list[int]:
+    """Free ports that no other cluster takes: half a minute passes until they are opened. The UDP port of the same
+    number, which nobody uses, tells; the system releases it however we end."""
+    found: list[int] = []
+    while len(found) < count:
+        (port,) = free_ports(1)
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        until.enter_context(mark)
+        found.append(port)
+    return found
 
 
 def _environment(worker: Worker, kafka_port: int, database_url: str, write_key: str, token: str) -> dict[str, str]:

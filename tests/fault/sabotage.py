@@ -22,7 +22,7 @@ BEHIND = 0.12  # seconds of delay that keep a worker's hands full
 
 SCHEDULES: Mapping[str, Sequence[Fault]] = {
     "fencing": [Fault("zombie", at, f"scorer-{at // 3000 % 2}", 13.0, BEHIND) for at in (2000, 5000, 8000)],
-    "position-check": [Fault("zombie", at, f"scorer-{at // 3000 % 2}", 13.0, BEHIND) for at in (2000, 5000, 8000)],
+    "position-check": [Fault("kill", at, f"scorer-{at % 2}") for at in (2000, 4001)],
     "read-committed-states": [Fault("hanging-transaction", at, f"scorer-{at % 2}") for at in (2000, 4001, 6000, 8001)],
     "read-committed-scores": [Fault("hanging-transaction", at, f"scorer-{at % 2}") for at in (2000, 4001, 6000, 8001)],
     "answer-after-storing": [Fault("rejected-records", at, "events", 4.0, 200.0) for at in (2000, 4000)],

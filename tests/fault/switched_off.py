@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.structs import OffsetAndMetadata
+
 import services.router.batch as router_batch
 import services.router.consumer as router_consumer
 import services.scorer.scoring.scorer as scoring
@@ -29,7 +32,7 @@ from services.scorer.lanes import Lane
 from services.scorer.store import PartitionStore, partition, restore
 
 WINDOW_SECONDS = 0.4
-FENCING_DELAYED_SECONDS = 5.0
+EARLIER_BY = 30
 
 SERVE: Mapping[str, Callable[[], None]] = {"ingest": ingest.serve, "scorer": scorer.serve, "router": router.serve}
 
@@ -61,17 +64,21 @@ def _positions_are_not_looked_at() -> None:
     Lane._apply = apply  # type: ignore[method-assign]
 
 
-def _fencing_takes_long_and_copies_count() -> None:
-    """What is applied once more would be copies of known messages: the line behind this measure. Needs a load without
-    repeated requests."""
-    usual = PartitionStore.open
+def _offsets_come_too_early_and_copies_count() -> None:
+    """Between reading the group's offset and fencing, the predecessor may still commit: here it always did. What is
+    applied once more would be copies of known messages, the line behind this measure: it is gone, too, and so the load
+    must not repeat requests."""
+    usual = GroupCoordinator.fetch_committed_offsets
+
+    async def early(self: Any, partitions: Any) -> Any:
+        known = await usual(self, partitions)
+        return {
+            tp: OffsetAndMetadata(max(0, at.offset - EARLIER_BY), at.metadata) if at.offset > 0 else at
+            for tp, at in known.items()
+        }
+
+    GroupCoordinator.fetch_committed_offsets = early
     scoring.first_copy = lambda state, event: True  # type: ignore[attr-defined]
-
-    async def slowly(number: int, **options: Any) -> Any:
-        await asyncio.sleep(FENCING_DELAYED_SECONDS)
-        return await usual(number, **options)
-
-    PartitionStore.open = slowly  # type: ignore[method-assign,assignment]
 
 
 def _states_are_read_uncommitted() -> None:
@@ -178,7 +185,7 @@ def _relays_take_what_is_not_locked() -> None:
 
 MEASURES: Mapping[str, Measure] = {
     "fencing": Measure("scorer", _nobody_is_fenced),
-    "position-check": Measure("scorer", _positions_are_not_looked_at, _fencing_takes_long_and_copies_count),
+    "position-check": Measure("scorer", _positions_are_not_looked_at, _offsets_come_too_early_and_copies_count),
     "read-committed-states": Measure("scorer", _states_are_read_uncommitted),
     "read-committed-scores": Measure("router", _scores_are_read_uncommitted),
     "answer-after-storing": Measure("ingest", _answered_before_it_is_stored),
