@@ -86,6 +86,15 @@ class Gauge:
             outbox=int(outbox or 0),
         )
 
+    async def offered(self) -> dict[str, str]:
+        """Receivers by id, of all hand-offs that were ever offered: what subscribers must have heard of."""
+        query = text(
+            "SELECT DISTINCT handoff_id, receiver FROM handoffs JOIN handoff_changes AS change USING (handoff_id) "
+            "WHERE change.status = 'offered'"
+        )
+        async with self._engine.connect() as connection:
+            return {row.handoff_id: row.receiver for row in await connection.execute(query)}
+
     async def dead_letters(self) -> int:
         return await self.records(self._topics.dead_letters, 1)
 

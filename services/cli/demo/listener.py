@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -36,7 +36,17 @@ class Offers:
     repeated: int = 0
 
     def by_department(self) -> dict[str, int]:
-        return dict(sorted(Counter(offer.message["to"]["department"] for offer in self.by_id.values()).items()))
+        return _counted(self._receivers().items())
+
+    def compared(self, ledger: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+        """With the ledger's offers (receiver by id): how many were not heard, and how many it does not know, by
+        department. Compared by id: one lost and one too many must not make up for each other."""
+        heard = set(self._receivers().items())
+        kept = set(ledger.items())
+        return _counted(kept - heard), _counted(heard - kept)
+
+    def _receivers(self) -> dict[str, str]:
+        return {id: offer.message["to"]["department"] for id, offer in self.by_id.items()}
 
     def latencies(self, received_from: datetime, received_until: datetime) -> list[float]:
         """Of offers whose trigger was received in this span, in ascending order."""
@@ -99,3 +109,7 @@ class Listener:
         latency = (arrived - received_at).total_seconds()
         self.offers.by_id[message["handoff_id"]] = Offer(message, received_at, latency)
         self.first.set()
+
+
+def _counted(receivers: Iterable[tuple[str, str]]) -> dict[str, int]:
+    return dict(sorted(Counter(receiver for _, receiver in receivers).items()))

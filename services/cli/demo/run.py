@@ -65,6 +65,7 @@ class Demo:
         steady = await self._phase("steady", entries[len(entries) - paced :], listener, gauge, rate=pace.rate)
         async with RouterClient(self._stack.access.urls["router"], self._stack.access.token) as router:
             backlog = await gauge.backlog()
+            unheard, unknown = listener.offers.compared(await gauge.offered())
             return Facts(
                 parts=self._stack.parts.description,
                 events=len(entries),
@@ -75,6 +76,8 @@ class Demo:
                 leads_expected=len(sample.identities),
                 stages=await router.leads_by_stage(),
                 handoffs=listener.offers.by_department(),
+                handoffs_unheard=unheard,
+                handoffs_unknown=unknown,
                 repeated_deliveries=listener.offers.repeated,
                 audit=await router.audit(),
                 restarts={service.name: service.exits for service in self._stack.services if service.exits},

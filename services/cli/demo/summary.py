@@ -35,7 +35,9 @@ class Facts:
     dead_letters: int
     leads_expected: int
     stages: Mapping[str, int]
-    handoffs: Mapping[str, int]
+    handoffs: Mapping[str, int]  # heard, by receiver; one that was repeated counts once
+    handoffs_unheard: Mapping[str, int]  # in the ledger, never heard
+    handoffs_unknown: Mapping[str, int]  # heard, not in the ledger
     repeated_deliveries: int
     audit: Mapping[str, int]
     restarts: Mapping[str, int]
@@ -48,8 +50,10 @@ class Facts:
 
     @property
     def lost(self) -> int:
-        """Events that were sent and are not in the log, and leads that the router does not have."""
-        return max(self.events - self.in_topic, 0) + max(self.leads_expected - self.leads, 0)
+        """Events that were sent and are not in the log, leads that the router does not have, and hand-offs that only
+        one side knows: the ledger, or who listens."""
+        handoffs = sum(self.handoffs_unheard.values()) + sum(self.handoffs_unknown.values())
+        return max(self.events - self.in_topic, 0) + max(self.leads_expected - self.leads, 0) + handoffs
 
     def problems(self) -> list[str]:
         """Everything that should not be; empty when all is well."""
@@ -59,6 +63,9 @@ class Facts:
             (self.leads != self.leads_expected, f"{self.leads_expected} leads were sent, the router has {self.leads}"),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             (not self.handoffs, "not a single hand-off arrived"),
+            *((True, f"{n} hand-offs to {to} were never heard") for to, n in self.handoffs_unheard.items()),
+            *((True, f"{n} hand-offs to {to} are not in the ledger") for to, n in self.handoffs_unknown.items()),
+            *((True, f"{name} ended {n} times and was started again") for name, n in self.restarts.items()),
             *(
                 (self.audit[what] > 0, f"audit: {self.audit[what]} leads {what.replace('_', ' ')}")
                 for what in MUST_BE_EMPTY
@@ -78,6 +85,8 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "accepted": facts.accepted,
         "leads": facts.leads,
         "handoffs": dict(facts.handoffs),
+        "handoffs_unheard": dict(facts.handoffs_unheard),
+        "handoffs_unknown": dict(facts.handoffs_unknown),
         "stages": dict(facts.stages),
         "latency_ms": _milliseconds(facts.steady),
         "latency_bulk_ms": _milliseconds(facts.bulk),

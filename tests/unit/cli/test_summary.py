@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from services.cli.demo.listener import Offer, Offers
 from services.cli.demo.summary import Facts, Phase, as_json, percentile
 
 FINE = Facts(
@@ -18,6 +20,8 @@ FINE = Facts(
     leads_expected=7,
     stages={"awareness": 4, "hot": 3},
     handoffs={"inside-sales": 2},
+    handoffs_unheard={},
+    handoffs_unknown={},
     repeated_deliveries=0,
     audit={"without_owner": 0, "with_two_handoffs": 0},
     restarts={},
@@ -41,6 +45,9 @@ def test_all_is_well() -> None:
         (replace(FINE, stages={"hot": 6}), "the router has 6"),
         (replace(FINE, dead_letters=1), "1 dead letters"),
         (replace(FINE, handoffs={}), "not a single hand-off"),
+        (replace(FINE, handoffs_unheard={"inside-sales": 3}), "3 hand-offs to inside-sales were never heard"),
+        (replace(FINE, handoffs_unknown={"marketing": 1}), "1 hand-offs to marketing are not in the ledger"),
+        (replace(FINE, restarts={"router": 1}), "router ended 1 times"),
         (replace(FINE, audit={"without_owner": 2, "with_two_handoffs": 0}), "2 leads without owner"),
     ],
 )
@@ -48,8 +55,16 @@ def test_whatever_is_wrong_is_named(facts: Facts, message: str) -> None:
     assert any(message in problem for problem in facts.problems())
 
 
-def test_lost_counts_events_and_leads() -> None:
+def test_lost_counts_events_leads_and_handoffs() -> None:
     assert replace(FINE, in_topic=90, stages={"hot": 5}).lost == 12
+    assert replace(FINE, handoffs_unheard={"a": 2}, handoffs_unknown={"b": 1}).lost == 3
+
+
+def test_a_lost_and_a_foreign_handoff_do_not_make_up_for_each_other() -> None:
+    now = datetime.now(UTC)
+    heard = {id: Offer({"to": {"department": "sales"}}, now, 0.1) for id in ("h1", "foreign")}
+    unheard, unknown = Offers(heard).compared({"h1": "sales", "h2": "sales", "h3": "marketing"})
+    assert (unheard, unknown) == ({"marketing": 1, "sales": 1}, {"sales": 1})
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.0, 1)])
