@@ -28,6 +28,8 @@ from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
 from shared.topics import Topics
 
+MAX_LISTED = 500  # rejected events in one answer
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 Reader = Callable[[bytes], Envelope]
 
@@ -73,8 +75,7 @@ def _call_endpoint(with_: Collaborators, kind: Kind) -> Endpoint:
 def _batch_endpoint(with_: Collaborators) -> Endpoint:
     async def batch(request: Request) -> Response:
         parsed = await _take(with_, request, read_batch)
-        rejected = [_listed(rejection) for rejection in parsed.rejected]
-        return json_response(200, {"success": True, "accepted": len(parsed.accepted), "rejected": rejected})
+        return json_response(200, _result(parsed))
 
     return batch
 
@@ -137,6 +138,17 @@ async def _store(with_: Collaborators, records: list[Record]) -> None:
     except NotStored as error:
         raise try_later(1, f"{error}; send it again, with the same messageId") from error
     with_.metrics.produce_seconds.observe(time.perf_counter() - started)
+
+
+def _result(parsed: Parsed) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "success": True,
+        "accepted": len(parsed.accepted),
+        "rejected": [_listed(rejection) for rejection in parsed.rejected[:MAX_LISTED]],
+    }
+    if len(parsed.rejected) > MAX_LISTED:
+        result["rejected_not_listed"] = len(parsed.rejected) - MAX_LISTED
+    return result
 
 
 def _listed(rejection: Rejection) -> dict[str, Any]:

@@ -28,6 +28,19 @@ def too_large(limit: int) -> Refused:
     return Refused(413, "body_too_large", f"the body exceeds {limit} bytes (decompressed): send smaller batches")
 
 
+def too_many_events(limit: int) -> Refused:
+    return Refused(413, "too_many_events", f"a batch may have {limit} events: send smaller batches")
+
+
+def context_too_large(limit: int) -> Refused:
+    message = f"the batch's context, repeated in each of its events, exceeds {limit} bytes: send smaller batches"
+    return Refused(413, "context_too_large", message)
+
+
+def too_much_at_once(message: str) -> Refused:
+    return Refused(413, "too_much_at_once", message)
+
+
 def try_later(seconds: int, message: str) -> Refused:
     """429 and never 503: analytics-node retries a 429 with Retry-After without counting it as a failure."""
     return Refused(429, "try_later", message, {"Retry-After": str(seconds)})

@@ -36,11 +36,14 @@ class Rejected(msgspec.Struct):
 
 
 class BatchResult(msgspec.Struct):
-    """Everything is stored: `accepted` events, and the rejected ones in `dead-letters`."""
+    """Everything is stored: `accepted` events, and the rejected ones in `dead-letters`.
+
+    `rejected` lists the first 500 of these; `rejected_not_listed` says how many more there are."""
 
     success: bool
     accepted: int
     rejected: list[Rejected]
+    rejected_not_listed: int = 0
 
 
 class Error(msgspec.Struct):
@@ -53,7 +56,7 @@ class Error(msgspec.Struct):
 _ERRORS = {
     400: "The body cannot be parsed (the message names the byte), or the one event in it was rejected",
     401: "Unknown write key",
-    413: "The body exceeds 5 MiB after decompression",
+    413: "The body exceeds 5 MiB after decompression, or a batch has more than 5,000 events",
     415: "Compressed by something else than gzip",
     429: "Nothing was acknowledged: send it again after Retry-After seconds, with the same messageId",
     500: "An error of ours",

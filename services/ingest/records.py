@@ -6,13 +6,15 @@ from services.ingest.publisher import Record
 from services.ingest.segment import Arrival, Envelope, Parsed, Rejection
 from shared import dead_letters
 from shared.cloudevents import Headers
-from shared.events import encode_event
 from shared.topics import Topics
+
+MAX_TIME_CHARACTERS = 64
 
 
 def records_of(parsed: Parsed, envelope: Envelope, arrival: Arrival, topics: Topics) -> list[Record]:
     """Accepted events under their routing identity, in their order; rejected ones as they came."""
-    events = [Record(topics.events, event.key.encode(), encode_event(event)) for event in parsed.accepted]
+    pairs = zip(parsed.accepted, parsed.values, strict=True)
+    events = [Record(topics.events, event.key.encode(), value) for event, value in pairs]
     return events + [_dead_letter(rejection, envelope, arrival, topics) for rejection in parsed.rejected]
 
 
@@ -20,7 +22,8 @@ def _dead_letter(rejection: Rejection, envelope: Envelope, arrival: Arrival, top
     """With what is needed to send it again: a single event's kind is in its path only, a batch has one sentAt."""
     received: Headers = [("http_path", arrival.path.encode())]
     if envelope.sent_at:
-        received.append(("http_sent_at", envelope.sent_at.encode()))
+        # A longer one is no time, and would be repeated in the headers of each rejected event.
+        received.append(("http_sent_at", envelope.sent_at[:MAX_TIME_CHARACTERS].encode()))
     headers = dead_letters.headers(
         reason=f"{rejection.code}: {rejection.message}",
         service="ingest",

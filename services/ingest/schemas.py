@@ -17,6 +17,7 @@ SHORT_PATHS = {
     Kind.GROUP: "g",
     Kind.ALIAS: "a",
 }
+MAX_BATCH_EVENTS = 5_000
 Identifier = str | int | float | None  # senders use numbers as ids; they are turned into text
 
 
@@ -64,7 +65,7 @@ class Call(Struct, rename="camel"):
 class Batch(Struct, rename="camel"):
     """Several events, in their order."""
 
-    batch: Annotated[list[Raw], Meta(description="events, each with its type")]
+    batch: Annotated[list[Raw], Meta(description="events, each with its type", max_length=MAX_BATCH_EVENTS)]
     write_key: Annotated[str | None, Meta(description="unless it is the Basic user name")] = None
     sent_at: Annotated[str | None, Meta(description="for events without their own")] = None
     context: Annotated[dict[str, Any] | None, Meta(description="merged under each event's own")] = None

@@ -14,21 +14,32 @@ from typing import Any
 import msgspec
 
 from services.ingest.bodies import decode_json
-from services.ingest.errors import unparsable
-from services.ingest.schemas import Batch, Call, Identifier, Keyed, MessageId
+from services.ingest.errors import context_too_large, too_many_events, unparsable
+from services.ingest.schemas import MAX_BATCH_EVENTS, Batch, Call, Identifier, Keyed, MessageId
 from services.ingest.timestamps import event_time, parse_time
-from shared.events import Event, Kind
+from shared.events import Event, Kind, encode_event
 from shared.identity import routing_identity
 
-MAX_EVENT_BYTES = 32 * 1024
+MAX_EVENT_BYTES = 32 * 1024  # as sent
+MAX_STORED_BYTES = 2 * MAX_EVENT_BYTES  # with the batch's context, and what properties and traits take from it
+MAX_REPEATED_BYTES = 16 * 1024 * 1024  # what a batch's context may add to all of its events together
 MAX_ID_CHARACTERS = 256
 MAX_DEPTH = 64
+MAX_MESSAGE_CHARACTERS = 300
 
 KEPT_CONTEXT = ("page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone")
 PAGE_PROPERTIES = ("path", "url", "referrer", "title")
 KINDS = {kind.value: kind for kind in Kind}
 
 _batch = msgspec.json.Decoder(Batch)
+# Stops at the first event too many, where a list with `max_length` is built to its end before it is refused.
+_few_events = msgspec.defstruct(
+    "FewEvents",
+    [(f"event_{number}", msgspec.Raw, msgspec.Raw()) for number in range(MAX_BATCH_EVENTS)],
+    array_like=True,
+    forbid_unknown_fields=True,
+)
+_short_batch = msgspec.json.Decoder(msgspec.defstruct("ShortBatch", [("batch", _few_events)]))
 _call = msgspec.json.Decoder(Call)
 _keyed = msgspec.json.Decoder(Keyed)
 _message_id = msgspec.json.Decoder(MessageId)
@@ -68,10 +79,11 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Parsed:
-    """In the order of the request."""
+    """In the order of the request; `values` are the accepted events as they are stored."""
 
     accepted: list[Event]
     rejected: list[Rejection]
+    values: list[bytes]
 
 
 class _Unacceptable(Exception):
@@ -90,24 +102,65 @@ def read_call(body: bytes, kind: Kind) -> Envelope:
 
 
 def read_batch(body: bytes) -> Envelope:
-    """A body with a list `batch`. Raises `Refused` (400) when it is none."""
+    """A body with a list `batch`. Raises `Refused` (400) when it is none, and (413) when taking it apart would cost
+    more than a body of its size may."""
     try:
+        # Each event but one brings a comma: without so many commas there is nothing to count.
+        if body.count(b",") >= MAX_BATCH_EVENTS:
+            _refuse_too_many(body)
         batch = decode_json(_batch, body)
     except ValueError as error:
         raise unparsable(str(error)) from error
-    return Envelope(batch.batch, None, batch.write_key, batch.sent_at, batch.context or {})
+    context = batch.context or {}
+    if context and len(batch.batch) * _encoded_size(context) > MAX_REPEATED_BYTES:
+        raise context_too_large(MAX_REPEATED_BYTES)
+    return Envelope(batch.batch, None, batch.write_key, batch.sent_at, context)
+
+
+def _encoded_size(context: dict[str, Any]) -> int:
+    try:
+        return len(msgspec.json.encode(context))
+    except RecursionError as error:
+        raise unparsable("JSON is nested too deeply") from error
+
+
+def _refuse_too_many(body: bytes) -> None:
+    try:
+        decode_json(_short_batch, body)
+    except msgspec.ValidationError as error:
+        if "at most length" in str(error):
+            raise too_many_events(MAX_BATCH_EVENTS) from error
+        raise
 
 
 def parse(envelope: Envelope, arrival: Arrival) -> Parsed:
     """Every event of `envelope` is either accepted or rejected; never raises."""
-    accepted: list[Event] = []
-    rejected: list[Rejection] = []
+    parsed = Parsed([], [], [])
     for index, raw in enumerate(envelope.items):
         try:
-            accepted.append(_event(raw, envelope, arrival))
+            event = _event(raw, envelope, arrival)
+            value = _stored(event)
         except _Unacceptable as error:
-            rejected.append(Rejection(index, error.code, str(error), _message_id_of(raw), bytes(raw)))
-    return Parsed(accepted, rejected)
+            message = str(error)[:MAX_MESSAGE_CHARACTERS]  # it goes into headers: a path in it is as long as its names
+            parsed.rejected.append(Rejection(index, error.code, message, _message_id_of(raw), bytes(raw)))
+        else:
+            parsed.accepted.append(event)
+            parsed.values.append(value)
+    return parsed
+
+
+def _stored(event: Event) -> bytes:
+    try:
+        value = encode_event(event)
+    except RecursionError as error:
+        raise _too_deep() from error
+    if len(value) > MAX_STORED_BYTES:
+        raise _Unacceptable(
+            "event_too_large",
+            f"{len(value)} bytes with the batch's context; a stored event may have {MAX_STORED_BYTES}",
+        )
+    _refuse_depth(event, value)
+    return value
 
 
 def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
@@ -124,7 +177,6 @@ def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
     if key is None:
         raise _Unacceptable("missing_identity", "userId or anonymousId is needed: whose event is it?")
     context = {**envelope.context, **(call.context or {})} if envelope.context else call.context or {}
-    _refuse_depth(raw, call, context)
     return Event(
         kind=kind,
         id=_text("messageId", call.message_id) or arrival.new_id(),
@@ -147,7 +199,7 @@ def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
 def _kind(type_: str | None) -> Kind:
     kind = KINDS.get(type_ or "")
     if kind is None:
-        raise _Unacceptable("unknown_type", f"type {type_!r}: expected one of {', '.join(KINDS)}")
+        raise _Unacceptable("unknown_type", f"type {(type_ or '')[:64]!r}: expected one of {', '.join(KINDS)}")
     return kind
 
 
@@ -241,17 +293,20 @@ def _useful(kind: Kind, context: dict[str, Any]) -> dict[str, Any]:
     return useful
 
 
-def _refuse_depth(raw: msgspec.Raw, call: Call, context: dict[str, Any]) -> None:
+def _refuse_depth(event: Event, value: bytes) -> None:
     """Readers of the log have a stack as well: an event that only some of them can decode would stop the flow."""
-    text = bytes(raw)
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+    if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
         return
-    level: list[Any] = [call.properties, call.traits, context]
+    level: list[Any] = [event.properties, event.traits, event.context]
     for _ in range(MAX_DEPTH):
         level = [child for value in level for child in _children(value)]
         if not level:
             return
-    raise _Unacceptable("nested_too_deeply", f"objects and lists are nested more than {MAX_DEPTH} levels deep")
+    raise _too_deep()
+
+
+def _too_deep() -> _Unacceptable:
+    return _Unacceptable("nested_too_deeply", f"objects and lists are nested more than {MAX_DEPTH} levels deep")
 
 
 def _children(value: object) -> list[Any]:

@@ -118,6 +118,13 @@ async def test_one_bad_event_alone_is_an_error_and_a_dead_letter(
     assert dict(record.headers)["http_path"] == b"/v1/track"
 
 
+async def test_the_list_of_rejected_events_is_bounded(client: httpx.AsyncClient, publisher: ScriptedPublisher) -> None:
+    answer = await client.post("/v1/batch", json={"batch": [TRACK | {"type": "track"}] + [0] * 700}, auth=("key", ""))
+    result = answer.json()
+    assert (result["accepted"], len(result["rejected"]), result["rejected_not_listed"]) == (1, 500, 200)
+    assert len(publisher.records) == 701
+
+
 @pytest.mark.parametrize("authorization", ["Basic !!!", "Basic", "Bearer key", "Basic /w=="])
 async def test_unreadable_credentials_are_no_key(client: httpx.AsyncClient, authorization: str) -> None:
     answer = await client.post("/v1/track", json=TRACK, headers={"Authorization": authorization})

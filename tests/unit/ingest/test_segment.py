@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from services.ingest.errors import Refused
-from services.ingest.segment import MAX_EVENT_BYTES, Arrival, Parsed, parse, read_batch, read_call
+from services.ingest.records import records_of
+from services.ingest.schemas import MAX_BATCH_EVENTS
+from services.ingest.segment import (
+    MAX_EVENT_BYTES,
+    MAX_STORED_BYTES,
+    Arrival,
+    Parsed,
+    parse,
+    read_batch,
+    read_call,
+)
 from shared.events import Event, Kind, decode_event, encode_event
 from shared.identity import known_identity
+from shared.topics import Topics
 
 RECEIVED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ARRIVAL = Arrival("website", RECEIVED, "/v1/batch", lambda: "assigned")
@@ -213,3 +226,82 @@ def test_what_a_batch_says_holds_for_events_that_say_nothing() -> None:
     assert (RECEIVED - second.time).total_seconds() == 1
     assert first.context == {"locale": "ja-JP", "ip": "192.0.2.1"}
     assert second.context == {"locale": "ja-JP", "ip": "192.0.2.9"}
+
+
+def batch_of(count: int, context: dict[str, Any], **event: Any) -> bytes:
+    one = {"type": "track", "event": "x", "userId": "u"} | event
+    return json.dumps({"context": context, "batch": [one] * count}).encode()
+
+
+def test_what_a_batch_says_counts_towards_the_size_of_each_event() -> None:
+    parsed = parse(read_batch(batch_of(3, {"page": {"title": "x" * MAX_STORED_BYTES}})), ARRIVAL)
+    assert (parsed.accepted, parsed.values) == ([], [])
+    assert [rejection.code for rejection in parsed.rejected] == ["event_too_large"] * 3
+    assert all(len(rejection.raw) < 100 for rejection in parsed.rejected)
+
+
+def test_no_stored_event_is_larger_than_its_limit() -> None:
+    page = {"url": "https://example.jp/?" + "x" * (MAX_EVENT_BYTES - 1000)}
+    own = json.dumps({"type": "page", "userId": "u", "context": {"page": page}}).encode()
+    parsed = parse(read_call(own, Kind.PAGE), ARRIVAL)  # the page's properties repeat its context
+    assert [len(value) for value in parsed.values] == [len(encode_event(event)) for event in parsed.accepted]
+    assert all(MAX_EVENT_BYTES < len(value) <= MAX_STORED_BYTES for value in parsed.values)
+    assert parsed.accepted
+
+
+def test_what_a_batch_says_counts_towards_the_depth_of_each_event() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(70):
+        nested = {"a": nested}
+    parsed = parse(read_batch(batch_of(2, {"page": nested})), ARRIVAL)
+    assert [rejection.code for rejection in parsed.rejected] == ["nested_too_deeply"] * 2
+
+
+def test_a_context_times_its_events_is_bounded_before_anything_is_merged() -> None:
+    context = {"page": {"title": "x" * 60_000}}
+    assert len(read_batch(batch_of(10, context)).items) == 10
+    with pytest.raises(Refused) as refused:
+        read_batch(batch_of(1000, context))
+    assert (refused.value.status, refused.value.code) == (413, "context_too_large")
+
+
+@pytest.mark.parametrize("event", [b"0", b'{"a":[1,2]}'])
+def test_the_number_of_events_is_bounded(event: bytes) -> None:
+    def body(count: int) -> bytes:
+        return b'{"batch":[' + b",".join([event] * count) + b"]}"
+
+    assert len(read_batch(body(MAX_BATCH_EVENTS)).items) == MAX_BATCH_EVENTS
+    with pytest.raises(Refused) as refused:
+        read_batch(body(MAX_BATCH_EVENTS + 1))
+    assert (refused.value.status, refused.value.code) == (413, "too_many_events")
+    assert "5000" in refused.value.message
+
+
+def test_a_body_of_nothings_costs_no_more_than_one_of_events() -> None:
+    """2.6 million elements in 5 MiB, of which few are looked at."""
+    nothings = b'{"batch":[' + b"0," * 2_600_000 + b"0]}"
+    events = batch_of(MAX_BATCH_EVENTS, {}, properties={"text": "x" * 900})
+
+    def seconds(body: bytes) -> float:
+        best = float("inf")
+        for _ in range(3):
+            started = time.process_time()
+            with suppress(Refused):
+                parse(read_batch(body), ARRIVAL)
+            best = min(best, time.process_time() - started)
+        return best
+
+    assert seconds(nothings) < 2 * seconds(events)
+
+
+@pytest.mark.parametrize("event", [{"type": "x" * 30_000}, {"type": "track", "event": 5, "x" * 30_000: 1}])
+def test_why_an_event_is_rejected_is_said_briefly(event: dict[str, Any]) -> None:
+    (rejection,) = parse(read_batch(json.dumps({"batch": [event]}).encode()), ARRIVAL).rejected
+    assert len(rejection.message) <= 300
+
+
+def test_no_dead_letter_repeats_a_text_of_any_length_from_its_batch() -> None:
+    body = json.dumps({"sentAt": "9" * 1_000_000, "batch": [{"type": "track"}] * 3}).encode()
+    envelope = read_batch(body)
+    for record in records_of(parse(envelope, ARRIVAL), envelope, ARRIVAL, Topics()):
+        assert dict(record.headers)["http_sent_at"] == b"9" * 64
