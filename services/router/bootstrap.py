@@ -17,10 +17,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.router.api.app import build_app
 from services.router.consumer import Consumer, kafka_consumer
+from services.router.failures import traced
 from services.router.intake import Intake
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
@@ -32,7 +34,7 @@ from services.router.status import Watch
 from services.router.tables import handoffs, leads
 from shared.clock import Clock, EventClock, SystemClock
 from shared.kafka import client_options, shorten_transaction_backoff, unreachable
-from shared.keys import KeyRing
+from shared.key_file import ReloadingKeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
 from shared.settings import ConfigurationError, load_settings
 
@@ -51,6 +53,8 @@ def serve() -> None:
         failed = uvloop.run(run(settings))
     except (ConfigurationError, PlaybookError) as error:
         sys.exit(f"tasuki router: {error}")
+    except DBAPIError as error:
+        sys.exit(f"tasuki router: Postgres failed\n{traced(error)}")
     if failed:
         sys.exit(1)
 
@@ -84,7 +88,11 @@ def ledger_engine(settings: RouterSettings) -> AsyncEngine:
         "idle_in_transaction_session_timeout": str(idle_ms),
     }
     return create_async_engine(
-        settings.database_url, pool_size=10, pool_pre_ping=True, connect_args={"server_settings": server_settings}
+        settings.database_url,
+        pool_size=10,
+        pool_pre_ping=True,
+        hide_parameters=True,  # they are contact data, and an error's text would carry them into logs
+        connect_args={"server_settings": server_settings},
     )
 
 
@@ -115,7 +123,8 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         def end(task: asyncio.Task[None]) -> None:
             if not task.cancelled():
                 failures.append(task.get_name())
-                log.error("the %s failed; the router ends", task.get_name(), exc_info=task.exception())
+                error = task.exception()
+                log.error("the %s failed; the router ends\n%s", task.get_name(), traced(error) if error else "it ended")
                 server.should_exit = True
 
         tasks = [
@@ -130,9 +139,10 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    keys = ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file)
     server = uvicorn.Server(
         uvicorn.Config(
-            build_app(ledger, KeyRing(settings.key_entries()), watch, lifespan),
+            build_app(ledger, keys, watch, lifespan),
             host=settings.host,
             port=settings.router_port,
             loop="uvloop",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.keys import KeyEntry, read_keys, tokens_from
+from shared.keys import KeyEntry, KeyKind, read_keys, tokens_from
 from shared.settings import CommonSettings
 
 
@@ -17,7 +17,7 @@ class ClockKind(StrEnum):
 
 
 class RouterSettings(CommonSettings):
-    """`TASUKI_…` variables."""
+    """`TASUKI_…` variables; at least one of `keys_file` and `api_tokens` must name a token."""
 
     database_url: str = Field(
         pattern=r"^postgresql\+asyncpg://", description="postgresql+asyncpg://user:password@host:port/database"
@@ -47,6 +47,18 @@ class RouterSettings(CommonSettings):
             read_keys(value)
         return value
 
+    @model_validator(mode="after")
+    def _someone_may_ask(self) -> RouterSettings:
+        entries = self.entries_from_environment()
+        if self.keys_file:
+            entries += read_keys(self.keys_file)
+        if not any(entry.kind is KeyKind.TOKEN for entry in entries):
+            raise ValueError(
+                "no token, so nobody could ask the router or answer a hand-off: set TASUKI_KEYS_FILE to a file with a "
+                "token of `tasuki keys create --kind token`, or TASUKI_API_TOKENS=token=name:read+write for development"
+            )
+        return self
+
     @property
     def group(self) -> str:
         """Consumer group and start of the relays' transactional ids: `tasuki-router` under the default prefix.
@@ -54,7 +66,6 @@ class RouterSettings(CommonSettings):
         Two installations on one Kafka differ in their prefix, and must not fence each other."""
         return (self.topic_prefix.rstrip(".-_") or "tasuki") + "-router"
 
-    def key_entries(self) -> list[KeyEntry]:
-        """Tokens of the file and of the variable."""
-        entries = read_keys(self.keys_file) if self.keys_file else []
-        return entries + (tokens_from(self.api_tokens.get_secret_value()) if self.api_tokens else [])
+    def entries_from_environment(self) -> list[KeyEntry]:
+        """Tokens given by variable."""
+        return tokens_from(self.api_tokens.get_secret_value()) if self.api_tokens else []

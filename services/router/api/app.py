@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from services.router.api import audit, errors, handoffs, kpi, leads, operations
 from services.router.ledger import Ledger
 from services.router.status import Watch
-from shared.keys import KeyRing
+from shared.key_file import ReloadingKeyRing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_app(ledger: Ledger, keys: KeyRing, watch: Watch, lifespan: Lifespan | None = None) -> FastAPI:
+def build_app(ledger: Ledger, keys: ReloadingKeyRing, watch: Watch, lifespan: Lifespan | None = None) -> FastAPI:
     app = FastAPI(
         title="Tasuki router",
         description="Leads, their stages and hand-offs. Times are UTC; errors are JSON with `code` and `message`.",

@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.router.api.errors import ApiError
-from shared.keys import KeyEntry, KeyKind, KeyRing
+from shared.key_file import ReloadingKeyRing
+from shared.keys import KeyEntry, KeyKind
 
 _bearer = HTTPBearer(auto_error=False, description="a token made by `tasuki keys create --kind token`")
 
@@ -20,7 +21,7 @@ def require(scope: str) -> Callable[..., KeyEntry]:
     def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> KeyEntry:
-        keys: KeyRing = request.app.state.keys
+        keys: ReloadingKeyRing = request.app.state.keys
         entry = keys.find(KeyKind.TOKEN, credentials.credentials) if credentials else None
         if entry is None:
             raise ApiError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import sqlalchemy.exc
@@ -10,6 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+
+from services.router.failures import described, is_away, is_data
+
+log = logging.getLogger(__name__)
+
+FAILED = "the router failed; its log says why"
 
 
 class ErrorBody(BaseModel):
@@ -60,13 +67,21 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(sqlalchemy.exc.DBAPIError)
     @app.exception_handler(sqlalchemy.exc.TimeoutError)
     @app.exception_handler(OSError)
-    async def _away(_: Request, error: Exception) -> JSONResponse:
-        return _answer(503, "database_away", "the database does not answer: try again", {"Retry-After": "1"})
+    async def _database(request: Request, error: Exception) -> JSONResponse:
+        if is_away(error):
+            return _answer(503, "database_away", "the database does not answer: try again", {"Retry-After": "1"})
+        if is_data(error):
+            message = "a value cannot be stored or compared (a NUL character, or a number out of range): change it"
+            return _answer(422, "invalid_request", message)
+        # The path as it is declared: the one that was asked for holds lead ids and addresses.
+        path = getattr(request.scope.get("route"), "path", "?")
+        log.error("%s %s failed in the database: %s", request.method, path, described(error))
+        return _answer(500, "internal_error", FAILED)
 
     @app.exception_handler(Exception)
     async def _unexpected(_: Request, error: Exception) -> JSONResponse:
         # Starlette logs the traceback; the caller gets no inner workings.
-        return _answer(500, "internal_error", "the router failed; its log says why")
+        return _answer(500, "internal_error", FAILED)
 
 
 def _answer(status: int, code: str, message: str, headers: Any = None) -> JSONResponse:
