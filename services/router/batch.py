@@ -1,4 +1,4 @@
-"""A batch of what was read, and what it comes to: rows for one database transaction. Pure."""
+"""A batch of what was read, and what it comes to: rows for one database transaction. No I/O; the clock is given."""
 
 from __future__ import annotations
 
@@ -34,12 +34,16 @@ class Received:
 
 @dataclass(slots=True)
 class Batch:
-    """Contact data is complete up to the position of each score. `offsets`: place → (expected, next)."""
+    """Contact data is complete up to the position of each score. `offsets`: place → (expected, next).
+
+    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`."""
 
     contacts: list[ContactDatum] = field(default_factory=list)
     scores: list[Received] = field(default_factory=list)
     dead: list[OutboxRow] = field(default_factory=list)
     offsets: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    refused_contacts: int = 0
+    refused_scores: int = 0
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.router import repository
 from services.router.batch import Batch, Known, Received, Rows, decide_all, offered_leads
+from services.router.contact import ContactDatum
+from services.router.failures import described, is_about_values
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import OutboxRow, dead_letter_row
@@ -39,20 +41,17 @@ class Ledger:
         """Apply a batch, all or nothing; returns the number of messages that wait to be sent because of it.
 
         Raises `OffsetsMoved` when another worker owns one of the partitions, `DBAPIError` or `OSError` when Postgres
-        is away. A score that Postgres refuses goes to the dead letters, and the others are applied."""
+        is away. A score that Postgres refuses goes to the dead letters, refused contact data is left out, and the
+        others are applied: `batch` tells afterwards how many of each were refused."""
         poison: list[OutboxRow] = []
         while True:
             try:
                 return await self._apply(batch, poison)
             except DBAPIError as error:
-                if error.connection_invalidated or not _is_about_values(error):
+                if not is_about_values(error) or not (
+                    await self._drop_refused_contacts(batch) or await self._drop_refused_score(batch, poison)
+                ):
                     raise
-                refused = await self._find_refused(batch)
-                if refused is None:
-                    raise
-                log.warning("Postgres refused the score at offset %d: %s", refused.offset, type(error.orig).__name__)
-                batch.scores.remove(refused)
-                poison.append(self._dead(refused, f"Postgres refused it: {type(error.orig).__name__}"))
 
     async def _apply(self, batch: Batch, poison: list[OutboxRow]) -> int:
         async with self.engine.begin() as connection:
@@ -77,21 +76,50 @@ class Ledger:
             scribe.write_scored(item, contacts.get(item.received.record.lead_id, {}))
         return scribe.rows
 
-    async def _find_refused(self, batch: Batch) -> Received | None:
-        """The first score that fails by itself. Slow, and only for what should never come."""
+    async def _drop_refused_contacts(self, batch: Batch) -> bool:
+        """Whether there were any. The events themselves are in the log: nothing is kept of them here."""
+        refused = {id(datum) for datum in await self._refused_contacts(batch.contacts)}
+        if refused:
+            log.warning("Postgres refused %d contact data; they are left out", len(refused))
+            batch.contacts = [datum for datum in batch.contacts if id(datum) not in refused]
+            batch.refused_contacts += len(refused)
+        return bool(refused)
+
+    async def _refused_contacts(self, data: list[ContactDatum]) -> list[ContactDatum]:
+        """Found by halving, as there may be thousands of which one is refused."""
+        if not data or await self._takes_contacts(data):
+            return []
+        if len(data) == 1:
+            return data
+        half = len(data) // 2
+        return await self._refused_contacts(data[:half]) + await self._refused_contacts(data[half:])
+
+    async def _takes_contacts(self, data: list[ContactDatum]) -> bool:
+        try:
+            async with self.engine.connect() as connection:  # rolled back at its end
+                await repository.save_contacts(connection, data)
+        except DBAPIError as error:
+            if is_about_values(error):
+                return False
+            raise
+        return True
+
+    async def _drop_refused_score(self, batch: Batch, poison: list[OutboxRow]) -> bool:
+        """The first score that fails by itself; whether there is one. Slow, and only for what should never come."""
         for item in batch.scores:
             try:
-                async with self.engine.connect() as connection:
+                async with self.engine.connect() as connection:  # rolled back at its end
                     await repository.save(connection, await self._decide(connection, [item]))
-                    await connection.rollback()
             except DBAPIError as error:
-                if _is_about_values(error):
-                    return item
-                raise
-        return None
-
-    def _dead(self, item: Received, reason: str) -> OutboxRow:
-        return dead_letter_row(self.topics, item.lane, item, reason, datetime.now(UTC))
+                if not is_about_values(error):
+                    raise
+                log.warning("Postgres refused the score at offset %d: %s", item.offset, described(error))
+                reason = f"Postgres refused it: {described(error)}"
+                poison.append(dead_letter_row(self.topics, item.lane, item, reason, datetime.now(UTC)))
+                batch.scores.remove(item)
+                batch.refused_scores += 1
+                return True
+        return False
 
     async def answer(self, handoff_id: str, answer: Answer) -> HandOff:
         """A person's answer to a hand-off; returns the hand-off afterwards.
@@ -112,8 +140,3 @@ class Ledger:
             await repository.save_changes(connection, scribe.rows)
             await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
         return decision.handoffs[-1].handoff
-
-
-def _is_about_values(error: DBAPIError) -> bool:
-    """SQLSTATE classes 22 (data) and 23 (constraints): the same row would be refused again."""
-    return str(getattr(error.orig, "sqlstate", "") or "")[:2] in ("22", "23")

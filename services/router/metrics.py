@@ -21,6 +21,14 @@ class RouterMetrics:
             "Events without readable contact data (the scorer keeps them as dead letters)",
             registry=self.registry,
         )
+        self.refused_contacts = Counter(
+            "tasuki_router_refused_contacts", "Contact data that Postgres refused; left out", registry=self.registry
+        )
+        self.foreign_scores = Counter(
+            "tasuki_router_foreign_scores",
+            "Scores made with another playbook than this router's",
+            registry=self.registry,
+        )
         self.batch_seconds = Histogram(
             "tasuki_router_batch_seconds", "One batch's database transaction", registry=self.registry
         )
