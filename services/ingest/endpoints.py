@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
-from services.ingest.errors import Refused, too_large, try_later, unknown_write_key
+from services.ingest.errors import Refused, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import Busy, NotStored, Publisher, Record
+from services.ingest.publisher import Busy, NotStored, Publisher, Record, TooMuch
 from services.ingest.records import records_of
 from services.ingest.schemas import SHORT_PATHS
-from services.ingest.segment import Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call
+from services.ingest.segment import Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call, set_aside
 from shared.events import Kind
 from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
@@ -95,7 +95,7 @@ async def _take(with_: Collaborators, request: Request, read: Reader) -> Parsed:
     source = source or _source(with_, envelope.write_key)
     arrival = Arrival(source, received_at, request.url.path, with_.new_id)
     parsed = parse(envelope, arrival)
-    await _store(with_, records_of(parsed, envelope, arrival, with_.topics))
+    parsed = await _store(with_, parsed, envelope, arrival)
     with_.metrics.stored(source, parsed)
     return parsed
 
@@ -129,15 +129,32 @@ async def _read_body(request: Request) -> bytes:
     return unpack(b"".join(chunks), request.headers.get("content-encoding", ""))
 
 
-async def _store(with_: Collaborators, records: list[Record]) -> None:
+async def _store(with_: Collaborators, parsed: Parsed, envelope: Envelope, arrival: Arrival) -> Parsed:
+    """What is accepted in the end: Kafka may have events put aside that are too large for it."""
+    too_large = await _publish(with_, records_of(parsed, envelope, arrival, with_.topics))
+    if not too_large:
+        return parsed
+    events = [place for place in too_large if place < len(parsed.accepted)]
+    lost = len(too_large) - len(events)
+    parsed, late = set_aside(parsed, events, envelope)
+    lost += len(await _publish(with_, records_of(Parsed([], late, []), envelope, arrival, with_.topics)))
+    if lost:
+        raise too_much_at_once(f"{lost} rejected events are too large for {with_.topics.dead_letters}, too: not kept")
+    return parsed
+
+
+async def _publish(with_: Collaborators, records: list[Record]) -> list[int]:
     started = time.perf_counter()
     try:
-        await with_.publisher.publish(records)
+        too_large = await with_.publisher.publish(records)
+    except TooMuch as error:
+        raise too_much_at_once(f"{error}: send smaller batches") from error
     except Busy as error:
         raise try_later(2, f"{error}; send it again") from error
     except NotStored as error:
         raise try_later(1, f"{error}; send it again, with the same messageId") from error
     with_.metrics.produce_seconds.observe(time.perf_counter() - started)
+    return too_large
 
 
 def _result(parsed: Parsed) -> dict[str, Any]:

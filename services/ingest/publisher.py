@@ -4,7 +4,8 @@ Three facts about aiokafka's idempotent producer shape this module:
 - It retries a batch for ever. While a partition has no leader its records stay queued, so what was refused with 429
   may still arrive later: the sender's repetition then has the same messageId, and the scorer counts it once.
 - A record that *fails* has taken a sequence number that the broker never sees, and every later one of its partition
-  is out of order. So after a failure another producer takes over.
+  is out of order. So after a failure another producer takes over; only a record that is too large harms nobody else
+  (see `sequence`), or one sender could stop all others.
 - Hashing a key is pure Python (2 to 6 µs), which is remembered here per key.
 """
 
@@ -20,9 +21,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
+from services.ingest.sequence import keep_whole
 from shared.cloudevents import Headers
 from shared.kafka import unreachable
 from shared.settings import ConfigurationError
@@ -33,7 +35,7 @@ START_TIMEOUT_SECONDS = 10.0
 RENEWAL_PAUSE_SECONDS = 1.0
 PROBE_TIMEOUT_SECONDS = 2.0
 MAX_BATCH_BYTES = 256 * 1024
-RECORD_OVERHEAD_BYTES = 512  # key, headers, futures
+RECORD_OVERHEAD_BYTES = 512  # futures, and what is around each record
 MAX_RECORD_BYTES = 6 * 1024 * 1024  # a whole body may have to go to dead-letters
 
 
@@ -45,6 +47,12 @@ class Record:
     key: bytes | None
     value: bytes
     headers: Headers = field(default_factory=list)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        weight = RECORD_OVERHEAD_BYTES + len(self.value) + len(self.key or b"")
+        return weight + sum(len(name) + len(value) for name, value in self.headers) if self.headers else weight
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,16 @@ class Busy(NotStored):
     """Refused before anything was sent."""
 
 
+class TooMuch(Exception):
+    """More at once than may wait at all: sending it again is of no use."""
+
+
 class Publisher(Protocol):
     """What the endpoints need of Kafka."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when all `records` are stored. Raises `NotStored`."""
+    async def publish(self, records: Sequence[Record]) -> list[int]:
+        """Returns when `records` are stored, but for those whose places are returned: Kafka takes none of their size.
+        Raises `NotStored`, and `TooMuch`."""
         ...
 
     async def trouble(self) -> str | None:
@@ -98,7 +111,7 @@ class KafkaPublisher:
             "max_request_size": MAX_RECORD_BYTES,
             "request_timeout_ms": round(limits.timeout_seconds * 1000),
         }
-        self._producer = AIOKafkaProducer(**self._arguments)
+        self._producer = keep_whole(AIOKafkaProducer(**self._arguments))
 
     @classmethod
     async def open(cls, options: dict[str, Any], topics: Sequence[str], limits: Limits) -> KafkaPublisher:
@@ -126,14 +139,16 @@ class KafkaPublisher:
                 "to the prefix that was used then"
             )
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record]) -> list[int]:
         """See `Publisher`. Raises `Busy` at once when too much is under way or a partition concerned is stalled."""
         if not records:
-            return
-        weight = sum(len(record.value) + RECORD_OVERHEAD_BYTES for record in records)
+            return []
+        weight = sum(record.weight for record in records)
+        if weight > self._max_in_flight:
+            raise TooMuch(f"the request takes {weight} bytes; {self._max_in_flight} may wait for Kafka")
         if self._renewing:
             raise Busy("the connection to Kafka is being renewed")
-        if self._in_flight and self._in_flight + weight > self._max_in_flight:
+        if self._in_flight + weight > self._max_in_flight:
             raise Busy("too many events are waiting for Kafka")
         self._in_flight += weight
         sent: Sent = []
@@ -141,6 +156,7 @@ class KafkaPublisher:
             async with asyncio.timeout(self._timeout):
                 await self._send(records, sent)
                 await _wait_for_all(sent)
+                too_large = await self._try_alone(records, sent)
         except (TimeoutError, KafkaTimeoutError) as error:
             raise NotStored(f"Kafka has not acknowledged within {self._timeout:g} s") from error
         except KafkaError as error:
@@ -150,6 +166,7 @@ class KafkaPublisher:
             self._settle(weight, sent)
         if failure := _first_failure(sent):
             raise NotStored("Kafka has refused the events") from failure
+        return too_large
 
     async def _send(self, records: Sequence[Record], sent: Sent) -> None:
         counts = {topic: len(await self._producer.partitions_for(topic)) for topic in {r.topic for r in records}}
@@ -157,10 +174,29 @@ class KafkaPublisher:
         if self._stalled and not self._stalled.keys().isdisjoint(places):
             raise Busy("Kafka is not acknowledging")
         for record, place in zip(records, places, strict=True):
-            future = await self._producer.send(
-                record.topic, record.value, record.key, partition=place[1], headers=record.headers
-            )
+            try:
+                future = await self._producer.send(
+                    record.topic, record.value, record.key, partition=place[1], headers=record.headers
+                )
+            except MessageSizeTooLargeError as error:  # by our own limit: nothing was sent
+                future = asyncio.get_running_loop().create_future()
+                future.set_exception(error)
             sent.append((place, future))
+
+    async def _try_alone(self, records: Sequence[Record], sent: Sent) -> list[int]:
+        """Kafka measures batches, which hold the records of many senders: each one refused gets a batch of its own."""
+        refused = [number for number, (_, future) in enumerate(sent) if _is_too_large(future)]
+        too_large = []
+        for number in refused:
+            record, place = records[number], sent[number][0]
+            batch = self._producer.create_batch()
+            batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+            future = await self._producer.send_batch(batch, record.topic, partition=place[1])
+            sent.append((place, future))
+            await _wait_for_all(sent[-1:])
+            if _is_too_large(future):
+                too_large.append(number)
+        return too_large
 
     def _settle(self, weight: int, sent: Sent) -> None:
         """Gives the room back, as soon as Kafka is done with the records: at once, or in the background."""
@@ -191,7 +227,7 @@ class KafkaPublisher:
         # The old one goes on until the records of other partitions are through: they may still be acknowledged.
         self._in_background(self._producer.stop())
         while True:
-            fresh = AIOKafkaProducer(**self._arguments)
+            fresh = keep_whole(AIOKafkaProducer(**self._arguments))
             try:
                 async with asyncio.timeout(START_TIMEOUT_SECONDS):
                     await fresh.start()
@@ -254,4 +290,8 @@ async def _wait_for_all(sent: Sent) -> None:
 def _first_failure(sent: Sent) -> BaseException | None:
     # All are asked: asyncio complains about an exception that nobody has looked at.
     failures = [error for _, future in sent if (error := future.exception())]
-    return failures[0] if failures else None
+    return next((error for error in failures if not isinstance(error, MessageSizeTooLargeError)), None)
+
+
+def _is_too_large(future: asyncio.Future[Any]) -> bool:
+    return isinstance(future.exception(), MessageSizeTooLargeError)

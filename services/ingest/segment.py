@@ -6,7 +6,7 @@ is cut out as raw bytes first and read alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -147,6 +147,21 @@ def parse(envelope: Envelope, arrival: Arrival) -> Parsed:
             parsed.accepted.append(event)
             parsed.values.append(value)
     return parsed
+
+
+def set_aside(parsed: Parsed, places: Sequence[int], envelope: Envelope) -> tuple[Parsed, list[Rejection]]:
+    """`parsed` with the accepted events at `places` rejected after all, since Kafka takes none of their size; and these
+    alone."""
+    before = {rejection.index for rejection in parsed.rejected}
+    indices = [index for index in range(len(envelope.items)) if index not in before]
+    late = []
+    for place in places:
+        raw = envelope.items[indices[place]]
+        message = f"Kafka takes no event of {len(parsed.values[place])} bytes"
+        late.append(Rejection(indices[place], "event_too_large", message, _message_id_of(raw), bytes(raw)))
+    kept = sorted(set(range(len(parsed.accepted))) - set(places))
+    rejected = sorted(parsed.rejected + late, key=lambda rejection: rejection.index)
+    return Parsed([parsed.accepted[p] for p in kept], rejected, [parsed.values[p] for p in kept]), late
 
 
 def _stored(event: Event) -> bytes:

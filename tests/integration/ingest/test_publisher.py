@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from services.ingest.publisher import Busy, KafkaPublisher, Limits, NotStored, Record
+from services.ingest.publisher import MAX_RECORD_BYTES, Busy, KafkaPublisher, Limits, Record, TooMuch
 from shared.kafka import create_topics
 from shared.parts import Parts
 from shared.topics import TopicSpec
@@ -40,17 +40,32 @@ async def test_after_a_refused_record_others_are_stored(parts: Parts, topic: str
     if "not Apache Kafka" in parts.kafka.description:
         pytest.skip("the embedded broker knows no max.message.bytes")
     await publisher.publish([Record(topic, b"k", b"before")])
-    with pytest.raises(NotStored):
-        await publisher.publish([Record(topic, b"k", b"x" * 10_000)])
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await publisher.publish([Record(topic, b"k", b"after", [("why", b"because")])])
-                break
-            except Busy:
-                await asyncio.sleep(0.05)
+    # In one Kafka batch with it are others, of which each would do.
+    mixed = [Record(topic, b"k", value) for value in (b"a" * 900, b"x" * 10_000, b"b" * 900, b"c" * 900)]
+    assert await publisher.publish(mixed) == [1]
+    assert await publisher.publish([Record(topic, b"k", b"x" * 10_000)]) == [0]
+    assert await publisher.publish([Record(topic, b"k", b"after", [("why", b"because")])]) == []
     assert await publisher.trouble() is None
-    assert await _values(parts, topic, 2) == [b"before", b"after"]
+    assert await _values(parts, topic, 5) == [b"before", b"a" * 900, b"b" * 900, b"c" * 900, b"after"]
+
+
+async def test_what_is_too_large_to_send_is_refused_alone(parts: Parts, topic_prefix: str) -> None:
+    topic = f"{topic_prefix}wide"
+    await create_topics({"bootstrap_servers": parts.kafka_bootstrap}, [TopicSpec(topic, 1, {})])
+    publisher = await open_publisher(parts, topic, max_in_flight_bytes=20_000_000)
+    try:
+        values = (b"a", b"x" * (MAX_RECORD_BYTES + 1), b"b")
+        assert await publisher.publish([Record(topic, b"k", value) for value in values]) == [1]
+        assert await publisher.trouble() is None
+        assert await _values(parts, topic, 2) == [b"a", b"b"]
+    finally:
+        await publisher.close()
+
+
+async def test_more_than_may_ever_wait_is_of_no_use_to_repeat(publisher: KafkaPublisher, topic: str) -> None:
+    headers = [("text", b"x" * 2_000_000)]
+    with pytest.raises(TooMuch):
+        await publisher.publish([Record(topic, b"k", b"small", headers)])
 
 
 async def test_more_than_may_wait_is_refused_at_once(parts: Parts, topic: str) -> None:

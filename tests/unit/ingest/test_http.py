@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,7 +13,7 @@ from services.ingest.app import build_app
 from services.ingest.cors import ALLOWED_HEADERS
 from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import Busy, NotStored, Record
+from services.ingest.publisher import Busy, NotStored, Record, TooMuch
 from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
 from shared.topics import Topics
@@ -27,11 +28,16 @@ class ScriptedPublisher:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.error: Exception | None = None
+        self.limits: dict[str, int] = {}
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record]) -> list[int]:
         if self.error:
             raise self.error
-        self.records += records
+        refused = [
+            place for place, record in enumerate(records) if len(record.value) > self.limits.get(record.topic, 10**9)
+        ]
+        self.records += [record for place, record in enumerate(records) if place not in refused]
+        return refused
 
     async def trouble(self) -> str | None:
         return str(self.error) if self.error else None
@@ -116,6 +122,32 @@ async def test_one_bad_event_alone_is_an_error_and_a_dead_letter(
     (record,) = publisher.records
     assert (record.topic, record.value) == ("tasuki.dead-letters", b'{"userId": "u"}')
     assert dict(record.headers)["http_path"] == b"/v1/track"
+
+
+async def test_what_kafka_finds_too_large_is_a_rejection(
+    client: httpx.AsyncClient, publisher: ScriptedPublisher
+) -> None:
+    publisher.limits = {"tasuki.events": 500}
+    small, large = TRACK | {"type": "track"}, TRACK | {"type": "track", "properties": {"text": "x" * 500}}
+    answer = await client.post("/v1/batch", json={"batch": [0, small, large, small]}, auth=("key", ""))
+    result = answer.json()
+    assert (answer.status_code, result["accepted"]) == (200, 2)
+    assert [(one["index"], one["code"]) for one in result["rejected"]] == [
+        (0, "malformed_event"),
+        (2, "event_too_large"),
+    ]
+    letters = [record for record in publisher.records if record.topic == "tasuki.dead-letters"]
+    assert [json.loads(letter.value) for letter in letters] == [0, large]
+
+    publisher.limits["tasuki.dead-letters"] = 500
+    answer = await client.post("/v1/track", json=large, auth=("key", ""))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_much_at_once")
+
+
+async def test_more_at_once_than_may_ever_wait_is_413(client: httpx.AsyncClient, publisher: ScriptedPublisher) -> None:
+    publisher.error = TooMuch("too heavy")
+    answer = await client.post("/v1/track", json=TRACK, auth=("key", ""))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_much_at_once")
 
 
 async def test_the_list_of_rejected_events_is_bounded(client: httpx.AsyncClient, publisher: ScriptedPublisher) -> None:
