@@ -14,22 +14,22 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy.exc
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import repository
+from services.router.failures import PostgresAway, told_apart
 from services.router.outbox import decode_headers
 from services.router.status import Watch
 
 log = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 2000
+ROWS_AT_ONCE = 500  # of each lane
 LOOK_EVERY_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
-STOP_SECONDS = 5.0
+START_SECONDS, STOP_SECONDS = 15.0, 5.0
 
 
 def lane_producer(options: dict[str, Any], name: str, lane: int) -> AIOKafkaProducer:
@@ -72,22 +72,36 @@ class Relay:
         try:
             lanes = await self._own_lanes()
             if not lanes:
+                if not self._lanes():
+                    self._status.relay = None  # a lane that could not be opened is another router's affair now
                 return False
-            async with self._engine.connect() as connection:
-                rows = await repository.outbox_rows(connection, lanes, ROWS_AT_ONCE)
+            with told_apart():
+                async with self._engine.connect() as connection:
+                    rows = await repository.outbox_rows(connection, lanes, ROWS_AT_ONCE)
             by_lane: dict[int, list[RowMapping]] = defaultdict(list)
             for row in rows:
                 by_lane[row["lane"]].append(row)
-            sent = await asyncio.gather(*(self._send(lane, part) for lane, part in by_lane.items()))
-            self._status.relay = None if all(sent) else "Kafka does not take messages"
-            if not all(sent):
+            sent = await self._send_all(by_lane)
+            if not sent:
+                self._status.relay = "Kafka does not take messages"
                 await asyncio.sleep(PAUSE_SECONDS)
+            elif self._lanes() <= set(lanes):
+                self._status.relay = None
             return bool(rows)
-        except (OSError, sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError) as error:
-            self._status.relay = f"Postgres is away: {type(error).__name__}"
-            log.warning("the outbox cannot be read (%s); trying again", type(error).__name__)
+        except PostgresAway as away:
+            self._status.relay = str(away)
+            log.warning("%s; the outbox is looked at again", away)
             await asyncio.sleep(PAUSE_SECONDS)
             return True
+
+    async def _send_all(self, by_lane: dict[int, list[RowMapping]]) -> bool:
+        """Whether Kafka took everything. What a lane raises is raised when all others are done: a send left running
+        would send its rows again beside the next round."""
+        done = await asyncio.gather(*(self._send(lane, rows) for lane, rows in by_lane.items()), return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+        return all(done)
 
     async def _rest(self) -> None:
         try:
@@ -106,8 +120,9 @@ class Relay:
     async def _start(self, lane: int) -> None:
         producer = self._new_producer(lane)
         try:
-            await producer.start()
-        except KafkaError as error:
+            async with asyncio.timeout(START_SECONDS):  # one lane without a coordinator must not hold up the others
+                await producer.start()
+        except (KafkaError, TimeoutError) as error:
             self._status.relay = f"Kafka is away: {type(error).__name__}"
             log.warning("lane %d cannot be opened (%s); trying again", lane, type(error).__name__)
             await producer.stop()
@@ -135,8 +150,9 @@ class Relay:
             await self._close({lane})
             return False
         self._watch(rows)
-        async with self._engine.begin() as connection:
-            await repository.delete_outbox(connection, [row["id"] for row in rows])
+        with told_apart():
+            async with self._engine.begin() as connection:
+                await repository.delete_outbox(connection, [row["id"] for row in rows])
         return True
 
     def _watch(self, rows: Sequence[RowMapping]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, delete, select, text
+from sqlalchemy import RowMapping, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
@@ -72,6 +72,10 @@ _open_handoffs = text(
     f"WHERE lead_id = ANY(CAST(:ids AS text[])) AND status IN ({OPEN_STATUSES})"
 )
 _read_contacts = text("SELECT lead_id, field, value FROM contacts WHERE lead_id = ANY(CAST(:ids AS text[]))")
+_outbox_rows = text(
+    "SELECT o.* FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
+    "(SELECT * FROM outbox WHERE outbox.lane = l.lane ORDER BY outbox.id LIMIT :limit) AS o ORDER BY o.id"
+)
 _update_lead = text(
     "UPDATE leads SET "
     + ", ".join(
@@ -182,15 +186,10 @@ async def update_lead(connection: AsyncConnection, lead: Lead) -> None:
 
 
 async def outbox_rows(connection: AsyncConnection, lanes: Iterable[int], limit: int) -> Sequence[RowMapping]:
-    """The oldest messages of these lanes, in id order. Never ask for ids greater than the last one seen: ids of
-    other leads may become visible later than greater ones."""
-    query = (
-        select(outbox_table)
-        .where(outbox_table.c.lane.in_(bindparam("lanes", expanding=True)))
-        .order_by(outbox_table.c.id)
-        .limit(limit)
-    )
-    return (await connection.execute(query, {"lanes": list(lanes)})).mappings().all()
+    """The oldest messages of these lanes in id order, at most `limit` of each: a lane that cannot send must not crowd
+    out the others. Never ask for ids greater than the last one seen: ids of other leads may become visible later than
+    greater ones."""
+    return (await connection.execute(_outbox_rows, {"lanes": list(lanes), "limit": limit})).mappings().all()
 
 
 async def delete_outbox(connection: AsyncConnection, ids: Sequence[int]) -> None:
