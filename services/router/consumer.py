@@ -10,16 +10,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy.exc
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, KafkaTimeoutError
 
 from services.router import repository
+from services.router.batch import Batch
+from services.router.failures import PostgresAway, told_apart
 from services.router.intake import Intake
 from services.router.ledger import Ledger
+from services.router.outbox import dead_letter_row
+from services.router.probe import Probe
 from services.router.repository import OffsetsMoved
 from services.router.status import Watch
 
@@ -27,6 +31,7 @@ log = logging.getLogger(__name__)
 
 TELL_KAFKA_EVERY_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+MOST_PLAYBOOKS_NAMED = 100
 
 
 class LogRecreated(Exception):
@@ -62,36 +67,47 @@ class Consumer:
         self._kafka, self._ledger, self._intake, self._on_messages = kafka, ledger, intake, on_messages
         self._metrics, self._status = watch.metrics, watch.status
         self._topics = (ledger.topics.events, ledger.topics.scores)
+        self._probe = Probe(kafka, ledger.topics.events, intake, watch.status)
+        self._foreign: set[str] = set()
         self.lanes: frozenset[int] = frozenset()
         self._rebalances, self._opened = 0, 0
         self._told_at = 0.0
 
     async def run(self) -> None:
-        """Until cancelled. Raises `LogRecreated`; waits, and tries again, while Postgres is away."""
+        """Until cancelled. Raises `LogRecreated`; waits, and tries again, while Postgres or Kafka is away."""
         await self._kafka.start()
+        probe = asyncio.create_task(self._probe.run(), name="probe")
         try:
             self._kafka.subscribe(self._topics, listener=_Rebalance(self))
-            pause = FIRST_PAUSE_SECONDS
-            while True:
-                try:
-                    await self._step()
-                    pause = FIRST_PAUSE_SECONDS
-                except OffsetsMoved as moved:
-                    log.warning("%s; starting again from the ledger", moved)
-                    self._reopen()
-                    await asyncio.sleep(FIRST_PAUSE_SECONDS)
-                except (OSError, sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError) as error:
-                    if not _is_away(error):
-                        raise
-                    self._status.consumer = f"Postgres is away: {type(error).__name__}"
-                    log.warning("Postgres is away (%s); trying again in %.1f s", type(error).__name__, pause)
-                    # What was read is in memory only: it is read again from the ledger's offsets.
-                    self._reopen()
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await self._consume(probe)
         finally:
             self._status.consumer = "stopped"
+            probe.cancel()
+            await asyncio.wait([probe])
             await self._kafka.stop()
+
+    async def _consume(self, probe: asyncio.Task[None]) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if probe.done():
+                await probe  # raises what ended it
+            try:
+                await self._step()
+                pause = FIRST_PAUSE_SECONDS
+            except OffsetsMoved as moved:
+                log.warning("%s; starting again from the ledger", moved)
+                self._reopen()
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+            except (PostgresAway, KafkaError) as error:
+                if not (isinstance(error, PostgresAway | KafkaTimeoutError) or error.retriable):
+                    raise
+                reason = str(error) if isinstance(error, PostgresAway) else f"Kafka: {type(error).__name__}"
+                self._status.consumer = reason
+                log.warning("%s; trying again in %.1f s", reason, pause)
+                # What was read is in memory only: it is read again from the ledger's offsets.
+                self._reopen()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _step(self) -> None:
         generation = self._rebalances
@@ -107,11 +123,14 @@ class Consumer:
             return  # fetched under another assignment: after opening, it is fetched again from the ledger's offsets
         self._intake.take(*self._by_topic(fetched))
         batch = self._intake.batch(positions)
+        self._bury_uncovered(batch, positions)
         if batch.offsets:
             started = time.perf_counter()
-            messages = await self._ledger.apply(batch)
+            with told_apart():
+                messages = await self._ledger.apply(batch)
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._intake.applied(batch)
+            self._count(batch)
             if messages:
                 self._on_messages()
         if self._rebalances != generation:
@@ -125,8 +144,9 @@ class Consumer:
         assigned = self._kafka.assignment()
         self.lanes = frozenset()
         places = [(tp.topic, tp.partition) for tp in assigned]
-        async with self._ledger.engine.begin() as connection:
-            offsets = await repository.starting_offsets(connection, places)
+        with told_apart():
+            async with self._ledger.engine.begin() as connection:
+                offsets = await repository.starting_offsets(connection, places)
         ends = await self._kafka.end_offsets(list(assigned)) if assigned else {}
         for place, offset in offsets.items():
             _refuse_recreated(place, offset, ends[TopicPartition(*place)])
@@ -147,6 +167,7 @@ class Consumer:
     def rebalanced(self, lanes_lost: bool) -> None:
         """The assignment changes: whatever is in memory is of no use any more."""
         self._rebalances += 1
+        self._metrics.lag.clear()  # partitions that go to others would keep their last lag for ever
         if lanes_lost:
             self.lanes = frozenset()
             self._status.consumer = "partitions are being assigned"
@@ -161,6 +182,32 @@ class Consumer:
     async def _positions(self) -> dict[tuple[str, int], int]:
         """Positions and not "last record + 1": they also pass what read_committed hides."""
         return {place: await self._kafka.position(TopicPartition(*place)) for place in self._intake.next}
+
+    def _bury_uncovered(self, batch: Batch, positions: dict[tuple[str, int], int]) -> None:
+        """Scores at the head of a lane that name events which do not exist become dead letters."""
+        for lane, waiting in self._intake.waiting.items():
+            place, before = (self._topics[1], lane), len(batch.dead)
+            while waiting and (lane, waiting[0].offset) in self._probe.uncovered:
+                record = waiting.popleft()
+                reason = "it includes events behind the end of their partition: no scorer of this log wrote it"
+                batch.dead.append(dead_letter_row(self._ledger.topics, lane, record, reason, datetime.now(UTC)))
+                log.warning("partition %d of %s, offset %d: %s", lane, place[0], record.offset, reason)
+            if len(batch.dead) > before:
+                self._metrics.dead_letters.inc(len(batch.dead) - before)
+                after = waiting[0].offset if waiting else positions[place]
+                batch.offsets[place] = (self._intake.next[place], after)
+
+    def _count(self, batch: Batch) -> None:
+        """What is odd about a batch that has been applied."""
+        self._metrics.refused_contacts.inc(batch.refused_contacts)
+        self._metrics.dead_letters.inc(batch.refused_scores)
+        own = self._ledger.rules.playbook.id
+        foreign = [item.record.playbook for item in batch.scores if item.record.playbook != own]
+        self._metrics.foreign_scores.inc(len(foreign))
+        for id in set(foreign) - self._foreign:
+            if len(self._foreign) < MOST_PLAYBOOKS_NAMED:
+                self._foreign.add(id)
+                log.warning("scores were made with the playbook %.200r, but this router decides by %s", id, own)
 
     def _hold_back(self) -> None:
         """Fetch no further scores of a partition while some wait for its events."""
@@ -207,12 +254,3 @@ def _refuse_recreated(place: tuple[str, int], applied: int, end: int) -> None:
             f"partition {place[1]} of {place[0]} ends at {end}, but {applied} records of it have been applied: "
             "the topic was made anew; use another database or another TASUKI_TOPIC_PREFIX"
         )
-
-
-def _is_away(error: Exception) -> bool:
-    """The connection, not what was asked for. SQLSTATE classes: 08 connection, 40 rollback (deadlock), 53 resources,
-    55 lock, 57 operator intervention (shutdown, starting up)."""
-    if not isinstance(error, sqlalchemy.exc.DBAPIError):
-        return True
-    state = str(getattr(error.orig, "sqlstate", "") or "")
-    return error.connection_invalidated or not state or state[:2] in ("08", "40", "53", "55", "57")
