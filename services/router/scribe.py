@@ -1,4 +1,4 @@
-"""Decisions as rows and messages, in the order of their `seq`. Pure."""
+"""Decisions as rows and messages, in the order of their `seq`. No I/O, no clock."""
 
 from __future__ import annotations
 
