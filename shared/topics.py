@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 DAY_MS = 24 * 60 * 60 * 1000
 EVENTS_DAYS = 90
 
+DEAD_LETTER_BYTES = 6 * 1024 * 1024
+"""An oversized event is kept as it came: up to ingest's limit for a whole request body."""
+
 
 @dataclass(frozen=True)
 class TopicSpec:
@@ -70,8 +73,7 @@ class Topics:
             *(TopicSpec(self.handoffs(department), partitions, _kept_for(30)) for department in departments),
             TopicSpec(self.alerts, partitions, _kept_for(7)),
             TopicSpec(self.feedback, partitions, _kept_for(30)),
-            # An oversized event is kept as it came: up to ingest's limit for a whole request body.
-            TopicSpec(self.dead_letters, 1, {**_kept_for(90), "max.message.bytes": str(6 * 1024 * 1024)}),
+            TopicSpec(self.dead_letters, 1, {**_kept_for(90), "max.message.bytes": str(DEAD_LETTER_BYTES)}),
         ]
 
 

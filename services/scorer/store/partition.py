@@ -13,12 +13,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from services.scorer.store.errors import StoreFailed, named
 from services.scorer.store.records import POSITION_KEY, Codec, Output, PositionRecord, S, encode_position
 from services.scorer.store.restore import check, read_marks, read_states
+from shared.topics import DEAD_LETTER_BYTES
 
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 120.0
 CLOSE_SECONDS = 5.0
-MAX_REQUEST_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by default
+MAX_BATCH_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by default
+MAX_REQUEST_BYTES = DEAD_LETTER_BYTES  # a dead letter is a whole record of `events`, and its headers
 
 
 class PartitionStore(Generic[S]):
@@ -73,7 +75,7 @@ class PartitionStore(Generic[S]):
             transactional_id=f"{group}-{partition}",
             transaction_timeout_ms=int(transaction_timeout * 1000),
             request_timeout_ms=int(min(transaction_timeout, 40) * 1000),
-            max_batch_size=MAX_REQUEST_BYTES,
+            max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
             # A produce may meet the coordinator still busy with the same transaction; 100 ms would be its price.
             retry_backoff_ms=10,
