@@ -6,7 +6,7 @@ The log of these records is the only thing that changes a lead's score. Times ar
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: dict[str, Any] = msgspec.field(default_factory=dict)
     historical: bool = False
     """Imported history: moves scores and stages, but offers nothing and starts no deadline."""
+
+    @property
+    def happened(self) -> datetime:
+        """The time that counts."""
+        return happened(self.time, self.received_at)
+
+
+def happened(time: datetime, received_at: datetime) -> datetime:
+    """In UTC and whole milliseconds, cut. Nothing happens after it was received: a clock in the future must not age
+    everything else, nor fix a telephone number for good."""
+    moment = min(time, received_at).astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 encode_event = msgspec.json.Encoder().encode

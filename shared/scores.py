@@ -83,6 +83,9 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     level: int = 0
     level_until: datetime | None = None
     signals: dict[str, Signal] = msgspec.field(default_factory=dict)
+    reported: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """By each signal that the trigger itself shows: the facts kept of it. `signals` has the latest event's, which
+    is another one whenever events arrive out of order."""
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)  # fields of the playbook; no personal data
     contributions: list[Contribution] = msgspec.field(default_factory=list)
     decay: list[DecayTerm] = msgspec.field(default_factory=list)

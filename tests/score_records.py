@@ -77,6 +77,7 @@ class Story:
             level=level,
             level_until=self.at + timedelta(days=90) if level else None,
             signals=dict(self.signals),
+            reported={signal: kept or {}} if signal is not None else {},
             attributes=dict(self.attributes),
             contributions=[
                 Contribution(rule="inquiry_made", dimension="behaviour", points=total, times=1, last=self.at)

@@ -1,8 +1,9 @@
-"""Deals as sales people report them: from the facts that the signals `deal_registered` and `deal_won` keep."""
+"""Deals as sales people report them: the facts that `deal_registered` and `deal_won` keep of an event."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import msgspec
 
 from services.router.contact import storable
+from shared.events import happened
 from shared.playbook.checks import as_number
-from shared.scores import ScoreRecord, Signal
+from shared.scores import ScoreRecord
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,25 +28,60 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     won_at: datetime | None = None
 
 
+_later = "(GREATEST(EXCLUDED.registered_at, EXCLUDED.won_at) >= GREATEST(deals.registered_at, deals.won_at))"
+ON_REPEATED = ", ".join(
+    [
+        f"{name} = CASE WHEN {_later} THEN COALESCE(EXCLUDED.{name}, deals.{name}) "
+        f"ELSE COALESCE(deals.{name}, EXCLUDED.{name}) END"
+        for name in ("amount", "inside_sales", "field_sales")
+    ]
+    + [f"{name} = GREATEST(EXCLUDED.{name}, deals.{name})" for name in ("registered_at", "won_at")]
+)
+"""`merged` in SQL, where GREATEST passes over NULL: the assignments for a deal that is in the table already."""
+
+
 def deals_of(record: ScoreRecord) -> list[Deal]:
-    """The latest deal registered and the latest won. A deal without an id is taken for the lead's only one."""
+    """What the record's own event reports, at its own time. The record's signals hold only the latest deal of each
+    kind: one that happened before it and arrives after it would be lost. A deal without an id is taken for the lead's
+    only one."""
+    trigger = record.trigger
+    at = happened(trigger.time, trigger.received_at)
     found = []
-    if registered := record.signals.get("deal_registered"):
-        found.append(_deal(record, registered, registered_at=registered.last, won_at=None))
-    if won := record.signals.get("deal_won"):
-        found.append(_deal(record, won, registered_at=None, won_at=won.last))
+    if (registered := record.reported.get("deal_registered")) is not None:
+        found.append(_deal(record, registered, registered_at=at, won_at=None))
+    if (won := record.reported.get("deal_won")) is not None:
+        found.append(_deal(record, won, registered_at=None, won_at=at))
     return found
 
 
-def merged(earlier: Deal, later: Deal) -> Deal:
-    """One deal told of twice: what the later report names, else what the earlier one did."""
-    pairs = zip(msgspec.structs.astuple(earlier), msgspec.structs.astuple(later), strict=True)
-    values = [before if after is None else after for before, after in pairs]
-    return Deal(**dict(zip(Deal.__struct_fields__, values, strict=True)))
+def merged(known: Deal, told: Deal) -> Deal:
+    """One deal told of twice, in any order of arrival: what the later report names, else what the earlier one did.
+
+    `repository` does the same with what Postgres holds, by `ON_REPEATED`."""
+    earlier, later = (known, told) if _reported(told) >= _reported(known) else (told, known)
+    return Deal(
+        lead_id=later.lead_id,
+        deal_id=later.deal_id,
+        amount=earlier.amount if later.amount is None else later.amount,
+        inside_sales=later.inside_sales or earlier.inside_sales,
+        field_sales=later.field_sales or earlier.field_sales,
+        registered_at=_latest(earlier.registered_at, later.registered_at),
+        won_at=_latest(earlier.won_at, later.won_at),
+    )
 
 
-def _deal(record: ScoreRecord, signal: Signal, *, registered_at: datetime | None, won_at: datetime | None) -> Deal:
-    kept = signal.kept
+def _reported(deal: Deal) -> datetime:
+    """When it was last reported: every deal comes from a report, which gave it one of the dates."""
+    return max(at for at in (deal.registered_at, deal.won_at) if at is not None)
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
+
+
+def _deal(
+    record: ScoreRecord, kept: Mapping[str, Any], *, registered_at: datetime | None, won_at: datetime | None
+) -> Deal:
     return Deal(
         lead_id=record.lead_id,
         deal_id=_text(kept.get("deal_id")) or record.lead_id,

@@ -72,9 +72,9 @@ class Intake:
         for record in records:
             count += 1
             try:
-                batch.contacts.extend(self._contact.read(record.value or b""))
-            except msgspec.MsgspecError:
-                # The scorer reads the same bytes, refuses them too, and keeps them as a dead letter: once is enough.
+                batch.contacts.extend(self._contact.read(record.key, record.value))
+            except ValueError:
+                # The scorer asks the same question, gets the same answer, and keeps a dead letter: once is enough.
                 self._metrics.unreadable_events.inc()
         self._metrics.records.labels(self._topics.events).inc(count)
 

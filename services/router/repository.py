@@ -14,7 +14,7 @@ from services.router import outbox
 from services.router.batch import Place, Rows
 from services.router.bulk import BulkInsert, replace_on
 from services.router.contact import ContactDatum
-from services.router.deals import Deal
+from services.router.deals import ON_REPEATED, Deal
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.messages import HandOffMessage, decode_handoff
 from services.router.tables import OPEN_STATUSES, contacts, deals, handoff_changes, handoffs, leads, stage_changes
@@ -38,11 +38,7 @@ _handoff_changes = BulkInsert(handoff_changes, ("lead_id", "seq", "handoff_id", 
 _deals = BulkInsert(
     deals,
     Deal.__struct_fields__,
-    "ON CONFLICT (lead_id, deal_id) DO UPDATE SET "
-    + ", ".join(
-        f"{name} = COALESCE(EXCLUDED.{name}, deals.{name})"
-        for name in ("amount", "inside_sales", "field_sales", "registered_at", "won_at")
-    ),
+    f"ON CONFLICT (lead_id, deal_id) DO UPDATE SET {ON_REPEATED}",
 )
 _outbox = BulkInsert(outbox_table, outbox.COLUMNS)
 
@@ -71,7 +67,10 @@ _open_handoffs = text(
     f"SELECT {', '.join(_HANDOFF_COLUMNS)} FROM handoffs "
     f"WHERE lead_id = ANY(CAST(:ids AS text[])) AND status IN ({OPEN_STATUSES})"
 )
-_read_contacts = text("SELECT lead_id, field, value FROM contacts WHERE lead_id = ANY(CAST(:ids AS text[]))")
+_read_contacts = text(
+    # An empty value was told to be empty: kept, or an older one that arrives late would come back to life.
+    "SELECT lead_id, field, value FROM contacts WHERE lead_id = ANY(CAST(:ids AS text[])) AND value <> ''"
+)
 _outbox_rows = text(
     "SELECT o.* FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
     "(SELECT * FROM outbox WHERE outbox.lane = l.lane ORDER BY outbox.id LIMIT :limit) AS o ORDER BY o.id"

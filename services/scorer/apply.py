@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
-from shared.events import Event, decode_event
+from shared.acceptance import accepted, too_late
+from shared.events import Event
 from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
 from shared.topics import Topics
 
 SOURCE = "tasuki/scorer"
 SERVICE = "scorer"
+MAX_RECORD_BYTES = 900_000  # brokers refuse record batches over 1 MiB by default
+MAX_REASON = 500
 
 
 class CopyableState(Protocol):
@@ -56,6 +57,8 @@ class Applied:
     scored: list[ScoreRecord] = field(default_factory=list)
     events: int = 0
     dead_letters: int = 0
+    late: int = 0
+    """Applied events that were told of too late to move behaviour points."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Applying:
 
     topics: Topics
     scoring: Scoring[Any]
+    encode: Callable[[Any], bytes]
+    """The state as the store will write it."""
 
     def apply(self, records: Iterable[Record], known: Callable[[str], Any | None], at: datetime) -> Applied:
         """`records` are of one partition, in log order.
@@ -74,7 +79,7 @@ class Applying:
         by_lead: dict[str, list[tuple[Record, Event]]] = {}
         for record in records:
             try:
-                event = _decode(record)
+                event = accepted(record.key, record.value)
             except ValueError as error:
                 self._bury(applied, record, str(error), at)
             else:
@@ -88,6 +93,9 @@ class Applying:
         working = state.copy() if state is not None else self.scoring.new_state()
         try:
             scores = self.scoring.apply(working, [(record.offset, event) for record, event in its_events], partition)
+            # Here, where one event can be given up: what the commit cannot write would stop the partition for good.
+            _refuse_size("the lead's state", len(self.encode(working)))
+            outputs = [self._publish(score, partition) for score in scores]
         except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop its partition for good
             if len(its_events) == 1:
                 self._bury(applied, its_events[0][0], f"scoring failed: {type(error).__name__}: {error}", at)
@@ -98,19 +106,22 @@ class Applying:
             return
         applied.changes[lead] = working
         applied.events += len(its_events)
+        applied.late += sum(too_late(event) for _, event in its_events)
         applied.scored += scores
-        applied.outputs += [self._publish(score, partition) for score in scores]
+        applied.outputs += outputs
 
     def _publish(self, score: ScoreRecord, partition: int) -> Output:
         headers = cloudevents.headers(
             id=score.id, type=CLOUD_EVENT_TYPE, source=SOURCE, subject=score.lead_id, time=score.time
         )
+        value = encode_score(score)
+        _refuse_size("the score record", len(value))
         # The same partition number as in `events`, whatever the partitioner of whoever wrote there.
-        return Output(self.topics.scores, score.lead_id.encode(), encode_score(score), headers, partition)
+        return Output(self.topics.scores, score.lead_id.encode(), value, headers, partition)
 
     def _bury(self, applied: Applied, record: Record, reason: str, at: datetime) -> None:
         headers = dead_letters.headers(
-            reason=reason,
+            reason=reason[:MAX_REASON],
             service=SERVICE,
             origin=f"{record.topic}/{record.partition}/{record.offset}",
             at=at,
@@ -122,19 +133,6 @@ class Applying:
         applied.dead_letters += 1
 
 
-def _decode(record: Record) -> Event:
-    """Raises `ValueError` saying why this is no event for this partition."""
-    if record.value is None:
-        raise ValueError("a record without a value is no event")
-    try:
-        event = decode_event(record.value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ValueError(f"no event: {error}") from error
-    try:
-        key = event.key.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the event's key is no text: {error}") from error
-    if not key or key != record.key:
-        # Its lead lives in the partition of the event's key; a second state here would tear the lead in two.
-        raise ValueError("the record's key is not the event's key")
-    return event
+def _refuse_size(what: str, size: int) -> None:
+    if size > MAX_RECORD_BYTES:
+        raise ValueError(f"{what} would have {size:,} bytes; {MAX_RECORD_BYTES:,} can be written")

@@ -86,7 +86,7 @@ class Worker:
         self._codec = codec
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
-        self._applying = Applying(settings.topics, scoring)
+        self._applying = Applying(settings.topics, scoring, codec.encode)
         self._lanes = Lanes(self._lane, self._metrics)
         self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
         self._app = create_app(settings, self._options, self._lanes, data_dir, self._fail)

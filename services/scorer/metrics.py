@@ -21,6 +21,11 @@ class ScorerMetrics:
             "tasuki_scorer_skipped_events", "Events read again that the state included already", registry=self.registry
         )
         self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
+        self.late = Counter(
+            "tasuki_scorer_late_events",
+            "Live events received over three years after they happened: they move no behaviour points",
+            registry=self.registry,
+        )
         self.scores = Counter("tasuki_scorer_scores", "Score records published", registry=self.registry)
         self.batch_events = Histogram(
             "tasuki_scorer_batch_events",
@@ -53,6 +58,7 @@ class ScorerMetrics:
         self.events.inc(applied.events)
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
+        self.late.inc(applied.late)
         self.scores.inc(len(applied.scored))
         self.batch_events.observe(applied.events + applied.dead_letters)
         self.transaction_seconds.observe(seconds)

@@ -1,17 +1,11 @@
-"""What an event says about the lead: traits of many spellings to the playbook's fields."""
+"""What an event says about the lead, kept without personal data: the newest value of each field."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from services.scorer.scoring.matching import Fields, at_path
 from services.scorer.scoring.state import FieldValue, LeadState
-from shared.events import Event, Kind
+from shared.events import Event
 from shared.playbook.schema import LeadField
-from shared.prefectures import prefecture
-
-MAX_TEXT = 256
-_ABSENT = object()
+from shared.reading import Fields, read_fields
 
 
 class FieldReader:
@@ -19,14 +13,14 @@ class FieldReader:
 
     def __init__(self, fields: dict[str, LeadField]) -> None:
         self._fields = fields
+        self._personal = frozenset(name for name, field in fields.items() if field.personal)
 
     def read(self, event: Event) -> Fields:
-        """The fields that this event reports (None: told to be empty). A group's traits are the company's."""
-        if not event.traits:
-            return {}
-        traits = {"company": event.traits} if event.kind is Kind.GROUP else event.traits
-        found = ((name, _first(traits, field)) for name, field in self._fields.items())
-        return {name: value for name, value in found if value is not _ABSENT}
+        """The fields that this event reports (None: told to be empty); of personal ones only that there is a value."""
+        return {
+            name: True if name in self._personal and value is not None else value
+            for name, value in read_fields(event, self._fields).items()
+        }
 
     def changes(self, state: LeadState, reported: Fields) -> bool:
         """Whether some reported value differs from what is known."""
@@ -40,21 +34,3 @@ class FieldReader:
             known = state.fields.get(name)
             if known is None or (time, event_id) > (known.time, known.event_id):
                 state.fields[name] = FieldValue(value, time, event_id)
-
-
-def _first(traits: dict[str, Any], field: LeadField) -> Any:
-    for path in field.paths:
-        value = at_path(traits, path)
-        if isinstance(value, str | int | float):
-            return _normalised(value, field)
-    return _ABSENT
-
-
-def _normalised(value: str | int | float, field: LeadField) -> str | int | float | None:
-    if isinstance(value, str):
-        value = value.strip()[:MAX_TEXT]
-    if value == "":
-        return None
-    if field.personal:
-        return True
-    return prefecture(value) if field.kind == "prefecture" else value

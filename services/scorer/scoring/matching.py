@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from shared.events import Event, Kind
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.conditions import EventMatch
+from shared.reading import Fields, at_path
 
 T = TypeVar("T")
-Fields = dict[str, Any]
 Matcher = Callable[[Event, Fields], bool]
-
-
-def at_path(values: dict[str, Any], path: str) -> Any:
-    """The value under a dotted path; a key that itself has dots comes first. None when there is nothing."""
-    if path in values:
-        return values[path]
-    found: Any = values
-    for step in path.split("."):
-        if not isinstance(found, dict) or step not in found:
-            return None
-        found = found[step]
-    return found
 
 
 def compile_match(match: EventMatch) -> Matcher:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour, Worth
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
-from services.scorer.scoring.matching import Fields
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms, to_ms
 from services.scorer.scoring.touches import Levels, Signals, Touch
@@ -17,6 +17,7 @@ from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
+from shared.reading import Fields
 from shared.scores import Position, ScoreRecord, to_micro, to_points
 
 
@@ -27,6 +28,7 @@ class _Booked:
     offset: int
     event: Event
     touch: Touch | None
+    kept: dict[str, dict[str, Any]]
     attribute: int
     worth: list[Worth]
 
@@ -85,15 +87,16 @@ class Scorer:
         )
 
     def _book(self, state: LeadState, offset: int, event: Event, fields: Fields) -> _Booked:
-        time = _time(event)
-        state.time = max(state.time, time)
+        time, before = _time(event), state.time
+        state.time = max(before, time)
         self._fields.keep(state, fields, time, event.id)
         self._behaviour.add(state, event, fields, time)
+        self._behaviour.forget(state, before)
         touch = self._levels.add(state, event, fields, time)
-        self._signals.add(state, event, fields, time)
+        kept = self._signals.add(state, event, fields, time)
         attribute, worth = self._attributes.total(state), self._behaviour.worth(state, state.time)
         state.total = attribute + sum(micro for _, _, micro in worth)
-        return _Booked(offset, event, touch, attribute, worth)
+        return _Booked(offset, event, touch, kept, attribute, worth)
 
     def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
         at = state.time
@@ -115,6 +118,7 @@ class Scorer:
             level=level,
             level_until=from_ms(until) if until is not None else None,
             signals=self._signals.shown(state),
+            reported=last.kept,
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, last.worth),
             decay=self._behaviour.decay(last.worth, at),
@@ -122,5 +126,4 @@ class Scorer:
 
 
 def _time(event: Event) -> int:
-    """An event cannot happen after it was received: a clock in the future must not age everything else."""
-    return to_ms(min(event.time, event.received_at))
+    return to_ms(event.happened)

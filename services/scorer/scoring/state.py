@@ -20,7 +20,8 @@ class FieldValue(msgspec.Struct, array_like=True):
 
 
 class RuleDay(msgspec.Struct, array_like=True):
-    """What one behaviour rule gathered on one calendar day, before its cap."""
+    """What one behaviour rule gathered on one calendar day, before its cap. A rule that counts once has only the
+    earliest day, which gathers all."""
 
     times: int = 0
     micro: int = 0

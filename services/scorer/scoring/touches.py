@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from services.scorer.scoring.matching import Fields, MatchIndex, at_path
+from services.scorer.scoring.matching import MatchIndex
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import from_ms
 from shared.events import Event
 from shared.playbook.schema import Playbook
+from shared.reading import Fields, kept_facts
 from shared.scores import Signal
 
 
@@ -75,10 +76,14 @@ class Signals:
         """Whether the event shows a signal that is new or carries facts along."""
         return any(keep or name not in state.signals for name, keep in self._index.find(event, fields))
 
-    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> None:
-        """Book every signal that the event shows."""
-        for name, keep in dict(self._index.find(event, fields)).items():
-            _merge(state.signals, name, SignalState(time, time, 1, event.id, _kept(event, keep)))
+    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> dict[str, dict[str, Any]]:
+        """Book every signal that the event shows; gives the facts that each of them keeps of this event."""
+        shown = {
+            name: kept_facts(event.properties, keep) for name, keep in dict(self._index.find(event, fields)).items()
+        }
+        for name, kept in shown.items():
+            _merge(state.signals, name, SignalState(time, time, 1, event.id, kept))
+        return shown
 
     @staticmethod
     def shown(state: LeadState) -> dict[str, Signal]:
@@ -104,8 +109,3 @@ def _merge(signals: dict[str, SignalState], name: str, new: SignalState) -> None
     signals[name] = SignalState(
         min(known.first, new.first), newest.last, known.times + new.times, newest.event_id, newest.kept
     )
-
-
-def _kept(event: Event, keep: tuple[str, ...]) -> dict[str, Any]:
-    found = ((path, at_path(event.properties, path)) for path in keep)
-    return {path: value for path, value in found if value is not None}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.scorer.scoring.matching import at_path
 from services.scorer.scoring.touches import Touch
 from shared.events import Event
+from shared.reading import at_path
 from shared.scores import Trigger
 
 

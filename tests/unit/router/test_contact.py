@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,9 +16,12 @@ from tests.score_records import MONDAY
 READER = ContactReader(load_playbook())
 
 
-def read(kind: Kind = Kind.IDENTIFY, key: str = "l", **traits: Any) -> dict[str, str]:
-    event = Event(kind=kind, id="e", source="s", key=key, time=MONDAY, received_at=MONDAY, traits=traits)
-    return {datum.field: datum.value for datum in READER.read(encode_event(event))}
+def event_of(kind: Kind = Kind.IDENTIFY, time: datetime = MONDAY, **traits: Any) -> Event:
+    return Event(kind=kind, id="e", source="s", key="l", time=time, received_at=MONDAY, traits=traits)
+
+
+def read(kind: Kind = Kind.IDENTIFY, **traits: Any) -> dict[str, str]:
+    return {datum.field: datum.value for datum in READER.read(b"l", encode_event(event_of(kind, **traits)))}
 
 
 @pytest.mark.parametrize(
@@ -28,9 +32,11 @@ def read(kind: Kind = Kind.IDENTIFY, key: str = "l", **traits: Any) -> dict[str,
         ({"company": "アクメ"}, {"company.name": "アクメ"}),
         ({"company": {"name": "アクメ", "employees": 5}}, {"company.name": "アクメ"}),
         ({"prefecture": "osaka"}, {"prefecture": "大阪府"}),
-        ({"address": {"state": "Narnia"}}, {"prefecture": "Narnia"}),
+        ({"address": {"state": "Narnia"}}, {"prefecture": ""}),
+        ({"address.state": "nara"}, {"prefecture": "奈良県"}),
+        ({"name": " " + "x" * 300}, {"name": "x" * 256}),
         ({"phone": 312345678}, {"phone": "312345678"}),
-        ({"name": "", "email": None, "phone": ["1"]}, {}),
+        ({"name": " ", "email": None, "phone": ["1"]}, {"name": ""}),
         ({"name": "a\0b"}, {"name": "ab"}),
         ({"occupation": "学生"}, {}),
     ],
@@ -43,14 +49,32 @@ def test_the_traits_of_a_group_are_the_company() -> None:
     assert read(Kind.GROUP, name="アクメ", employees=10) == {"company.name": "アクメ"}
 
 
-def test_a_key_that_cannot_be_stored_is_left_out() -> None:
-    assert read(key="a\0", name="x") == {}
+def test_a_clock_in_the_future_does_not_fix_a_phone_number_for_good() -> None:
+    """Nothing that anybody tells until then would be newer."""
+    (datum,) = READER.read(b"l", encode_event(event_of(time=datetime(9999, 1, 1, tzinfo=UTC), phone="1")))
+    assert datum.at == MONDAY
+
+
+@pytest.mark.parametrize(
+    ("key", "event"),
+    [
+        (b"somebody else", event_of(name="x")),
+        (None, event_of(name="x")),
+        (b"l", event_of(time=MONDAY.replace(tzinfo=None), name="x")),
+        (b"l", msgspec.structs.replace(event_of(name="x"), received_at=MONDAY.replace(year=9999))),
+        (b"l\0", msgspec.structs.replace(event_of(name="x"), key="l\0")),
+        (b"l" * 2_000, msgspec.structs.replace(event_of(name="x"), key="l" * 2_000)),
+    ],
+)
+def test_what_the_scorer_refuses_has_no_contact_data(key: bytes | None, event: Event) -> None:
+    with pytest.raises(ValueError, match=r"key|zone|received"):
+        READER.read(key, encode_event(event))
 
 
 def test_an_event_without_traits_is_not_even_decoded() -> None:
-    assert READER.read(b"not JSON") == []
+    assert READER.read(b"l", b"not JSON") == []
 
 
 def test_bytes_that_are_no_event_are_refused() -> None:
-    with pytest.raises(msgspec.MsgspecError):
-        READER.read(b'{"traits":{"name":"x"}')
+    with pytest.raises(ValueError, match="no event"):
+        READER.read(b"l", b'{"traits":{"name":"x"}')

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from services.scorer.apply import Applied, Applying
+from services.scorer.scoring import Scorer
+from services.scorer.scoring.state import encode_state
 from shared.events import Event, Kind, encode_event
+from shared.playbook import load_playbook
 from shared.scores import decode_score
 from shared.topics import Topics
-from tests.load.counting import Count, Counting
+from tests.load.counting import CODEC, Count, Counting
 
 NOW = datetime(2026, 4, 1, 9, 30, tzinfo=UTC)
 TOPICS = Topics("t.")
@@ -28,14 +31,14 @@ class Record:
     partition: int = 3
 
 
-def record(offset: int, lead: str, points: int = 1, name: str = "") -> Record:
+def record(offset: int, lead: str, points: int = 1, name: str = "", **other: Any) -> Record:
     event = Event(
         kind=Kind.TRACK,
         id=f"m{offset}",
         source="web",
         key=lead,
-        time=NOW,
-        received_at=NOW,
+        time=other.get("time", NOW),
+        received_at=other.get("received_at", NOW),
         name=name,
         properties={"points": points},
     )
@@ -43,7 +46,7 @@ def record(offset: int, lead: str, points: int = 1, name: str = "") -> Record:
 
 
 def apply(records: list[Record], states: dict[str, Count] | None = None) -> Applied:
-    return Applying(TOPICS, Counting()).apply(records, (states or {}).get, NOW)
+    return Applying(TOPICS, Counting(), CODEC.encode).apply(records, (states or {}).get, NOW)
 
 
 def buried(applied: Applied) -> list[Any]:
@@ -82,6 +85,17 @@ BAD = {
     "the key of somebody else": (b"b", record(0, "a").value, b"key"),
     "no key": (None, record(0, "a").value, b"key"),
     "an empty key": (b"", record(0, "").value, b"key"),
+    "a key that no index can hold": (b"a" * 1_101, record(0, "a" * 1_101).value, b"1101 bytes"),
+    "a key that Postgres cannot hold": (b"a\0", record(0, "a\0").value, b"NUL"),
+    "no time zone": (b"a", record(0, "a", time=NOW.replace(tzinfo=None)).value, b"time zone"),
+    "received without a time zone": (b"a", record(0, "a", received_at=NOW.replace(tzinfo=None)).value, b"time zone"),
+    "received in a far future": (b"a", record(0, "a", received_at=NOW.replace(year=9999)).value, b"received_at"),
+    "received before there were computers": (b"a", record(0, "a", received_at=NOW.replace(year=1)).value, b"received"),
+    "before the first year": (
+        b"a",
+        record(0, "a", time=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9)))).value,
+        b"years",
+    ),
     "half a character": (b"a", (record(0, "a").value or b"").replace(b'"key":"a"', b'"key":"\\ud800"'), b""),
 }
 
@@ -114,3 +128,27 @@ def test_an_event_that_no_rule_can_bear_is_buried_alone() -> None:
 
 def test_a_lead_with_nothing_bearable_is_not_made() -> None:
     assert apply([record(0, "a", name="unbearable")]).changes == {}
+
+
+def test_an_event_whose_state_or_record_cannot_be_written_is_buried_alone() -> None:
+    """Before the commit, which would fail again with every restart."""
+    scorer = Scorer(load_playbook())
+    records = [record(0, "a", name="x"), record(1, "a", name="x" * 950_000)]
+    applied = Applying(TOPICS, scorer, encode_state).apply(records, {}.get, NOW)
+    (letter,) = buried(applied)
+    headers = dict(letter.headers)
+    assert headers["tasuki_origin"] == b"t.events/3/1"
+    assert b"the score record would have" in headers["tasuki_reason"]
+    assert applied.events == 1
+    assert [score.trigger.name for score in applied.scored] == ["x"]
+
+
+def test_a_state_that_cannot_be_encoded_is_never_handed_to_the_store() -> None:
+    applied = Applying(TOPICS, Counting(), CODEC.encode).apply([record(0, "a"), record(1, "a", 2**70)], {}.get, NOW)
+    assert b"OverflowError" in dict(buried(applied)[0].headers)["tasuki_reason"]
+    assert applied.changes == {"a": Count(1, 1, 0)}
+
+
+def test_live_events_of_long_ago_are_counted() -> None:
+    old = {"time": NOW.replace(year=2020)}
+    assert apply([record(0, "a"), record(1, "a", **old)]).late == 1

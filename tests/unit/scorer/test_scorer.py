@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from services.scorer.scoring import LeadState, Scorer
+from services.scorer.scoring.state import encode_state
 from shared.events import Event, Kind
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, falls_below, score_at, to_micro
@@ -128,3 +131,44 @@ def test_a_clock_in_the_future_does_not_age_the_score() -> None:
 def test_deal_facts_are_carried_along() -> None:
     won = event("Deal Won", properties={"deal_id": "d1", "amount": 120, "inside_sales": "ito", "secret": "no"})
     assert apply(won)[-1].signals["deal_won"].kept == {"deal_id": "d1", "amount": 120, "inside_sales": "ito"}
+
+
+def test_days_that_are_worth_nothing_any_more_are_forgotten() -> None:
+    """Otherwise a lead that comes every day has a state, and costs a time, that grow for ever."""
+    state = SCORER.new_state()
+    sizes = []
+    for day in range(0, 6 * 365, 3):
+        at = MORNING + timedelta(days=day)
+        told = event("Document Downloaded", at), event("Newsletter Joined", at), page("/pricing", at)
+        record = apply(*told, state=state)[-1]
+        assert sum(to_micro(c.points) for c in record.contributions) == to_micro(record.total)
+        sizes.append(len(encode_state(state)))
+    assert max(sizes[len(sizes) // 2 :]) <= sizes[len(sizes) // 2] + 20  # as numbers get longer
+    assert len(state.behaviour["newsletter_joined"]) == 1
+
+
+def test_forgetting_a_day_changes_no_point() -> None:
+    long_ago = [event("Document Downloaded", MORNING - timedelta(days=days)) for days in range(600, 1000, 7)]
+    now = event("Document Downloaded")
+    with_past, alone = apply(*long_ago, now)[-1], apply(now)[-1]
+    assert (with_past.total, with_past.decay) == (alone.total + faded_by_hand(with_past.time), with_past.decay)
+
+
+def faded_by_hand(at: datetime) -> float:
+    """The days above, each rounded to a whole micro-point."""
+    ends = [datetime(2026, 10, 5, 15, tzinfo=UTC) - timedelta(days=days) for days in range(600, 1000, 7)]
+    return sum(round(15_000_000 * 2 ** (-(at - end) / timedelta(days=30))) for end in ends) / 1_000_000
+
+
+def test_once_is_decided_by_the_earliest_day_also_when_it_arrives_last() -> None:
+    late = event("Newsletter Joined", MORNING - timedelta(days=60))
+    early_last, early_first = apply(event("Newsletter Joined"), late)[-1], apply(late, event("Newsletter Joined"))[-1]
+    assert early_last.total == early_first.total < 5.0
+    assert early_last.contributions == early_first.contributions
+    assert early_last.contributions[0].times == 2
+
+
+def test_a_live_event_of_years_ago_moves_no_points_but_imported_history_does() -> None:
+    old = msgspec.structs.replace(event("Document Downloaded"), received_at=MORNING + timedelta(days=1200))
+    assert apply(old)[-1].total == 0.0
+    assert apply(msgspec.structs.replace(old, historical=True))[-1].total == 15.0

@@ -1,0 +1,61 @@
+"""Which records of topic `events` are events: one answer for every service that reads the log.
+
+Otherwise one of them might keep what another has buried, such as contact data of a lead that never has a score.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from shared.events import Event, decode_event
+
+MAX_KEY_BYTES = 1_100
+"""256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+"""Receptions outside were written by a broken clock. One of them would age its lead's points away for good."""
+HORIZON = timedelta(days=3 * 365)
+
+
+def accepted(key: bytes | None, value: bytes | None) -> Event:
+    """The event in a record. Raises `ValueError` saying why it is none."""
+    if value is None:
+        raise ValueError("a record without a value is no event")
+    try:
+        event = decode_event(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"no event: {error}") from error
+    _check_key(event.key, key)
+    _check_times(event)
+    return event
+
+
+def too_late(event: Event) -> bool:
+    """Whether a live event is told of so long after it happened that it moves no behaviour points any more: its sender
+    has a broken clock, or repeats history without saying so. Imported history may be of any age."""
+    return not event.historical and event.received_at - event.time > HORIZON
+
+
+def _check_key(key: str, record_key: bytes | None) -> None:
+    try:
+        encoded = key.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the event's key is no text: {error}") from error
+    if not encoded or encoded != record_key:
+        # Its lead lives in the partition of the event's key; a second state elsewhere would tear the lead in two.
+        raise ValueError("the record's key is not the event's key")
+    if len(encoded) > MAX_KEY_BYTES or b"\0" in encoded:
+        raise ValueError(f"the key has {len(encoded)} bytes ({MAX_KEY_BYTES} are allowed) or holds a NUL character")
+
+
+def _check_times(event: Event) -> None:
+    if event.time.tzinfo is None or event.received_at.tzinfo is None:
+        raise ValueError("time and received_at need a time zone")
+    if not EARLIEST <= event.received_at < LATEST:
+        raise ValueError(f"received_at {event.received_at.isoformat()} is outside of the years 2000 to 2099")
+    try:
+        event.time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("time is outside of the years 1 to 9999 in UTC") from error
