@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from tests.fault.cluster import PARTITIONS, Cluster
 
 NOW = "2025-06-01T00:00:00Z"
+TRAITS = {"phone": "1", "employees": 10**30}
 
 
 @dataclass
@@ -51,6 +52,11 @@ def _event(random: Random, name: str) -> tuple[bytes | None, bytes]:
             (name.encode(), json.dumps(event | {"time": "tomorrow"}).encode()),
             (b"somebody else", json.dumps(event).encode()),
             (name.encode(), json.dumps(event | {"kind": "hug"}).encode()),
+            (name.encode(), json.dumps(event | {"time": "2025-06-01T00:00:00"}).encode()),
+            (name.encode(), json.dumps(event | {"received_at": "9999-06-01T00:00:00Z", "traits": TRAITS}).encode()),
+            (long := (name * 200).encode(), json.dumps(event | {"key": long.decode(), "traits": TRAITS}).encode()),
+            # An event like any other, but its score record would be larger than Kafka takes.
+            (name.encode(), json.dumps(event | {"name": "x" * 1_000_000}).encode()),
         ]
     )
 

@@ -18,6 +18,7 @@ KINDS = ("track", "identify", "page", "screen", "group", "alias")
 MAX_BYTES = 32 * 1024
 MAX_ID = 256
 MAX_TEXT = 256
+THREE_YEARS = 3 * 365 * 24 * 60 * 60 * 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,6 +52,8 @@ class Happened:
     properties: Mapping[str, Any]
     fields: Mapping[str, Any]
     historical: bool
+    late: bool = False
+    """Told live, over three years after it happened: it moves no behaviour points."""
 
 
 def read(sent: Sent, book: Book) -> Happened:
@@ -74,7 +77,8 @@ def read(sent: Sent, book: Book) -> Happened:
         name=call["event"] if kind == "track" else "",
         properties=_properties(kind, call, context),
         fields=_fields(kind, call, context, book),
-        historical=call.get("historical") is True or context.get("historical") is True,
+        historical=(history := call.get("historical") is True or context.get("historical") is True),
+        late=not history and _ms(sent.received_at) - _time(sent) > THREE_YEARS,
     )
 
 

@@ -50,7 +50,7 @@ class Card:
         self.time = max(self.time, event.time)
         day = (EPOCH + timedelta(milliseconds=event.time)).astimezone(self.book.zone).date()
         for rule in self.book.behaviour:
-            if matches(rule.match, *said):
+            if not event.late and matches(rule.match, *said):
                 self._points[rule.id][day] += rule.micro
         for name, value in event.fields.items():
             told = (event.time, event.id, value)
