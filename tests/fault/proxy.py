@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -109,6 +110,7 @@ async def main() -> None:
                 ways[request.pop("name")].change(**request)
         sys.stdout.write("done\n")
         sys.stdout.flush()
+    os._exit(0)  # whoever is still connected is going down as well: asyncio would complain about each
 
 
 class Proxy:
