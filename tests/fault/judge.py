@@ -126,6 +126,8 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         row["lead_id"]: {
             "stage": row["stage"],
+            "total": round(row["total"] * MICRO),
+            "score_at": (row["score_at"] - EPOCH) // timedelta(milliseconds=1),
             "owner": (row["department"], row["team"]) if row["department"] and row["team"] else None,
             "stages": [],
             "handoffs": [],
@@ -145,6 +147,8 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
 def _way(lead: ExpectedLead) -> dict[str, Any]:
     return {
         "stage": lead.stage,
+        "total": lead.total,
+        "score_at": lead.time,
         "owner": lead.owner,
         "stages": list(lead.stages),
         "handoffs": [_told(step) for step in lead.handoffs],
