@@ -18,7 +18,7 @@ from services.cli.importer.rows import BadRow, ColumnsMissing, Row, RowError, ca
 from services.cli.progress import Progress
 from services.cli.sending import Entry, IngestClient, Rejection, send_in_lanes
 from services.cli.sending.lanes import encode
-from shared.identity import known_identity
+from shared.identity import routing_identity
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Import:
             self._finish([row.number], events=0, rejected=0)
             return []
         self._pending[row.number], self._lines[row.number] = len(calls), row.line
-        return [Entry(encode(call), known_identity(call["userId"]), row.number) for call in calls]
+        return [Entry(encode(call), routing_identity(call["userId"], None) or "", row.number) for call in calls]
 
     def _refuse(self, row: Row | BadRow, reason: str) -> list[Entry]:
         self._report(row.line, row.number, "not sent", reason)
