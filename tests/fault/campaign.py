@@ -102,7 +102,7 @@ class Campaign:
             after = {worker.name: size_of(worker) for worker in self.cluster.running}
             self.say("everything has come to rest; comparing with the oracle")
             left = await what_is_left(self.cluster)
-            wanted = await asyncio.to_thread(truth, left, self.stories)
+            wanted = await asyncio.to_thread(truth, left, self.stories, self._poisoner.origins)
             broken = differences(left, wanted, self.stories, self._poisoner.origins)
             broken["every fault was recovered from, and everything drained"] = stuck
             warm = _warmed_up(samples, self.cluster.running)

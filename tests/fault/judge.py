@@ -31,10 +31,13 @@ class Truth:
     copies: int
 
 
-def truth(left: Left, stories: Stories) -> Truth:
-    """By the oracle, from the calls as they were sent, in the order of the log."""
+def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
+    """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
+    written into the topics otherwise."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
-    paired = pair(calls, [(record.key, record.value) for record in left.topics["events"]])
+    paired = pair(
+        calls, [(record.key, record.value) for record in left.topics["events"] if origin(record) not in poison]
+    )
     playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
     parts: list[list[Sent]] = [[] for _ in range(PROCESSES)]
     for sent in paired.log:
@@ -42,6 +45,11 @@ def truth(left: Left, stories: Stories) -> Truth:
     with ProcessPoolExecutor(PROCESSES) as pool:
         leads = {id: lead for part in pool.map(expected, parts, [playbook] * PROCESSES) for id, lead in part.items()}
     return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
+
+
+def origin(record: Written) -> str:
+    """As dead letters name it."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str, bytes]) -> dict[str, list[str]]:
