@@ -21,9 +21,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import yaml
+from pydantic import AfterValidator
 
 from shared.settings import ConfigurationError
 
@@ -158,3 +160,12 @@ def _parse(text: str) -> list[KeyEntry]:
 
 def _dump(entries: list[KeyEntry]) -> str:
     return yaml.safe_dump([msgspec.to_builtins(entry) for entry in entries], sort_keys=False)
+
+
+def _readable(path: Path) -> Path:
+    read_keys(path)
+    return path
+
+
+KeysFile = Annotated[Path, AfterValidator(_readable)]
+"""A setting that names a keys file: one that cannot be read is a configuration error, told with the others."""

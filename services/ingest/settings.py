@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.keys import KeyEntry, KeyKind, read_keys, write_keys_from
+from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, write_keys_from
 from shared.settings import CommonSettings
 
 
@@ -14,7 +12,7 @@ class IngestSettings(CommonSettings):
     """`TASUKI_…` variables; at least one of `keys_file` and `write_keys` must name a write key."""
 
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
-    keys_file: Path | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
+    keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
@@ -29,13 +27,6 @@ class IngestSettings(CommonSettings):
     def _write_keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             write_keys_from(value.get_secret_value())
-        return value
-
-    @field_validator("keys_file")
-    @classmethod
-    def _keys_file_is_readable(cls, value: Path | None) -> Path | None:
-        if value:
-            read_keys(value)
         return value
 
     @model_validator(mode="after")

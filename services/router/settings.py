@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.keys import KeyEntry, KeyKind, read_keys, tokens_from
+from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, tokens_from
 from shared.settings import CommonSettings
 
 
@@ -26,7 +25,7 @@ class RouterSettings(CommonSettings):
     clock: ClockKind = Field(
         default=ClockKind.WALL, description="what deadlines are counted on; `events` is for demo and replay"
     )
-    keys_file: Path | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
+    keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     api_tokens: SecretStr | None = Field(default=None, description="token=name:read+write,…: for development")
     router_batch_records: int = Field(default=2000, gt=0, description="most records in one database transaction")
     router_session_timeout_seconds: float = Field(
@@ -38,13 +37,6 @@ class RouterSettings(CommonSettings):
     def _tokens_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             tokens_from(value.get_secret_value())
-        return value
-
-    @field_validator("keys_file")
-    @classmethod
-    def _keys_file_is_readable(cls, value: Path | None) -> Path | None:
-        if value:
-            read_keys(value)
         return value
 
     @model_validator(mode="after")
