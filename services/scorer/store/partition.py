@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation
 
 from services.scorer.store.errors import StoreFailed, named
 from services.scorer.store.records import POSITION_KEY, Codec, Output, PositionRecord, S, encode_position
@@ -156,16 +157,22 @@ class PartitionStore(Generic[S]):
 
     async def _transact(self, records: Iterable[Output], position: int) -> None:
         await self._producer.begin_transaction()
+        sent: list[Any] = []
+        try:
+            await self._send(records, sent)
+        except IllegalOperation:
+            # Fenced while still sending: aiokafka then says only "not in transaction"; what was sent has the reason.
+            await asyncio.gather(*sent)
+            raise
         # Every produce is awaited before the commit: aiokafka commits a transaction even if some of its batches
         # were refused, which would keep the offset and lose the states.
-        await asyncio.gather(*await self._send(records))
+        await asyncio.gather(*sent)
         # After the produces: while the coordinator adds the group to the transaction, brokers refuse them.
         await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
         await self._producer.commit_transaction()
 
-    async def _send(self, records: Iterable[Output]) -> list[Any]:
-        """Record batches are built here, one future each: a future per record costs three times as much."""
-        futures: list[Any] = []
+    async def _send(self, records: Iterable[Output], futures: list[Any]) -> None:
+        """Record batches are built here, one future each (appended): one per record costs three times as much."""
         by_partition: dict[tuple[str, int], list[Output]] = {}
         for record in records:
             if record.partition is None:
@@ -180,7 +187,6 @@ class PartitionStore(Generic[S]):
                     batch = self._producer.create_batch()
                     batch.append(timestamp=None, **_fields(record))
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
-        return futures
 
     def _state_records(self, changes: Mapping[str, S | None], position: int) -> Iterable[Output]:
         encode, topic, partition = self._codec.encode, self._state.topic, self._state.partition
