@@ -30,6 +30,7 @@ from shared.parts.ports import free_ports
 from shared.parts.wheel_postgres import WheelDatabase
 from shared.playbook import load_playbook
 from shared.topics import Topics
+from tests.fault.moved_back import watch_offsets
 from tests.fault.proxy import Proxy
 
 SERVICES = ("ingest", "scorer", "router")
@@ -162,6 +163,7 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
         specs = topics.specs(load_playbook().departments, PARTITIONS)
         asyncio.run(create_topics({"bootstrap_servers": broker.bootstrap}, specs))
         upgrade(database_url)
+        asyncio.run(watch_offsets(database_url))
 
         write_key, token = "wk_" + secrets.token_hex(8), "tk_" + secrets.token_hex(8)
         made: list[Worker] = []

@@ -76,6 +76,10 @@ def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str
             ),
         ],
         "dead letters hold exactly the poison": list(_dead_letters(left, stories, poison)),
+        "the ledger's offsets only go forward": [
+            f"{row['topic']}[{row['partition']}] went from {row['before']} back to {row['after']}"
+            for row in left.rows["moved_back"]
+        ],
         "the outbox is empty": [f"row {row['id']} was never sent" for row in left.rows["outbox"]],
     }
 

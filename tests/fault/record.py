@@ -21,6 +21,7 @@ TABLES = {
     "open": "SELECT lead_id FROM handoffs WHERE status IN ('waiting', 'offered', 'accepted')",
     "ownerless": "SELECT lead_id FROM leads WHERE acquired_at IS NOT NULL AND department IS NULL",
     "outbox": "SELECT id FROM outbox",
+    "moved_back": "SELECT topic, partition, before, after FROM moved_back",
 }
 
 

@@ -112,7 +112,9 @@ def _offsets_before_states() -> None:
         await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
         await self._producer.commit_transaction()
         await self._producer.begin_transaction()
-        await asyncio.gather(*await self._send(records))
+        sent: list[Any] = []
+        await self._send(records, sent)
+        await asyncio.gather(*sent)
         await self._producer.commit_transaction()
 
     PartitionStore._transact = transact  # type: ignore[method-assign]

@@ -95,6 +95,7 @@ def right() -> Left:
             "open": [{"lead_id": "l"}],
             "ownerless": [],
             "outbox": [],
+            "moved_back": [],
         },
     )
 
@@ -133,6 +134,10 @@ CHANGES: list[tuple[str, Change]] = [
     (
         "dead letters hold exactly the poison",
         lambda left: left.topics["dead-letters"].append(left.topics["dead-letters"][1]),
+    ),
+    (
+        "the ledger's offsets only go forward",
+        lambda left: left.rows["moved_back"].append({"topic": "t.scores", "partition": 0, "before": 9, "after": 5}),
     ),
     ("the outbox is empty", lambda left: left.rows["outbox"].append({"id": 1})),
 ]
