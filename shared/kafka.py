@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-import aiokafka.producer.sender
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
@@ -102,12 +101,3 @@ def _refuse_other_partition_counts(existing: dict[str, Any], specs: list[TopicSp
             "existing topics have another number of partitions (set TASUKI_PARTITIONS to theirs, "
             "or choose another TASUKI_TOPIC_PREFIX):\n" + "\n".join(wrong)
         )
-
-
-def shorten_transaction_backoff() -> None:
-    """Let a transaction follow the previous one of its producer after 2 ms instead of 20.
-
-    The coordinator answers CONCURRENT_TRANSACTIONS until the markers of the previous one are written, a few
-    milliseconds; aiokafka then sleeps for a module constant that has no option. Called once, by the bootstrap.
-    """
-    aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002

@@ -33,10 +33,11 @@ from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
 from shared.clock import Clock, EventClock, SystemClock
-from shared.kafka import client_options, shorten_transaction_backoff, unreachable
+from shared.kafka import client_options, unreachable
 from shared.key_file import ReloadingKeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
 from shared.settings import ConfigurationError, load_settings
+from shared.transaction_backoff import shorten_transaction_backoff
 
 log = logging.getLogger(__name__)
 

@@ -32,9 +32,10 @@ from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import Codec, PartitionStore
 from services.scorer.web import serving
-from shared.kafka import client_options, shorten_transaction_backoff
+from shared.kafka import client_options
 from shared.playbook import load_playbook
 from shared.settings import ConfigurationError, load_settings
+from shared.transaction_backoff import shorten_transaction_backoff
 
 log = logging.getLogger(__name__)
 
