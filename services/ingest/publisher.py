@@ -1,11 +1,13 @@
 """Puts records into Kafka and returns when all in-sync replicas have them.
 
 Three facts about aiokafka's idempotent producer shape this module:
-- It retries a batch for ever. While a partition has no leader its records stay queued, so what was refused with 429
-  may still arrive later: the sender's repetition then has the same messageId, and the scorer counts it once.
-- A record that *fails* has taken a sequence number that the broker never sees, and every later one of its partition
-  is out of order. So after a failure another producer takes over; only a record that is too large harms nobody else
-  (see `sequence`), or one sender could stop all others.
+- It retries a batch for ever (aio-libs/aiokafka#1101). While a partition's broker is away its records stay queued, so
+  what was refused with 429 may still arrive later: the sender's repetition then has the same messageId, and the scorer
+  counts it once.
+- A record that *fails* (too large, or a partition without a leader for too long) has taken a sequence number that the
+  broker never sees, and every later one of its partition is out of order (aio-libs/aiokafka#1017). So after a failure
+  another producer takes over; only a record that is too large harms nobody else (see `sequence`), or one sender could
+  stop all others.
 - Hashing a key is pure Python (2 to 6 µs), which is remembered here per key.
 """
 

@@ -1,7 +1,7 @@
 """Asks Kafka, time and again: does it answer, and where do `events` end?
 
-The consumer itself notices neither: without a broker it just gets no records, and a score that names a place in
-`events` that does not exist waits for ever, with all that come after it.
+The consumer itself notices neither: without a broker it just gets no records (aio-libs/aiokafka#1073), and a score
+that names a place in `events` that does not exist waits for ever, with all that come after it.
 """
 
 from __future__ import annotations

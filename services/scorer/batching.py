@@ -6,7 +6,8 @@ same worker reaches 150,000 and more, which is the consumer's own speed.
 
 A message's value is a `Batch`. It says where it began and ended in the log, because Faust drops messages that it has
 already fetched when a rebalance interrupts it (`Consumer._drain_messages`, `flow_control.clear`), and after that may
-go on reading behind them. `follows` makes such a hole visible to whoever applies the batches.
+go on reading behind them (as in faust-streaming/faust#216 and #221, which are closed). `follows` makes such a hole
+visible to whoever applies the batches.
 
 The consumer itself is built here as well, instead of by Faust: read_committed without Faust's own transactions,
 and the same TLS and SASL arguments as every other client of the project.
@@ -100,7 +101,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is Faust's
         max_records: int | None = None,
     ) -> Any:
-        # A copy: Faust changes this set from its own thread while aiokafka iterates over it here.
+        # A copy: Faust takes out partitions whose buffer is full, and a set that it has emptied while aiokafka waits
+        # means all partitions (see robinhood/faust#69).
         wanted = set(active_partitions)
         fetched = await super()._fetch_records(consumer, wanted, timeout=timeout, max_records=max_records)
         subscription = consumer._subscription.subscription
@@ -137,7 +139,8 @@ class _Consumer(driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Faust's watch for stuck partitions assumes that Faust commits; `progress` watches the true offsets."""
+        """Faust's watch for stuck partitions assumes that Faust commits, and gives false alarms at each rebalance
+        (faust-streaming/faust#503, #629); `progress` watches the true offsets."""
 
 
 class _Producer(driver.Producer):

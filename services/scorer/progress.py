@@ -22,7 +22,8 @@ UNREADY_SECONDS = 15.0
 
 
 class Stalled(Exception):
-    """There are events, and none gets scored: seen when a consumer has silently stopped fetching."""
+    """There are events, and none gets scored: a consumer may silently stop fetching (faust-streaming/faust#175, #523,
+    #532)."""
 
 
 @dataclass

@@ -72,7 +72,8 @@ class PartitionStore(Generic[S]):
         source, state = TopicPartition(source_topic, partition), TopicPartition(state_topic, partition)
         producer = AIOKafkaProducer(
             **options,
-            # One id per partition: TxnOffsetCommit v0 knows no generations, so this fence is the only one.
+            # One id per partition: TxnOffsetCommit v0 knows no generations, so this fence is the only one
+            # (aio-libs/aiokafka#844).
             transactional_id=f"{group}-{partition}",
             transaction_timeout_ms=int(transaction_timeout * 1000),
             request_timeout_ms=int(min(transaction_timeout, 40) * 1000),
@@ -130,7 +131,9 @@ class PartitionStore(Generic[S]):
         self.position = position
 
     async def close(self) -> None:
-        """Give up the connections. An open transaction is aborted by the next owner, or by its timeout."""
+        """Give up the connections. An open transaction is aborted by the next owner, or by its timeout.
+
+        Does not wait for Kafka, as a producer's `stop` does for ever (aio-libs/aiokafka#1101)."""
         self._usable = False
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -167,7 +170,8 @@ class PartitionStore(Generic[S]):
         # Every produce is awaited before the commit: aiokafka commits a transaction even if some of its batches
         # were refused, which would keep the offset and lose the states.
         await asyncio.gather(*sent)
-        # After the produces: while the coordinator adds the group to the transaction, brokers refuse them.
+        # After the produces: while the coordinator adds the group to the transaction, brokers refuse them
+        # (aio-libs/aiokafka#1172).
         await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
         await self._producer.commit_transaction()
 
