@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher, Limits
 from services.ingest.settings import IngestSettings
+from shared import logs
 from shared.kafka import client_options
 from shared.key_file import ReloadingKeyRing
 from shared.settings import ConfigurationError, load_settings
@@ -28,7 +28,7 @@ def serve() -> None:
     """Runs until SIGTERM or SIGINT. Exits with a message where the configuration, Kafka or a topic is missing."""
     try:
         settings = load_settings(IngestSettings)
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logs.set_up(settings.log_level)
         uvloop.run(run(settings))
     except ConfigurationError as error:
         sys.exit(f"tasuki ingest: {error}")

@@ -32,6 +32,7 @@ from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
+from shared import logs
 from shared.clock import Clock, EventClock, SystemClock
 from shared.kafka import client_options, unreachable
 from shared.key_file import ReloadingKeyRing
@@ -50,7 +51,7 @@ def serve() -> None:
     try:
         settings = load_settings(RouterSettings)
         shorten_transaction_backoff()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logs.set_up(settings.log_level)
         failed = uvloop.run(run(settings))
     except (ConfigurationError, PlaybookError) as error:
         sys.exit(f"tasuki router: {error}")

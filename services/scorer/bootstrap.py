@@ -32,6 +32,7 @@ from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import Codec, PartitionStore
 from services.scorer.web import serving
+from shared import logs
 from shared.kafka import client_options
 from shared.playbook import load_playbook
 from shared.settings import ConfigurationError, load_settings
@@ -174,7 +175,7 @@ def _misconfigured(error: ConfigurationError) -> int:
 
 
 def _configure_logging(level: str) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logs.set_up(level)
     # Faust's services log under the module of their class, so those in batching as well.
     for noisy in ("faust", "mode", "aiokafka", batching.__name__):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
