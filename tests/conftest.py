@@ -7,11 +7,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from shared.parts import Parts, start_parts
 from shared.parts.readiness import sql
 
 SERVED = pytest.StashKey[str]()
+
+# How long an example takes depends on what else the machine does; the laws are about results.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.sample.generate import generate
@@ -237,7 +237,6 @@ def test_batches_that_once_mattered(log: list[Sent]) -> None:
 # Long enough to shrink what it finds: without a small example a failure tells little.
 @pytest.mark.timeout(900)
 @given(logs(), st.sets(st.integers(1, 27)))
-@settings(deadline=None)
 def test_any_log_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
     assert produced(log, cuts) == expected(log, PLAYBOOK)
 
