@@ -86,7 +86,7 @@ def test_whatever_is_accepted_can_be_written_and_the_rest_is_buried(record: Reco
         return
     assert applied.dead_letters == 0
     state = applied.changes[event.key]
-    assert decode_state(encode_state(state)) == state
+    assert encode_state(decode_state(raw := encode_state(state))) == raw
     assert [decode_score(output.value or b"") for output in applied.outputs] == applied.scored
     facts = [fact for signal in applied.scored[-1].signals.values() for fact in signal.kept.values()]
     assert all(isinstance(fact, str | int | float) and len(str(fact)) <= 330 for fact in facts)

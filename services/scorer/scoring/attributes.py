@@ -16,8 +16,10 @@ class Attributes:
         self._rules = [(rule.id, rule.field, compile_check(rule.is_), to_micro(rule.points)) for rule in score.rules]
 
     def total(self, state: LeadState) -> int:
-        """Micro-points of all rules that hold."""
-        return sum(micro for _, _, micro in self._holding(state))
+        """Micro-points of all rules that hold; reckoned anew after a field has changed."""
+        if state.attribute is None:
+            state.attribute = sum(micro for _, _, micro in self._holding(state))
+        return state.attribute
 
     def contributions(self, state: LeadState) -> list[Contribution]:
         """One per rule that holds, dated by the field's value."""

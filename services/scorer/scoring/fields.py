@@ -34,3 +34,4 @@ class FieldReader:
             known = state.fields.get(name)
             if known is None or (time, event_id) > (known.time, known.event_id):
                 state.fields[name] = FieldValue(value, time, event_id)
+                state.attribute = None

@@ -14,8 +14,10 @@ T = TypeVar("T")
 Matcher = Callable[[Event, Fields], bool]
 
 
-def compile_match(match: EventMatch) -> Matcher:
-    """A function of the event and of the fields it reports. Kind and name are the index's affair."""
+def compile_match(match: EventMatch) -> Matcher | None:
+    """A function of the event and of the fields it reports; None where kind and name, the index's affair, say all."""
+    if not match.where and not match.traits:
+        return None
     where: list[tuple[str, Predicate]] = [(path, compile_check(check)) for path, check in match.where.items()]
     traits: list[tuple[str, Predicate]] = [(name, compile_check(check)) for name, check in match.traits.items()]
 
@@ -33,13 +35,13 @@ class MatchIndex(Generic[T]):
     def __init__(self, entries: Iterable[tuple[EventMatch, T]]) -> None:
         self._entries = [(match, compile_match(match), entry) for match, entry in entries]
         self._names = {name for match, _, _ in self._entries for name in match.names}
-        self._candidates: dict[tuple[Kind, str], list[tuple[Matcher, T]]] = {}
+        self._candidates: dict[tuple[Kind, str], list[tuple[Matcher | None, T]]] = {}
 
     def find(self, event: Event, fields: Fields) -> list[T]:
         """Entries that match; `fields` are those that this event reports."""
-        return [entry for matches, entry in self._for(event) if matches(event, fields)]
+        return [entry for matches, entry in self._for(event) if matches is None or matches(event, fields)]
 
-    def _for(self, event: Event) -> list[tuple[Matcher, T]]:
+    def _for(self, event: Event) -> list[tuple[Matcher | None, T]]:
         # Names that no rule mentions share one slot: senders may invent any number of them.
         name = event.name if event.name in self._names else ""
         key = (event.kind, name)

@@ -10,23 +10,22 @@ from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour, Worth
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
+from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.state import LeadState
-from services.scorer.scoring.times import from_ms, to_ms
+from services.scorer.scoring.times import from_ms
 from services.scorer.scoring.touches import Levels, Signals, Touch
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.reading import Fields
 from shared.scores import Position, ScoreRecord, to_micro, to_points
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Booked:
     """The latest event of the record in the making, and what the lead is worth after it."""
 
-    offset: int
-    event: Event
+    heard: Heard
     touch: Touch | None
     kept: dict[str, dict[str, Any]]
     attribute: int
@@ -43,6 +42,7 @@ class Scorer:
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
         self._levels = Levels(playbook)
         self._signals = Signals(playbook)
+        self._hearing = Hearing(self._fields, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
 
     def new_state(self) -> LeadState:
@@ -62,14 +62,14 @@ class Scorer:
         for offset, event in events:
             if not first_copy(state, event):
                 continue
-            fields = self._fields.read(event)
-            news = self._is_news(state, event, fields)
+            heard = self._hearing.hear(offset, event)
+            news = self._is_news(state, heard)
             # A total from before must not meet facts that came after it.
-            if last and (news or event.historical != last.event.historical):
+            if last and (news or event.historical != last.heard.event.historical):
                 records.append(self._record(state, last, highest, partition))
                 last = None
             before, goes_on = state.total, last is not None
-            last = self._book(state, offset, event, fields)
+            last = self._book(state, heard)
             highest = max(highest, state.total) if goes_on else state.total
             if news or any(before <= threshold < state.total for threshold in self._thresholds):
                 records.append(self._record(state, last, highest, partition))
@@ -78,32 +78,31 @@ class Scorer:
             records.append(self._record(state, last, highest, partition))
         return records
 
-    def _is_news(self, state: LeadState, event: Event, fields: Fields) -> bool:
+    def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
         return (
-            self._fields.changes(state, fields)
-            or self._signals.is_news(state, event, fields)
-            or self._levels.rises(state, event, fields, _time(event))
+            self._fields.changes(state, heard.fields)
+            or self._signals.is_news(state, heard.showings)
+            or self._levels.rises(state, heard.touches, heard.time)
         )
 
-    def _book(self, state: LeadState, offset: int, event: Event, fields: Fields) -> _Booked:
-        time, before = _time(event), state.time
-        state.time = max(before, time)
-        self._fields.keep(state, fields, time, event.id)
-        self._behaviour.add(state, event, fields, time)
-        self._behaviour.forget(state, before)
-        touch = self._levels.add(state, event, fields, time)
-        kept = self._signals.add(state, event, fields, time)
-        attribute, worth = self._attributes.total(state), self._behaviour.worth(state, state.time)
-        state.total = attribute + sum(micro for _, _, micro in worth)
-        return _Booked(offset, event, touch, kept, attribute, worth)
+    def _book(self, state: LeadState, heard: Heard) -> _Booked:
+        event, time = heard.event, heard.time
+        state.time = max(state.time, time)
+        self._fields.keep(state, heard.fields, time, event.id)
+        self._behaviour.add(state, heard.rules, time)
+        touch = self._levels.add(state, heard.touches, time)
+        kept = self._signals.add(state, event, heard.showings, time)
+        attribute, worth = self._attributes.total(state), self._behaviour.worth(state)
+        state.total = attribute + sum(one.past + one.today for one in worth)
+        return _Booked(heard, touch, kept, attribute, worth)
 
     def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
-        at = state.time
+        at, event = state.time, last.heard.event
         level, until = self._levels.level(state, at)
         state.seq += 1
         return ScoreRecord(
-            lead_id=last.event.key,
+            lead_id=event.key,
             seq=state.seq,
             epoch=state.epoch,
             time=from_ms(at),
@@ -111,19 +110,15 @@ class Scorer:
             behaviour=to_points(state.total - last.attribute),
             total=to_points(state.total),
             highest_total=to_points(highest),
-            trigger=trigger_of(last.event, last.touch),
-            position=Position(partition, last.offset),
+            trigger=trigger_of(event, last.touch),
+            position=Position(partition, last.heard.offset),
             playbook=self._playbook_id,
-            historical=last.event.historical,
+            historical=event.historical,
             level=level,
             level_until=from_ms(until) if until is not None else None,
             signals=self._signals.shown(state),
             reported=last.kept,
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, last.worth),
-            decay=self._behaviour.decay(last.worth, at),
+            decay=self._behaviour.decay(state, last.worth),
         )
-
-
-def _time(event: Event) -> int:
-    return to_ms(event.happened)

@@ -6,6 +6,7 @@ earliest and latest by (time, id), sets. Times are milliseconds since 1970 in UT
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -38,10 +39,22 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
+class Today(msgspec.Struct):
+    """The lead's latest calendar day, from `begins` to `ends`. `past`: by rule, what the days before it are worth at
+    `begins`; missing where nobody has asked since an earlier day was booked."""
+
+    day: int
+    begins: int
+    ends: int
+    past: dict[str, int]
+
+
 class LeadState(msgspec.Struct, array_like=True):
     """`seq` counts score records; `time` is the latest event's, `total` the total at that moment.
 
     Days are ordinals of the playbook's calendar; `seen` maps days of reception to 64-bit hashes of message ids.
+    `today` and `attribute` follow from the others and the playbook: they are kept in memory, because every event asks
+    for them, and never stored.
     """
 
     seq: int = 0
@@ -53,14 +66,27 @@ class LeadState(msgspec.Struct, array_like=True):
     signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
     levels: dict[str, int] = msgspec.field(default_factory=dict)
     seen: dict[int, set[int]] = msgspec.field(default_factory=dict)
+    today: Today | None = None
+    attribute: int | None = None
 
     def copy(self) -> LeadState:
         """A working copy that shares nothing: a failed commit must leave the original as it was."""
-        return decode_state(encode_state(self))
+        copied = decode_state(encode_state(self))
+        if self.today is not None:
+            copied.today = Today(self.today.day, self.today.begins, self.today.ends, self.today.past.copy())
+        copied.attribute = self.attribute
+        return copied
 
 
-encode_state = msgspec.msgpack.Encoder().encode
+STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]
+_stored = attrgetter(*STORED)
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(LeadState)
+
+
+def encode_state(state: LeadState) -> bytes:
+    """What is stored of a lead."""
+    return _encoder.encode(_stored(state))
 
 
 def decode_state(raw: bytes) -> LeadState:

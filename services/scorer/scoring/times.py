@@ -11,7 +11,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def to_ms(moment: datetime) -> int:
-    """Whole milliseconds since 1970; `moment` must be timezone-aware."""
+    """Whole milliseconds since 1970, cut; `moment` must be timezone-aware."""
     return (moment - _EPOCH) // _MILLISECOND
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
-from services.scorer.scoring.matching import MatchIndex
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import from_ms
 from shared.events import Event
 from shared.playbook.schema import Playbook
-from shared.reading import Fields, kept_facts
+from shared.reading import kept_facts
 from shared.scores import Signal
 
 
@@ -22,7 +24,7 @@ class Touch:
     action: str
     level: int
 
-    @property
+    @cached_property
     def id(self) -> str:
         return f"{self.channel}/{self.action}"
 
@@ -31,25 +33,23 @@ class Levels:
     """The catalogue of channels × actions, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
-        touches = [
+        self.touches = [
             (action.when, Touch(channel_id, action_id, action.level))
             for channel_id, channel in playbook.channels.items()
             for action_id, action in channel.actions.items()
         ]
-        self._index = MatchIndex(touches)
-        self._level = {touch.id: touch.level for _, touch in touches}
+        self._level = {touch.id: touch.level for _, touch in self.touches}
         self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
 
-    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> Touch | None:
-        """Book every action that the event is; gives the one of the highest level."""
-        touches = self._index.find(event, fields)
+    def add(self, state: LeadState, touches: Sequence[Touch], time: int) -> Touch | None:
+        """Book every action that an event is; gives the one of the highest level."""
         for touch in touches:
             state.levels[touch.id] = max(time, state.levels.get(touch.id, 0))
-        return max(touches, key=lambda touch: touch.level, default=None)
+        return max(touches, key=attrgetter("level"), default=None)
 
-    def rises(self, state: LeadState, event: Event, fields: Fields, time: int) -> bool:
-        """Whether the event, not yet booked, gives a higher level than those still valid after it."""
-        touches, at = self._index.find(event, fields), max(state.time, time)
+    def rises(self, state: LeadState, touches: Sequence[Touch], time: int) -> bool:
+        """Whether an event, not yet booked, gives a higher level than those still valid after it."""
+        at = max(state.time, time)
         if not touches or at >= time + self._valid_for:
             return False
         return max(touch.level for touch in touches) > self.level(state, at)[0]
@@ -64,23 +64,31 @@ class Levels:
         return max(valid, default=(0, None))
 
 
+@dataclass(frozen=True)
+class Showing:
+    """The signal that an event shows, and the paths of the facts that are kept of it."""
+
+    signal: str
+    keep: tuple[str, ...]
+
+
 class Signals:
     """The signals of a playbook, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self._index = MatchIndex(
-            (match, (name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
-        )
+        self.showings = [
+            (match, Showing(name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
+        ]
 
-    def is_news(self, state: LeadState, event: Event, fields: Fields) -> bool:
-        """Whether the event shows a signal that is new or carries facts along."""
-        return any(keep or name not in state.signals for name, keep in self._index.find(event, fields))
+    @staticmethod
+    def is_news(state: LeadState, showings: Sequence[Showing]) -> bool:
+        """Whether an event shows a signal that is new or carries facts along."""
+        return any(showing.keep or showing.signal not in state.signals for showing in showings)
 
-    def add(self, state: LeadState, event: Event, fields: Fields, time: int) -> dict[str, dict[str, Any]]:
+    @staticmethod
+    def add(state: LeadState, event: Event, showings: Sequence[Showing], time: int) -> dict[str, dict[str, Any]]:
         """Book every signal that the event shows; gives the facts that each of them keeps of this event."""
-        shown = {
-            name: kept_facts(event.properties, keep) for name, keep in dict(self._index.find(event, fields)).items()
-        }
+        shown = {showing.signal: kept_facts(event.properties, showing.keep) for showing in showings}
         for name, kept in shown.items():
             _merge(state.signals, name, SignalState(time, time, 1, event.id, kept))
         return shown

@@ -116,10 +116,15 @@ class Card:
         days = self._points[id]
         earned = {min(days): rule.micro} if rule.once else days
         cap = rule.cap if rule.cap is not None else sys.maxsize
-        return sum(
-            _faded(max(-cap, min(cap, points)), self.time - _end_of(day, self.book.zone), rule.half_life)
-            for day, points in earned.items()
+        today = (EPOCH + timedelta(milliseconds=self.time)).astimezone(self.book.zone).date()
+        begins = _end_of(today - timedelta(days=1), self.book.zone)
+        counted = {day: max(-cap, min(cap, points)) for day, points in earned.items()}
+        past = sum(
+            _faded(points, begins - _end_of(day, self.book.zone), rule.half_life)
+            for day, points in counted.items()
+            if day < today
         )
+        return _faded(past, self.time - begins, rule.half_life) + counted.get(today, 0)
 
 
 def _faded(points: int, age: int, half_life: int) -> int:

@@ -155,9 +155,11 @@ def test_forgetting_a_day_changes_no_point() -> None:
 
 
 def faded_by_hand(at: datetime) -> float:
-    """The days above, each rounded to a whole micro-point."""
-    ends = [datetime(2026, 10, 5, 15, tzinfo=UTC) - timedelta(days=days) for days in range(600, 1000, 7)]
-    return sum(round(15_000_000 * 2 ** (-(at - end) / timedelta(days=30))) for end in ends) / 1_000_000
+    """The days above, each rounded to a whole micro-point at the beginning of the day, and their sum at `at`."""
+    begins = datetime(2026, 10, 4, 15, tzinfo=UTC)
+    ends = [begins + timedelta(days=1 - days) for days in range(600, 1000, 7)]
+    past = sum(round(15_000_000 * 2 ** (-(begins - end) / timedelta(days=30))) for end in ends)
+    return round(past * 2 ** (-(at - begins) / timedelta(days=30))) / 1_000_000
 
 
 def test_once_is_decided_by_the_earliest_day_also_when_it_arrives_last() -> None:

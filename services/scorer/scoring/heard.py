@@ -1,0 +1,58 @@
+"""One event as the playbook hears it: looked up once, and then asked for by every part of the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.scorer.scoring.behaviour import Behaviour, Rule
+from services.scorer.scoring.fields import FieldReader
+from services.scorer.scoring.matching import MatchIndex
+from services.scorer.scoring.times import to_ms
+from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
+from shared.acceptance import too_late
+from shared.events import Event
+from shared.reading import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """`time` in ms; `fields` that the event reports; what of the playbook it matches. No `rules` when it is told of
+    too late to move points."""
+
+    offset: int
+    event: Event
+    time: int
+    fields: Fields
+    rules: Sequence[Rule]
+    touches: Sequence[Touch]
+    showings: Sequence[Showing]
+
+
+class Hearing:
+    """Makes `Heard` of events."""
+
+    def __init__(self, fields: FieldReader, behaviour: Behaviour, levels: Levels, signals: Signals) -> None:
+        self._fields = fields
+        self._index: MatchIndex[Rule | Touch | Showing] = MatchIndex(
+            [*behaviour.rules, *levels.touches, *signals.showings]
+        )
+
+    def hear(self, offset: int, event: Event) -> Heard:
+        """`offset` is the event's place in the log."""
+        fields = self._fields.read(event)
+        rules: list[Rule] = []
+        touches: list[Touch] = []
+        showings: list[Showing] = []
+        for entry in self._index.find(event, fields):
+            if isinstance(entry, Rule):
+                rules.append(entry)
+            elif isinstance(entry, Touch):
+                touches.append(entry)
+            else:
+                showings.append(entry)
+        if rules and too_late(event):
+            rules = []
+        # Nothing happens after it was received; see `Event.happened`.
+        time = to_ms(min(event.time, event.received_at))
+        return Heard(offset, event, time, fields, rules, touches, showings)
