@@ -1,0 +1,1 @@
+"""Runs the engines of the scorer benchmark: `tests/load/job/README.md` says what is measured and how."""

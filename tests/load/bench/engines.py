@@ -1,0 +1,150 @@
+"""The engines: how each is started, and what of its records is checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from shared.scores import decode_score, to_micro
+from shared.topics import Topics
+from tests.load.bench.build import Built
+
+HERE = Path(__file__).parents[1]
+PEERS = HERE / "peers"
+PLAYBOOK = HERE / "job" / "playbook.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One engine at its backlog: names that no other run has. `topics` are ours, with the `events` that all read."""
+
+    bootstrap: str
+    topics: Topics
+    engine: str
+    state_dir: Path
+    built: Built
+
+    @property
+    def group(self) -> str:
+        return f"{self.topics.prefix}{self.engine}"
+
+    @property
+    def scores(self) -> str:
+        return self.topics.scores if self.engine == "tasuki" else f"{self.group}.scores"
+
+    def options(self) -> list[str]:
+        """The command line that all peers have."""
+        return [
+            *("--bootstrap", self.bootstrap),
+            *("--events", self.topics.events),
+            *("--scores", self.scores),
+            *("--group", self.group),
+            *("--playbook", str(PLAYBOOK)),
+            *("--state-dir", str(self.state_dir)),
+        ]
+
+
+Read = Callable[[dict[str, int], bytes], None]
+"""Adds a published record to what is known by lead: the micro-points of its latest score, or its events."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`key` is the engine's name in the result: `<key>_eps`."""
+
+    key: str
+    title: str
+    guarantee: str
+    command: Callable[[Run], list[str]]
+    read: Read
+    counts_events: bool = False
+    """Of the ceiling only: it has no scores, so the events that it has seen are counted."""
+
+
+class _Published(msgspec.Struct):
+    lead: str
+    total: int
+
+
+class _Touched(msgspec.Struct):
+    lead: str
+    events: int
+
+
+_published = msgspec.json.Decoder(_Published).decode
+_touched = msgspec.json.Decoder(_Touched).decode
+
+
+def _read_ours(known: dict[str, int], value: bytes) -> None:
+    score = decode_score(value)
+    known[score.lead_id] = to_micro(score.total)
+
+
+def _read_score(known: dict[str, int], value: bytes) -> None:
+    score = _published(value)
+    known[score.lead] = score.total
+
+
+def _read_touched(known: dict[str, int], value: bytes) -> None:
+    touched = _touched(value)
+    known[touched.lead] = known.get(touched.lead, 0) + touched.events
+
+
+def _tasuki(run: Run) -> list[str]:
+    """The process that is delivered; further TASUKI_SCORER_* variables reach it from the caller's environment."""
+    variables = {
+        "TASUKI_KAFKA_BOOTSTRAP": run.bootstrap,
+        "TASUKI_TOPIC_PREFIX": run.topics.prefix,
+        "TASUKI_SCORER_GROUP": run.group,
+        "TASUKI_SCORER_PORT": "0",
+        "TASUKI_PLAYBOOK": str(PLAYBOOK),
+        "TASUKI_LOG_LEVEL": "WARNING",
+    }
+    assignments = [f"{name}={value}" for name, value in variables.items()]
+    return ["/usr/bin/env", *assignments, str(Path(sys.executable).with_name("tasuki")), "serve", "scorer"]
+
+
+def _python(script: str, *more: str) -> Callable[[Run], list[str]]:
+    return lambda run: [str(run.built.python), str(PEERS / script), *run.options(), *more]
+
+
+def _kafka_streams(guarantee: str) -> Callable[[Run], list[str]]:
+    return lambda run: [
+        *("java", "-Xms512m", "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
+        *("-cp", run.built.classpath, "tasuki.peer.Peer", *run.options(), "--guarantee", guarantee),
+    ]
+
+
+ENGINES = {
+    engine.key: engine
+    for engine in (
+        Engine("tasuki", "Tasuki", "exactly-once", _tasuki, _read_ours),
+        Engine(
+            "stock_faust",
+            "Faust, table in memory",
+            "at-least-once",
+            _python("stock_faust.py", "--store", "memory://"),
+            _read_score,
+        ),
+        Engine(
+            "stock_faust_rocksdb",
+            "Faust, table in RocksDB",
+            "at-least-once",
+            _python("stock_faust.py", "--store", "rocksdb://"),
+            _read_score,
+        ),
+        Engine(
+            "quix", "Quix Streams", "at-least-once", _python("quix.py", "--guarantee", "at-least-once"), _read_score
+        ),
+        Engine(
+            "quix_eos", "Quix Streams", "exactly-once", _python("quix.py", "--guarantee", "exactly-once"), _read_score
+        ),
+        Engine("kafka_streams", "Kafka Streams", "exactly_once_v2", _kafka_streams("exactly_once_v2"), _read_score),
+        Engine("kafka_streams_alo", "Kafka Streams", "at_least_once", _kafka_streams("at_least_once"), _read_score),
+        Engine("ceiling", "Ceiling (aiokafka)", "none", _python("ceiling.py"), _read_touched, counts_events=True),
+    )
+}

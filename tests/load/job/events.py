@@ -1,0 +1,114 @@
+"""The backlog of the job, made from a seed: the same arguments give the same bytes."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
+
+from shared.events import Event, Kind, encode_event
+
+BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+DAYS = 60
+COPIES = 0.01
+"""The share of records that repeat a message of the hours before."""
+LATE = 0.02
+"""The share of events told of hours or days after they happened."""
+MAX_LATE = timedelta(days=3)
+COPIED_WITHIN = timedelta(hours=20)
+"""Well within the same or the following day, where ours promises to know a copy."""
+REMEMBERED = 2000
+"""Records back from which a copy is drawn."""
+
+ACTIONS: list[tuple[float, str, str, str]] = [
+    # weight, event, property, value: the first ten are those of the rules, the others score nothing
+    (10, "Page Viewed", "section", "pricing"),
+    (22, "Page Viewed", "section", "product"),
+    (8, "Page Viewed", "section", "cases"),
+    (2, "Document Downloaded", "document", "catalogue"),
+    (3, "Document Downloaded", "document", "whitepaper"),
+    (15, "Mail Opened", "campaign", "newsletter"),
+    (5, "Mail Clicked", "campaign", "newsletter"),
+    (3, "Mail Clicked", "campaign", "invitation"),
+    (1, "Webinar", "action", "watched"),
+    (1, "Form Submitted", "form", "demo"),
+    (18, "Page Viewed", "section", "blog"),
+    (4, "Mail Opened", "campaign", "invitation"),
+    (3, "Video Played", "section", "product"),
+    (5, "Session Started", "section", "product"),
+]
+
+
+@dataclass(frozen=True)
+class Size:
+    """`skew` is the exponent of Zipf's law: the n-th busiest lead has n^-skew times the events of the busiest."""
+
+    events: int = 1_000_000
+    leads: int = 100_000
+    skew: float = 1.0
+    seed: int = 1
+
+
+def backlog(size: Size) -> Iterator[tuple[bytes, bytes]]:
+    """(key, value) of `size.events` records in the order of reception, evenly spread over `DAYS`."""
+    dice = random.Random(size.seed)
+    names = [f"lead-{number:06d}" for number in range(size.leads)]
+    dice.shuffle(names)  # a lead's name, and so its partition, says nothing about how busy it is
+    weights = list(accumulate((rank + 1) ** -size.skew for rank in range(size.leads)))
+    action_weights = list(accumulate(weight for weight, *_ in ACTIONS))
+    recent: deque[Event] = deque(maxlen=REMEMBERED)
+    step = timedelta(days=DAYS) / size.events
+    for number in range(size.events):
+        received = _whole_ms(BEGIN + step * number)
+        if recent and dice.random() < COPIES:
+            original = dice.choice(recent)
+            if received - original.received_at < COPIED_WITHIN:
+                event = _copied(original, received)
+                yield event.key.encode(), encode_event(event)
+                continue
+        lead = dice.choices(names, cum_weights=weights)[0]
+        _, name, key, value = dice.choices(ACTIONS, cum_weights=action_weights)[0]
+        event = _event(dice, received, lead, name, {key: value})
+        recent.append(event)
+        yield lead.encode(), encode_event(event)
+
+
+def _event(dice: random.Random, received: datetime, lead: str, name: str, told: dict[str, str]) -> Event:
+    late = MAX_LATE * dice.random() if dice.random() < LATE else timedelta(seconds=dice.uniform(0.05, 2))
+    article = dice.randrange(500)
+    return Event(
+        kind=Kind.TRACK,
+        id=str(UUID(int=dice.getrandbits(128), version=4)),
+        source="website",
+        key=lead,
+        time=_whole_ms(received - late),
+        received_at=received,
+        name=name,
+        user_id=lead,
+        properties=told | {"path": f"/articles/{article}", "title": "導入ガイド", "position": dice.randrange(100)},
+        context={"locale": "ja-JP", "page": {"referrer": f"https://www.example.jp/topics/{article}"}},
+    )
+
+
+def _copied(event: Event, received: datetime) -> Event:
+    """The same message again: only the moment of reception is another."""
+    return Event(
+        kind=event.kind,
+        id=event.id,
+        source=event.source,
+        key=event.key,
+        time=event.time,
+        received_at=received,
+        name=event.name,
+        user_id=event.user_id,
+        properties=event.properties,
+        context=event.context,
+    )
+
+
+def _whole_ms(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,231 @@
+"""The scorer beside stock Faust, Quix Streams, Kafka Streams and the ceiling: one job, one machine, one run.
+
+    python -m tests.load.scorer_bench [--events 1000000] [--leads 100000] [--engines tasuki,kafka_streams,...]
+
+Prints a table and, as the last line, one JSON object. An engine whose scores are wrong has no figure, and the command
+ends with 1. `--kill` measures nothing: it kills each engine with SIGKILL in the middle, takes its local state away,
+starts it again and checks the scores. The job and the method: tests/load/job/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from rich.console import Console
+from rich.table import Table
+
+from shared.kafka import create_topics
+from shared.parts import PartsKind, start_parts
+from shared.topics import Topics, TopicSpec
+from tests.load.bench.build import BuildError, Built, build
+from tests.load.bench.engines import ENGINES, PLAYBOOK, Engine, Run
+from tests.load.bench.observe import Sample, committed_until, published
+from tests.load.bench.worker import EngineError, Worker, guarded
+from tests.load.job.events import Size, backlog
+from tests.load.job.reference import Reference
+
+PARTITIONS = 4
+TOLERANCE_MICRO = 1000
+"""A thousandth of a point. Engines may round to micro-points at other places; one event lost or counted twice, or one
+day's cap missed, is some ten thousand micro-points at least."""
+MOST_UNSEEN = 0.2
+"""More than this share committed before the first sample: the backlog was too small to measure."""
+APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+
+
+def say(text: str) -> None:
+    """Progress; the table and the JSON alone go to standard output."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What lies in `events`, and what must come out of it."""
+
+    topics: Topics
+    events: int
+    event_bytes: int
+    copies: int
+    scores: dict[str, int]
+    events_of: dict[str, int]
+
+
+async def fill(bootstrap: str, size: Size) -> Backlog:
+    """Make the topics of Tasuki and fill `events`, by the default partitioner."""
+    topics = Topics(f"bench-{uuid.uuid4().hex[:8]}.")
+    specs = [
+        replace(spec, config=spec.config | APPEND_TIME) if spec.name == topics.scores else spec
+        for spec in topics.specs([], PARTITIONS)
+    ]
+    await create_topics({"bootstrap_servers": bootstrap}, specs)
+    reference, bytes_sent, events_of = Reference(PLAYBOOK), 0, Counter[str]()
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, linger_ms=5, max_batch_size=1 << 19, enable_idempotence=True
+    )
+    await producer.start()
+    try:
+        for key, value in backlog(size):
+            await producer.send(topics.events, value, key=key)
+            reference.add(value)
+            events_of[key.decode()] += 1
+            bytes_sent += len(value)
+    finally:
+        await producer.stop()
+    mean_bytes = round(bytes_sent / size.events)
+    return Backlog(topics, size.events, mean_bytes, reference.copies, reference.scores(), dict(events_of))
+
+
+async def measure(engine: Engine, bootstrap: str, work: Backlog, built: Built, kill: bool) -> dict[str, Any]:
+    """One engine at the whole backlog. Raises `EngineError`, also when what it published is wrong."""
+    with guarded(engine.key) as guard:
+        run = Run(bootstrap, work.topics, engine.key, guard.directory / "state", built)
+        await create_topics({"bootstrap_servers": bootstrap}, [TopicSpec(run.scores, PARTITIONS, APPEND_TIME)])
+        run.state_dir.mkdir()
+        worker = Worker(guard, engine.command(run))
+        worker.start()
+        if kill:
+            await killed_in_the_middle(run, worker, work.events)
+        samples = await committed_until(run, worker, work.events)
+        expected, tolerance = (work.events_of, 0) if engine.counts_events else (work.scores, TOLERANCE_MICRO)
+        found = await published(run, engine, PARTITIONS, lambda seen: not differences(expected, seen, tolerance))
+        if wrong := differences(expected, found.by_lead, tolerance):
+            some = ", ".join(wrong[:3])
+            raise EngineError(f"{len(wrong)} of {len(expected)} leads are wrong: {some}\n{worker.last_words()}")
+        peak = worker.peak_megabytes()
+        worker.stop()
+    return {
+        "engine": engine.key,
+        "guarantee": engine.guarantee,
+        **({} if kill else rates(samples, found.last)),
+        "published": found.records,
+        "published_bytes": round(found.bytes / found.records),
+        "peak_mb": round(peak),
+        "leads_verified": len(expected),
+        "worst_off": max(abs(found.by_lead[lead] - value) for lead, value in expected.items()),
+    }
+
+
+async def killed_in_the_middle(run: Run, worker: Worker, events: int) -> None:
+    """SIGKILL when half is committed; nothing of what the engine keeps on this machine is left to its successor."""
+    samples = await committed_until(run, worker, events // 2)
+    worker.kill()
+    shutil.rmtree(run.state_dir)
+    run.state_dir.mkdir()
+    say(f"  killed after {samples[-1].committed} events")
+    worker.start()
+
+
+def differences(expected: dict[str, int], found: dict[str, int], tolerance: int) -> list[str]:
+    """Leads whose result is not the reference's, in words."""
+    strange = [f"{lead}, which does not exist" for lead in found.keys() - expected.keys()]
+    missing = [f"{lead}, of which nothing came" for lead in expected.keys() - found.keys()]
+    off = ((lead, found[lead] - value) for lead, value in expected.items() if lead in found)
+    return strange + missing + [f"{lead} by {by}" for lead, by in off if abs(by) > tolerance]
+
+
+def rates(samples: Sequence[Sample], last_published: float) -> dict[str, Any]:
+    """Events per second, and per second of processor, from the first commit seen to the last commit or record,
+    whichever is later. What was committed before the first sample is not counted: it holds the start."""
+    first, last = samples[0], samples[-1]
+    events, seconds = last.committed - first.committed, max(last.time, last_published) - first.time
+    if first.committed > MOST_UNSEEN * last.committed:
+        return {"eps": None, "note": f"too small to measure: {first.committed} events were done at the first look"}
+    return {
+        "eps": round(events / seconds),
+        "seconds": round(seconds, 2),
+        "cpu_eps": round(events / max(last.cpu - first.cpu, 0.01)),
+    }
+
+
+async def measure_all(bootstrap: str, size: Size, keys: Sequence[str], built: Built, kill: bool) -> dict[str, Any]:
+    """Every engine, one after the other, at one backlog: details by engine, and `scorer.<key>_eps`."""
+    work = await fill(bootstrap, size)
+    say(f"{work.events} events of {work.event_bytes} bytes for {len(work.scores)} leads, {work.copies} of them copies")
+    details: dict[str, Any] = {}
+    for key in keys:
+        say(f"{key} …")
+        try:
+            details[key] = await measure(ENGINES[key], bootstrap, work, built, kill)
+        except EngineError as error:
+            details[key] = {"engine": key, "guarantee": ENGINES[key].guarantee, "eps": None, "error": str(error)}
+        say(f"  {json.dumps(details[key])}")
+    return {
+        "events": work.events,
+        "event_bytes": work.event_bytes,
+        "leads": len(work.scores),
+        "copies": work.copies,
+        "skew": size.skew,
+        "seed": size.seed,
+        "scorer": {f"{key}_eps": found.get("eps") for key, found in details.items()},
+        "details": details,
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Absolute figures, and ours as a multiple of each."""
+    ours = result["scorer"].get("tasuki_eps")
+    shown = Table(title=f"{result['events']:,} events, {result['leads']:,} leads")
+    for name in ("engine", "guarantee", "events/s", "Tasuki is", "events/cpu s", "peak MB", "published", "scores"):
+        shown.add_column(name, justify="left" if name in {"engine", "guarantee", "scores"} else "right")
+    for key, found in result["details"].items():
+        eps = found.get("eps")
+        shown.add_row(
+            ENGINES[key].title,
+            found["guarantee"],
+            f"{eps:,}" if eps else "–",
+            f"{ours / eps:.2f} ×" if ours and eps else "–",
+            f"{found['cpu_eps']:,}" if eps else "–",
+            str(found.get("peak_mb", "–")),
+            f"{found['published']:,}" if "published" in found else "–",
+            "WRONG or none" if "error" in found else found.get("note", f"{found['leads_verified']:,} right"),
+        )
+    return shown
+
+
+def bench(
+    size: Size, keys: Sequence[str], kind: PartsKind | None = PartsKind.APACHE, kill: bool = False
+) -> dict[str, Any]:
+    """Build the peers, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
+    python = any(key not in {"tasuki", "kafka_streams", "kafka_streams_alo"} for key in keys)
+    built = build(python, java=any(key.startswith("kafka_streams") for key in keys))
+    with start_parts(kind, say=say) as parts:
+        result = asyncio.run(measure_all(parts.kafka_bootstrap, size, keys, built, kill))
+        return {"broker": parts.kafka.description, **result}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=Size.events)
+    parser.add_argument("--leads", type=int, default=Size.leads)
+    parser.add_argument("--skew", type=float, default=Size.skew, help="exponent of Zipf's law")
+    parser.add_argument("--seed", type=int, default=Size.seed)
+    parser.add_argument("--engines", default=",".join(ENGINES), help="keys, separated by commas (default: all)")
+    parser.add_argument("--parts", type=PartsKind, default=PartsKind.APACHE, help="which Kafka (default: apache)")
+    parser.add_argument("--kill", action="store_true", help="no figures: SIGKILL in the middle, then check the scores")
+    given = parser.parse_args()
+    keys = given.engines.split(",")
+    if unknown := sorted(set(keys) - ENGINES.keys()):
+        parser.error(f"unknown engines {', '.join(unknown)}; choose among {', '.join(ENGINES)}")
+    try:
+        result = bench(Size(given.events, given.leads, given.skew, given.seed), keys, given.parts, given.kill)
+    except BuildError as error:
+        say(f"error: {error}")
+        return 2
+    Console(width=130).print(table(result))
+    sys.stdout.write(json.dumps(result) + "\n")
+    return int(any("error" in found for found in result["details"].values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
