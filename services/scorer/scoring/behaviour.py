@@ -1,30 +1,30 @@
 """The behaviour score: points per rule and calendar day, capped, fading from the end of the day.
 
-What a rule is worth at a moment of day D is
+A rule's points are an account. Over the days on which it earned something, in their order,
 
-    past · 2^(−(moment − beginning of D) / half-life) + min(cap, sum of D),
-    past = Σ over the days d before D of min(cap, sum of d) · 2^(−(beginning of D − end of d) / half-life)
+    account = account · 2^(−(end of the day − end of the earning day before it) / half-life) + min(cap, sum of the day)
 
-with `past`, each of its terms and the result rounded to whole micro-points. Sums of whole numbers commute, so neither
-order nor batches change the score; and `past` stays the same for a day, so that an event costs the same however long
-the lead's history is.
+and at a moment it is worth `account · 2^(−(moment − end of its last day) / half-life)` of the days that are over, and
+all of `min(cap, sum)` of the present day. Each product is rounded to whole micro-points. The days of an account are a
+set, so neither the order of events nor batches change the score; and the next day continues the account of the last,
+so that an event costs the same however long the lead's history is. An account goes back `FADED_AFTER` half-lives.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from services.scorer.scoring.state import LeadState, RuleDay, Today
+from services.scorer.scoring.state import EMPTY, Account, LeadState, RuleDay, Today
 from services.scorer.scoring.times import day_end, day_of, from_ms
 from shared.playbook.schema import BehaviourRule, BehaviourScore
-from shared.scores import Contribution, DecayTerm, decayed, share_left, to_micro, to_points
+from shared.scores import Contribution, DecayTerm, decayed, to_micro, to_points
 
 DAY_SECONDS = 24 * 60 * 60
-UNCAPPED_MICRO = 2**53
-"""More than anybody earns in a day, nine thousand million points; past it, floats are not exact anyway."""
+FADED_AFTER = 32
+"""Half-lives after which a day counts for nothing: of a thousand points less than a micro-point would be left."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Rule:
     once: bool
     half_life: float  # seconds
     kept_days: int
-    """Days that ended longer ago are worth nothing any more and are forgotten."""
+    """Earlier days are no part of the account any more, and are forgotten."""
 
     def book(self, days: dict[int, RuleDay], day: int, time: int) -> None:
         """One more time on `day`. Of a rule that counts once, the earliest day decides and stands for all."""
@@ -50,20 +50,23 @@ class Rule:
             days[day] = days.pop(first)
 
     def oldest(self, today: int) -> int:
-        """The earliest day that is still worth something when `today` is the lead's latest day."""
+        """The earliest day of the account when `today` is the lead's latest day."""
         return 0 if self.once else today - self.kept_days
 
-    def earned(self, days: dict[int, RuleDay]) -> Iterator[tuple[int, int]]:
-        """(day, micro-points earned on it after the cap)."""
+    def of_day(self, day: RuleDay) -> int:
+        """What counts of a day, in micro-points."""
         if self.once:
-            yield min(days), self.micro
-            return
-        for number, day in days.items():
-            yield number, self.capped(day.micro)
+            return self.micro
+        return day.micro if self.cap is None else max(-self.cap, min(self.cap, day.micro))
 
-    def capped(self, micro: int) -> int:
-        """What counts of a day's sum."""
-        return micro if self.cap is None else max(-self.cap, min(self.cap, micro))
+    def left(self, account: Account, at: int) -> int:
+        """What is left of an account at the moment `at`."""
+        micro, since = account
+        return decayed(micro, (at - since) / 1000, self.half_life) if micro else 0
+
+    def carried(self, account: Account, end: int, day: RuleDay) -> Account:
+        """The account after the day that ends at `end`."""
+        return self.left(account, end) + self.of_day(day), end
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Behaviour:
 
     def worth(self, state: LeadState) -> list[Worth]:
         """What every rule is worth at the lead's latest time. Rules that the playbook no longer has are left out."""
-        today, left = self._turn_to_today(state), _Left(state.time)
+        today = self._turn_to_today(state)
         found: list[Worth] = []
         for id, days in state.behaviour.items():
             rule = self._by_id.get(id)
@@ -103,38 +106,45 @@ class Behaviour:
                 continue
             past = today.past.get(id)
             if past is None:
-                past = today.past[id] = self._past(rule, days, today)
+                past = today.past[id] = self._past(rule, days, today.day)
             of_today = days.get(today.day)
-            now = 0 if of_today is None else rule.micro if rule.once else rule.capped(of_today.micro)
-            found.append(Worth(rule, left.of(past, today.begins, rule.half_life), now))
+            now = 0 if of_today is None else rule.of_day(of_today)
+            found.append(Worth(rule, rule.left(past, state.time), now))
         return found
 
-    def _past(self, rule: Rule, days: dict[int, RuleDay], today: Today) -> int:
-        return sum(
-            decayed(micro, (today.begins - day_end(number, self._zone)) / 1000, rule.half_life)
-            for number, micro in rule.earned(days)
-            if number < today.day
-        )
+    def _past(self, rule: Rule, days: dict[int, RuleDay], today: int) -> Account:
+        """The account of the days before `today`."""
+        account = EMPTY
+        for number in sorted(days):
+            if number < today:
+                account = rule.carried(account, day_end(number, self._zone), days[number])
+        return account
 
     def _turn_to_today(self, state: LeadState) -> Today:
-        """The day of the lead's latest time; on a new one, what is worth nothing any more is forgotten."""
-        today = state.today
-        if today is None or state.time >= today.ends:
-            day = day_of(from_ms(state.time), self._zone)
-            today = state.today = Today(day, day_end(day - 1, self._zone), day_end(day, self._zone), {})
-            self._forget(state, day)
+        """The day of the lead's latest time. When another begins, the accounts go on to it."""
+        last = state.today
+        if last is not None and state.time < last.ends:
+            return last
+        day = day_of(from_ms(state.time), self._zone)
+        today = state.today = Today(day, day_end(day - 1, self._zone), day_end(day, self._zone), {})
+        if last is not None:
+            for id, account in last.past.items():
+                rule, of_last = self._by_id[id], state.behaviour[id].get(last.day)
+                today.past[id] = account if of_last is None else rule.carried(account, last.ends, of_last)
+        self._forget(state, today)
         return today
 
-    def _forget(self, state: LeadState, today: int) -> None:
-        """Drop the days that are worth nothing at the lead's latest time, nor ever after: the state stays bounded, and
-        the score is the same. An explanation's `times` and `last` tell only of the days that are left. Whether a day
-        is dropped depends on nothing but the latest time: a late event for it is not booked either."""
+    def _forget(self, state: LeadState, today: Today) -> None:
+        """Drop the days before the oldest of each account: the state stays bounded. An explanation's `times` and `last`
+        tell only of the days that are left. Whether a day is dropped depends on nothing but the latest time: a late
+        event for it is not booked either."""
         for id, days in list(state.behaviour.items()):
             rule = self._by_id.get(id)
-            if rule is None:
+            if rule is None or min(days) >= (oldest := rule.oldest(today.day)):
                 continue
-            for day in [day for day in days if day < rule.oldest(today)]:
+            for day in [day for day in days if day < oldest]:
                 del days[day]
+            today.past.pop(id, None)
             if not days:
                 del state.behaviour[id]
 
@@ -170,21 +180,6 @@ class Behaviour:
         ]
 
 
-class _Left:
-    """What is left of points at one moment: rules mostly share a half-life, whose power is reckoned once."""
-
-    def __init__(self, at: int) -> None:
-        self._at = at
-        self._shares: dict[float, float] = {}
-
-    def of(self, micro: int, since: int, half_life: float) -> int:
-        """`since` is the same for all."""
-        share = self._shares.get(half_life)
-        if share is None:
-            share = self._shares[half_life] = share_left((self._at - since) / 1000, half_life)
-        return round(micro * share)
-
-
 def _compile(rule: BehaviourRule, score: BehaviourScore) -> Rule:
     cap = to_micro(rule.cap_per_day) if rule.cap_per_day is not None else None
     half_life = (rule.half_life or score.half_life).total_seconds()
@@ -194,11 +189,5 @@ def _compile(rule: BehaviourRule, score: BehaviourScore) -> Rule:
         cap=cap,
         once=rule.once,
         half_life=half_life,
-        kept_days=_days_until_nothing(UNCAPPED_MICRO if cap is None else cap, half_life),
+        kept_days=math.ceil(FADED_AFTER * half_life / DAY_SECONDS),
     )
-
-
-def _days_until_nothing(micro: int, half_life: float) -> int:
-    """After how many whole days `micro` has faded to less than half a micro-point, which is rounded to 0. One more
-    day, because a day's end may move by an hour with the clocks, and the last half-life must have passed."""
-    return math.ceil(math.log2(2 * max(micro, 1)) * half_life / DAY_SECONDS) + 2

@@ -39,14 +39,19 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
+Account = tuple[int, int]
+"""Micro-points, and the end of the day up to which they are summed."""
+EMPTY: Account = (0, 0)
+
+
 class Today(msgspec.Struct):
-    """The lead's latest calendar day, from `begins` to `ends`. `past`: by rule, what the days before it are worth at
-    `begins`; missing where nobody has asked since an earlier day was booked."""
+    """The lead's latest calendar day, from `begins` to `ends`. `past`: each rule's account of the days before it;
+    missing where nobody has asked since an earlier day was booked."""
 
     day: int
     begins: int
     ends: int
-    past: dict[str, int]
+    past: dict[str, Account]
 
 
 class LeadState(msgspec.Struct, array_like=True):

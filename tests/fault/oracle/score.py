@@ -117,14 +117,14 @@ class Card:
         earned = {min(days): rule.micro} if rule.once else days
         cap = rule.cap if rule.cap is not None else sys.maxsize
         today = (EPOCH + timedelta(milliseconds=self.time)).astimezone(self.book.zone).date()
-        begins = _end_of(today - timedelta(days=1), self.book.zone)
-        counted = {day: max(-cap, min(cap, points)) for day, points in earned.items()}
-        past = sum(
-            _faded(points, begins - _end_of(day, self.book.zone), rule.half_life)
-            for day, points in counted.items()
-            if day < today
-        )
-        return _faded(past, self.time - begins, rule.half_life) + counted.get(today, 0)
+        reach = timedelta(days=-(-32 * rule.half_life // 86_400_000))
+        account, since = 0, 0
+        for day in sorted(day for day in earned if day < today and (rule.once or day >= today - reach)):
+            end = _end_of(day, self.book.zone)
+            account = _faded(account, end - since, rule.half_life) + max(-cap, min(cap, earned[day]))
+            since = end
+        of_today = max(-cap, min(cap, earned.get(today, 0)))
+        return _faded(account, self.time - since, rule.half_life) + of_today
 
 
 def _faded(points: int, age: int, half_life: int) -> int:

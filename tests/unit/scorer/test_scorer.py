@@ -147,7 +147,7 @@ def test_days_that_are_worth_nothing_any_more_are_forgotten() -> None:
     assert len(state.behaviour["newsletter_joined"]) == 1
 
 
-def test_forgetting_a_day_changes_no_point() -> None:
+def test_what_is_older_than_32_half_lives_is_forgotten() -> None:
     long_ago = [event("Document Downloaded", MORNING - timedelta(days=days)) for days in range(600, 1000, 7)]
     now = event("Document Downloaded")
     with_past, alone = apply(*long_ago, now)[-1], apply(now)[-1]
@@ -155,11 +155,13 @@ def test_forgetting_a_day_changes_no_point() -> None:
 
 
 def faded_by_hand(at: datetime) -> float:
-    """The days above, each rounded to a whole micro-point at the beginning of the day, and their sum at `at`."""
-    begins = datetime(2026, 10, 4, 15, tzinfo=UTC)
-    ends = [begins + timedelta(days=1 - days) for days in range(600, 1000, 7)]
-    past = sum(round(15_000_000 * 2 ** (-(begins - end) / timedelta(days=30))) for end in ends)
-    return round(past * 2 ** (-(at - begins) / timedelta(days=30))) / 1_000_000
+    """The days above that count, one after the other, each product rounded to a whole micro-point."""
+    counting = [days for days in range(600, 1000, 7) if days <= 32 * 30]
+    account = 0
+    for _ in counting:
+        account = round(account * 2 ** (-7 / 30)) + 15_000_000
+    last = datetime(2026, 10, 5, 15, tzinfo=UTC) - timedelta(days=counting[0])
+    return round(account * 2 ** (-(at - last) / timedelta(days=30))) / 1_000_000
 
 
 def test_once_is_decided_by_the_earliest_day_also_when_it_arrives_last() -> None:
