@@ -19,8 +19,10 @@ SCHEDULE = [
     Fault("kill", 2_000, "scorer-0"),
     Fault("produce-latency", 4_000, seconds=8.0, amount=0.15),
     Fault("kill", 6_000, "scorer-1", amount=0.15),
+    Fault("hanging-transaction", 7_500, "scorer-0"),
     Fault("zombie", 9_000, "scorer-0", 13.0, 0.15),
-    Fault("broker", 12_000, seconds=1.0),
+    Fault("hanging-transaction", 11_000, "scorer-1"),
+    Fault("broker", 12_500, seconds=1.0),
     Fault("kill-all", 14_000, "scorer"),
 ]
 EVENTS = 18_000
