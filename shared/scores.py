@@ -117,13 +117,10 @@ def to_points(micro: int) -> float:
 
 def decayed(micro: int, seconds: float, half_life_seconds: float) -> int:
     """`micro · 2^(−seconds / half-life)`, whole; before its start a term is worth all of it."""
-    return micro if seconds <= 0 else round(micro * share_left(seconds, half_life_seconds))
-
-
-def share_left(seconds: float, half_life_seconds: float) -> float:
-    """`2^(−seconds / half-life)`, and 1 before the start."""
-    left: float = 1.0 if seconds <= 0 else 2.0 ** (-seconds / half_life_seconds)
-    return left
+    if seconds <= 0:
+        return micro
+    remaining: float = 2.0 ** (-seconds / half_life_seconds)
+    return round(micro * remaining)
 
 
 def score_at(attribute: float, terms: list[DecayTerm], moment: datetime) -> int:
