@@ -38,7 +38,7 @@ def main() -> None:
         producer_extra_config={"linger.ms": 20, "batch.size": 512 * 1024},
     )
 
-    def score(raw: bytes, state: State) -> bytes | None:
+    def score(raw: bytes, state: State[Any, Any]) -> bytes | None:
         def earlier() -> Earlier:
             known = state.get_bytes("earlier")
             return decode_earlier(known) if known else {}

@@ -31,7 +31,7 @@ class Whole(msgspec.Struct, array_like=True):
 _decode = msgspec.msgpack.Decoder(Whole).decode
 
 
-class WholeCodec(codecs.Codec):  # type: ignore[misc]
+class WholeCodec(codecs.Codec):
     """A table's values as compact bytes instead of Faust's JSON."""
 
     def _dumps(self, obj: Whole) -> bytes:
@@ -39,6 +39,13 @@ class WholeCodec(codecs.Codec):  # type: ignore[misc]
 
     def _loads(self, raw: bytes) -> Whole:
         return _decode(raw)
+
+
+class LeadTable(faust.Table[Any, Any]):
+    """A table whose values have that codec: the constructor takes none, and set afterwards it would not restore."""
+
+    def _serializer_from_type(self, typ: Any) -> Any:
+        return "raw" if typ is bytes else "lead"
 
 
 def make_app(given: Any) -> Any:
@@ -49,6 +56,7 @@ def make_app(given: Any) -> Any:
         given.group,
         broker=f"kafka://{given.bootstrap}",
         store=given.store,
+        Table=LeadTable,
         datadir=given.state_dir,
         topic_partitions=PARTITIONS,
         topic_replication_factor=1,
@@ -60,12 +68,11 @@ def make_app(given: Any) -> Any:
         producer_linger=0.02,
         producer_max_batch_size=512 * 1024,
     )
-    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    raw: Any = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events, scores = app.topic(given.events, **raw), app.topic(given.scores, **raw)
     slices = given.store == "memory://"
     # Keys are raw, so that the partitioner puts a lead's state where its events are.
     states = app.Table("leads", partitions=PARTITIONS, key_type=bytes, use_partitioner=slices)
-    states.value_serializer = "lead"  # there is no argument for it
 
     async def score(taken: list[bytes]) -> None:
         touched: dict[bytes, Lead] = {}
