@@ -13,11 +13,13 @@ so that an event costs the same however long the lead's history is. An account g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from services.scorer.scoring.state import EMPTY, Account, LeadState, RuleDay, Today
+import msgspec
+
+from services.scorer.scoring.state import Account, LeadState, RuleDay, Today
 from services.scorer.scoring.times import day_end, day_of, from_ms
 from shared.playbook.schema import BehaviourRule, BehaviourScore
 from shared.scores import Contribution, DecayTerm, decayed, to_micro, to_points
@@ -61,21 +63,23 @@ class Rule:
 
     def left(self, account: Account, at: int) -> int:
         """What is left of an account at the moment `at`."""
-        micro, since = account
-        return decayed(micro, (at - since) / 1000, self.half_life) if micro else 0
+        return decayed(account.micro, (at - account.end) / 1000, self.half_life) if account.micro else 0
 
     def carried(self, account: Account, end: int, day: RuleDay) -> Account:
         """The account after the day that ends at `end`."""
-        return self.left(account, end) + self.of_day(day), end
+        micro = self.left(account, end) + self.of_day(day)
+        return Account(micro, end, account.times + day.times, max(account.last, day.last))
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What a rule is worth at the moment asked for, in micro-points: of the past days, and of the present one."""
+class Worth(msgspec.Struct, frozen=True):
+    """What a rule is worth at the moment asked for, in micro-points: of the past days, and of the present one; how
+    often and when it was earned."""
 
     rule: Rule
     past: int
     today: int
+    times: int
+    last: int
 
 
 class Behaviour:
@@ -96,25 +100,39 @@ class Behaviour:
                 if day < today.day or rule.once:
                     today.past.pop(rule.id, None)
 
+    def total(self, state: LeadState) -> int:
+        """What all rules together are worth at the lead's latest time, in micro-points."""
+        at = state.time
+        return sum(
+            rule.left(account, at) + (rule.of_day(of_today) if of_today is not None else 0)
+            for rule, account, of_today in self._accounts(state)
+        )
+
     def worth(self, state: LeadState) -> list[Worth]:
-        """What every rule is worth at the lead's latest time. Rules that the playbook no longer has are left out."""
+        """The same, rule by rule. Rules that the playbook no longer has are left out."""
+        found = []
+        for rule, account, of_today in self._accounts(state):
+            past, now, times, last = rule.left(account, state.time), 0, account.times, account.last
+            if of_today is not None:
+                now, times, last = rule.of_day(of_today), times + of_today.times, max(last, of_today.last)
+            found.append(Worth(rule, past, now, times, last))
+        return found
+
+    def _accounts(self, state: LeadState) -> Iterator[tuple[Rule, Account, RuleDay | None]]:
+        """Each rule with its account of the past days, and what the present one has gathered."""
         today = self._turn_to_today(state)
-        found: list[Worth] = []
         for id, days in state.behaviour.items():
             rule = self._by_id.get(id)
             if rule is None:
                 continue
-            past = today.past.get(id)
-            if past is None:
-                past = today.past[id] = self._past(rule, days, today.day)
-            of_today = days.get(today.day)
-            now = 0 if of_today is None else rule.of_day(of_today)
-            found.append(Worth(rule, rule.left(past, state.time), now))
-        return found
+            account = today.past.get(id)
+            if account is None:
+                account = today.past[id] = self._past(rule, days, today.day)
+            yield rule, account, days.get(today.day)
 
     def _past(self, rule: Rule, days: dict[int, RuleDay], today: int) -> Account:
         """The account of the days before `today`."""
-        account = EMPTY
+        account = Account()
         for number in sorted(days):
             if number < today:
                 account = rule.carried(account, day_end(number, self._zone), days[number])
@@ -149,18 +167,18 @@ class Behaviour:
                 del state.behaviour[id]
 
     @staticmethod
-    def contributions(state: LeadState, worth: Iterable[Worth]) -> list[Contribution]:
+    def contributions(worth: Iterable[Worth]) -> list[Contribution]:
         """What each rule adds; rules worth nothing any more are left out."""
         return [
             Contribution(
                 rule=one.rule.id,
                 dimension="behaviour",
                 points=to_points(one.past + one.today),
-                times=sum(day.times for day in days.values()),
-                last=from_ms(max(day.last for day in days.values())),
+                times=one.times,
+                last=from_ms(one.last),
             )
             for one in worth
-            if one.past + one.today and (days := state.behaviour[one.rule.id])
+            if one.past + one.today
         ]
 
     @staticmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from services.scorer.scoring.behaviour import Behaviour, Rule
 from services.scorer.scoring.fields import FieldReader
@@ -15,8 +16,7 @@ from shared.events import Event
 from shared.reading import Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """`time` in ms; `fields` that the event reports; what of the playbook it matches. No `rules` when it is told of
     too late to move points."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from shared.events import Event, Kind
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.conditions import EventMatch
-from shared.reading import Fields, at_path
+from shared.reading import MAX_TEXT, Fields, at_path
 
 T = TypeVar("T")
+REMEMBERED = 10_000
 Matcher = Callable[[Event, Fields], bool]
 
 
@@ -29,27 +30,58 @@ def compile_match(match: EventMatch) -> Matcher | None:
     return matches
 
 
+class _Candidates(Generic[T]):
+    """The entries that one kind and name of event may satisfy.
+
+    Which of them it does follows from the few values that their checks ask for, and most events repeat those of
+    others: the answer is remembered by them."""
+
+    def __init__(self, entries: Sequence[tuple[EventMatch, Matcher | None, T]]) -> None:
+        self._entries = [(matches, entry) for _, matches, entry in entries]
+        self._paths = sorted({path for match, _, _ in entries for path in match.where})
+        self._fields = sorted({name for match, _, _ in entries for name in match.traits})
+        self._known: dict[tuple[Any, ...], list[T]] = {}
+
+    def find(self, event: Event, fields: Fields) -> list[T]:
+        asked = [at_path(event.properties, path) for path in self._paths] + [fields.get(name) for name in self._fields]
+        if not all(_is_short(value) for value in asked):
+            return self._look(event, fields)
+        # 1, 1.0 and True are equal to Python, and not to a check.
+        key = (*asked, *map(type, asked))
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()  # senders may invent any number of values
+            found = self._known[key] = self._look(event, fields)
+        return found
+
+    def _look(self, event: Event, fields: Fields) -> list[T]:
+        return [entry for matches, entry in self._entries if matches is None or matches(event, fields)]
+
+
 class MatchIndex(Generic[T]):
     """Finds the entries whose `EventMatch` an event satisfies, in the order given."""
 
     def __init__(self, entries: Iterable[tuple[EventMatch, T]]) -> None:
         self._entries = [(match, compile_match(match), entry) for match, entry in entries]
         self._names = {name for match, _, _ in self._entries for name in match.names}
-        self._candidates: dict[tuple[Kind, str], list[tuple[Matcher | None, T]]] = {}
+        self._candidates: dict[tuple[Kind, str], _Candidates[T]] = {}
 
-    def find(self, event: Event, fields: Fields) -> list[T]:
+    def find(self, event: Event, fields: Fields) -> Sequence[T]:
         """Entries that match; `fields` are those that this event reports."""
-        return [entry for matches, entry in self._for(event) if matches is None or matches(event, fields)]
-
-    def _for(self, event: Event) -> list[tuple[Matcher | None, T]]:
         # Names that no rule mentions share one slot: senders may invent any number of them.
         name = event.name if event.name in self._names else ""
         key = (event.kind, name)
         found = self._candidates.get(key)
         if found is None:
-            found = [(matches, entry) for match, matches, entry in self._entries if _concerns(match, *key)]
-            self._candidates[key] = found
-        return found
+            concerned = [entry for entry in self._entries if _concerns(entry[0], *key)]
+            found = self._candidates[key] = _Candidates(concerned)
+        return found.find(event, fields)
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value may be remembered: single, and no long text."""
+    return value is None or (len(value) <= MAX_TEXT if isinstance(value, str) else isinstance(value, int | float))
 
 
 def _concerns(match: EventMatch, kind: Kind, name: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from services.scorer.scoring.attributes import Attributes
-from services.scorer.scoring.behaviour import Behaviour, Worth
+from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
@@ -21,15 +22,12 @@ from shared.playbook.schema import Playbook
 from shared.scores import Position, ScoreRecord, to_micro, to_points
 
 
-@dataclass(frozen=True, slots=True)
-class _Booked:
-    """The latest event of the record in the making, and what the lead is worth after it."""
+class _Booked(msgspec.Struct, frozen=True):
+    """The latest event of the record in the making: what it was, and the facts kept of it by signal."""
 
     heard: Heard
     touch: Touch | None
     kept: dict[str, dict[str, Any]]
-    attribute: int
-    worth: list[Worth]
 
 
 class Scorer:
@@ -93,12 +91,13 @@ class Scorer:
         self._behaviour.add(state, heard.rules, time)
         touch = self._levels.add(state, heard.touches, time)
         kept = self._signals.add(state, event, heard.showings, time)
-        attribute, worth = self._attributes.total(state), self._behaviour.worth(state)
-        state.total = attribute + sum(one.past + one.today for one in worth)
-        return _Booked(heard, touch, kept, attribute, worth)
+        state.total = self._attributes.total(state) + self._behaviour.total(state)
+        return _Booked(heard, touch, kept)
 
     def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
+        """Of the state as `last` left it."""
         at, event = state.time, last.heard.event
+        attribute, worth = self._attributes.total(state), self._behaviour.worth(state)
         level, until = self._levels.level(state, at)
         state.seq += 1
         return ScoreRecord(
@@ -106,8 +105,8 @@ class Scorer:
             seq=state.seq,
             epoch=state.epoch,
             time=from_ms(at),
-            attribute=to_points(last.attribute),
-            behaviour=to_points(state.total - last.attribute),
+            attribute=to_points(attribute),
+            behaviour=to_points(state.total - attribute),
             total=to_points(state.total),
             highest_total=to_points(highest),
             trigger=trigger_of(event, last.touch),
@@ -119,6 +118,6 @@ class Scorer:
             signals=self._signals.shown(state),
             reported=last.kept,
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
-            contributions=self._attributes.contributions(state) + self._behaviour.contributions(state, last.worth),
-            decay=self._behaviour.decay(state, last.worth),
+            contributions=self._attributes.contributions(state) + self._behaviour.contributions(worth),
+            decay=self._behaviour.decay(state, worth),
         )

@@ -39,9 +39,14 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
-Account = tuple[int, int]
-"""Micro-points, and the end of the day up to which they are summed."""
-EMPTY: Account = (0, 0)
+class Account(msgspec.Struct, frozen=True):
+    """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `times` and `last` how
+    often and when it was earned."""
+
+    micro: int = 0
+    end: int = 0
+    times: int = 0
+    last: int = 0
 
 
 class Today(msgspec.Struct):

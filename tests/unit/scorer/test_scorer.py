@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import encode_state
+from services.scorer.scoring.times import FLOAT_MS, from_ms, to_ms
 from shared.events import Event, Kind
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, falls_below, score_at, to_micro
@@ -176,3 +178,10 @@ def test_a_live_event_of_years_ago_moves_no_points_but_imported_history_does() -
     old = msgspec.structs.replace(event("Document Downloaded"), received_at=MORNING + timedelta(days=1200))
     assert apply(old)[-1].total == 0.0
     assert apply(msgspec.structs.replace(old, historical=True))[-1].total == 15.0
+
+
+@pytest.mark.parametrize("around", [0, -FLOAT_MS, FLOAT_MS, 1_790_000_000_000, -62_135_596_800_000 + 5_000])
+def test_milliseconds_become_moments_exactly(around: int) -> None:
+    for ms in range(around - 5_000, around + 5_000):
+        assert to_ms(from_ms(ms)) == ms
+        assert from_ms(ms).microsecond == ms % 1000 * 1000
