@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 ASK_SECONDS = 1.0
 UNREADY_SECONDS = 15.0
+LONG_WITHOUT_GROUP_SECONDS = 60.0
 
 
 class Stalled(Exception):
@@ -78,11 +79,12 @@ class Watch:
         self._topic = topic
         self._progress = Progress()
         self._trouble: str | None = "just started"
+        self._began = time.monotonic()
 
     def unready(self) -> str | None:
         """Why the scorer cannot do its job now; None when it can."""
         if not self._lanes.joined:
-            return "waiting for the consumer group to assign partitions"
+            return _not_joined(time.monotonic() - self._began)
         opening = [partition for partition, position in self._lanes.positions().items() if position is None]
         if opening:
             return f"restoring partitions {opening}"
@@ -119,6 +121,16 @@ class Watch:
         self._metrics.lag.clear()
         for partition, lag in self._progress.lags().items():
             self._metrics.lag.labels(str(partition)).set(lag)
+
+
+def _not_joined(seconds: float) -> str:
+    waiting = "waiting for the consumer group to assign partitions"
+    if seconds < LONG_WITHOUT_GROUP_SECONDS:
+        return waiting
+    return (
+        f"{waiting} for {seconds:.0f} s: if Kafka's log says that a group coordinator is in FAILED state, "
+        "restart that broker"
+    )
 
 
 def _stalled(partitions: list[int], seconds: float) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.fault.broker_log import BrokerLog
 from tests.fault.cluster import Cluster, Worker
 from tests.fault.faults import READY_SECONDS, Faults, Skipped
 from tests.fault.judge import differences, truth
@@ -20,6 +21,7 @@ from tests.fault.stories import Stories
 PATIENCE_SECONDS = 120.0
 START_SECONDS = 90.0
 STEADY_SECONDS = 2.5
+LOOK_SECONDS = 5.0
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
 
@@ -87,6 +89,7 @@ class Campaign:
     async def run(self) -> Verdict:
         async with Observer(self.cluster) as observer:
             self._observer, self._poisoner = observer, Poisoner(self.cluster, self.seed)
+            self._broker_log = BrokerLog(self.cluster.kafka_log)
             self._load = Load(self.cluster, self.stories, self.rate, self.seed, self.repeating)
             self._bound = max(300, int(self.rate))
             if wrong := await observer.until(self._well, START_SECONDS):
@@ -160,11 +163,11 @@ class Campaign:
             return Happened(fault, at, 0.0, 0.0, f"skipped: {reason}")
         over = time.monotonic()
         await asyncio.sleep(SETTLE_SECONDS)
-        wrong = await self._recovery()
+        wrong, note = await self._recovery()
         recovered = None if wrong else time.monotonic() - over - STEADY_SECONDS
         told = f"not recovered after {self.patience:g} s: {wrong}" if wrong else f"recovered in {recovered:.1f} s"
         self.say(f"{self._load.sent:>7}         {told}")
-        return Happened(fault, at, over - began, recovered, wrong)
+        return Happened(fault, at, over - began, recovered, wrong or note)
 
     async def _drain(self) -> list[str]:
         """Until all workers are ready and nothing waits. Tells what is left when nothing moves any more."""
@@ -179,16 +182,20 @@ class Campaign:
                 return [f"nothing has moved for {self.patience:g} s: {backlog}, {troubles}"]
             await asyncio.sleep(0.5)
 
-    async def _recovery(self) -> str:
-        """Until all has been well for a while: a zombie says so too, until it learns what it has missed."""
-        deadline = time.monotonic() + self.patience
-        while (
-            wrong := await self._observer.until(self._well, max(0.0, deadline - time.monotonic()))
-            or await self._relapse()
-        ):
+    async def _recovery(self) -> tuple[str, str]:
+        """Until all has been well for a while: a zombie says so too, until it learns what it has missed. What is wrong
+        still, and what we had to do ourselves."""
+        deadline, note = time.monotonic() + self.patience, ""
+        while wrong := await self._observer.until(self._well, LOOK_SECONDS) or await self._relapse():
+            if await asyncio.to_thread(self._broker_log.coordinator_has_failed):
+                note = "recovered, after we restarted a broker whose own coordinator had failed"
+                self.say(f"{'':>7}         Kafka's group coordinator has failed: the broker is restarted")
+                await asyncio.to_thread(self.cluster.kafka.stop)
+                await asyncio.to_thread(self.cluster.kafka.start)
+                deadline = time.monotonic() + self.patience
             if time.monotonic() > deadline:
-                return wrong
-        return ""
+                return wrong, note
+        return "", note
 
     async def _relapse(self) -> str:
         until = time.monotonic() + STEADY_SECONDS

@@ -123,6 +123,7 @@ class Cluster:
     write_key: str
     token: str
     directory: Path
+    kafka_log: Path
 
     @property
     def bootstrap(self) -> str:
@@ -176,7 +177,18 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
             worker.environment = _environment(worker, told, _through(database_url, ledger), write_key, token)
             worker.environment |= {"TMPDIR": str(directory / f"tmp-{worker.name}")}
             made.append(worker)
-        cluster = Cluster(broker, database, database_url, topics, made, proxy, write_key, token, directory)
+        cluster = Cluster(
+            broker,
+            database,
+            database_url,
+            topics,
+            made,
+            proxy,
+            write_key,
+            token,
+            directory,
+            broker_guard.directory / "kafka.log",
+        )
         stack.callback(_stop, cluster)
         for worker in made:
             if worker.number < workers:
