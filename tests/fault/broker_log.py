@@ -1,8 +1,8 @@
 """What the broker says of itself. One thing cannot be seen from outside in time, and only an operator can mend it.
 
-Killed and started again under load, Apache Kafka 4.3 may leave a group coordinator FAILED for good: a load of the old
-leader's epoch ends after the new one has begun, and is taken for it (see docs/upstream.md). Every member of such a group
-is then told NOT_COORDINATOR until the broker is restarted.
+Killed and started again under load, Apache Kafka 4.3 may leave a group coordinator FAILED for good: a load for the old
+leader's epoch ends after the new one has begun, and is taken for it (see docs/upstream.md). Every member of such a
+group is then told NOT_COORDINATOR until the broker is restarted.
 """
 
 from __future__ import annotations
