@@ -122,6 +122,8 @@ async def killed_in_the_middle(run: Run, worker: Worker, events: int) -> None:
     """SIGKILL when half is committed; nothing of what the engine keeps on this machine is left to its successor."""
     samples = await committed_until(run, worker, events // 2)
     worker.kill()
+    if samples[-1].committed == events:
+        raise EngineError("everything was committed before it could be killed: give more --events")
     shutil.rmtree(run.state_dir)
     run.state_dir.mkdir()
     say(f"  killed after {samples[-1].committed} events")
