@@ -29,7 +29,7 @@ from aiokafka.partitioner import murmur2
 from services.ingest.sequence import keep_whole
 from shared.cloudevents import Headers
 from shared.kafka import unreachable
-from shared.settings import ConfigurationError
+from shared.topic_check import refuse_missing
 
 log = logging.getLogger(__name__)
 
@@ -134,12 +134,7 @@ class KafkaPublisher:
                 known = (await self._producer.client.fetch_all_metadata()).topics()
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._arguments) from error
-        missing = [topic for topic in topics if topic not in known]
-        if missing:
-            raise ConfigurationError(
-                f"Kafka has no topic {', '.join(missing)}: run `tasuki topics create`, or set TASUKI_TOPIC_PREFIX "
-                "to the prefix that was used then"
-            )
+        refuse_missing(known, topics)
 
     async def publish(self, records: Sequence[Record]) -> list[int]:
         """See `Publisher`. Raises `Busy` at once when too much is under way or a partition concerned is stalled."""

@@ -13,8 +13,6 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
@@ -34,10 +32,11 @@ from services.router.status import Watch
 from services.router.tables import handoffs, leads
 from shared import logs
 from shared.clock import Clock, EventClock, SystemClock
-from shared.kafka import client_options, unreachable
+from shared.kafka import client_options
 from shared.key_file import ReloadingKeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
 from shared.settings import ConfigurationError, load_settings
+from shared.topic_check import partition_counts, refuse_missing, refuse_unequal
 from shared.transaction_backoff import shorten_transaction_backoff
 
 log = logging.getLogger(__name__)
@@ -185,22 +184,9 @@ async def _check_kafka(settings: RouterSettings, playbook: Playbook, options: di
     topics = settings.topics
     wanted = [topics.events, topics.scores, topics.stages, topics.dead_letters]
     wanted += [topics.handoffs(department) for department in playbook.departments]
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        known = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
-    except KafkaConnectionError as error:
-        raise unreachable(options) from error
-    finally:
-        await admin.close()
-    missing = [topic for topic in wanted if topic not in known]
-    if missing:
-        raise ConfigurationError(f"topics are missing ({', '.join(missing)}): run `tasuki topics create`")
-    if known[topics.events] != known[topics.scores]:
-        raise ConfigurationError(
-            f"{topics.events} has {known[topics.events]} partitions, {topics.scores} has {known[topics.scores]}: they "
-            "must agree, as a lead lives in one partition of both; make them anew with `tasuki topics create`"
-        )
+    known = await partition_counts(options)
+    refuse_missing(known, wanted)
+    refuse_unequal(known, [topics.events, topics.scores])
 
 
 async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:

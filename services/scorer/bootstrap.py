@@ -25,7 +25,6 @@ from services.scorer.app import create_app
 from services.scorer.apply import Applying, Scoring
 from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
-from services.scorer.preflight import check_topics
 from services.scorer.progress import Watch
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
@@ -36,6 +35,7 @@ from shared import logs
 from shared.kafka import client_options
 from shared.playbook import load_playbook
 from shared.settings import ConfigurationError, load_settings
+from shared.topic_check import partition_counts, refuse_missing, refuse_unequal
 from shared.transaction_backoff import shorten_transaction_backoff
 
 log = logging.getLogger(__name__)
@@ -72,11 +72,18 @@ def run(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> N
 
 async def _checked(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> int:
     try:
-        await check_topics(client_options(settings), settings.topics)
+        await _check_topics(settings)
     except ConfigurationError as error:
         return _misconfigured(error)
     with tempfile.TemporaryDirectory(prefix="tasuki-scorer-") as data_dir:
         return await Worker(settings, scoring, codec, Path(data_dir)).run()
+
+
+async def _check_topics(settings: ScorerSettings) -> None:
+    topics, known = settings.topics, await partition_counts(client_options(settings))
+    together = [topics.events, topics.scores, topics.scorer_state]
+    refuse_missing(known, [*together, topics.dead_letters])
+    refuse_unequal(known, together)
 
 
 class Worker:
