@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
-from services.ingest.errors import Refused, too_large, too_much_at_once, try_later, unknown_write_key
+from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import Busy, NotStored, Publisher, Record, TooMuch
 from services.ingest.records import records_of
@@ -121,11 +121,14 @@ def _source(with_: Collaborators, write_key: str | None) -> str:
 async def _read_body(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise too_large(MAX_BODY_BYTES)
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise too_large(MAX_BODY_BYTES)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise incomplete() from None  # nobody hears it; but it is no error of ours, to be logged with a traceback
     return unpack(b"".join(chunks), request.headers.get("content-encoding", ""))
 
 

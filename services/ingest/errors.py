@@ -41,6 +41,10 @@ def too_much_at_once(message: str) -> Refused:
     return Refused(413, "too_much_at_once", message)
 
 
+def incomplete() -> Refused:
+    return Refused(400, "incomplete", "the connection ended before the body was complete")
+
+
 def try_later(seconds: int, message: str) -> Refused:
     """429 and never 503: analytics-node retries a 429 with Retry-After without counting it as a failure."""
     return Refused(429, "try_later", message, {"Retry-After": str(seconds)})

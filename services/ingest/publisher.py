@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ PROBE_TIMEOUT_SECONDS = 2.0
 MAX_BATCH_BYTES = 256 * 1024
 RECORD_OVERHEAD_BYTES = 512  # futures, and what is around each record
 MAX_RECORD_BYTES = 6 * 1024 * 1024  # a whole body may have to go to dead-letters
+SMALLEST_LIMIT_BYTES = 16 * 1024
+"""Where Kafka finds less than this too large, the topic's setting is wrong, and not the event."""
+TOLD_FOR_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class KafkaPublisher:
         self._stalled: Counter[Place] = Counter()  # records that were not acknowledged in time, and still are not
         self._background: set[asyncio.Task[None]] = set()
         self._renewing = False
+        self._narrow: tuple[float, str] = (-TOLD_FOR_SECONDS, "")
         self._arguments = options | {
             "acks": "all",
             "enable_idempotence": True,
@@ -163,7 +168,16 @@ class KafkaPublisher:
             self._settle(weight, sent)
         if failure := _first_failure(sent):
             raise NotStored("Kafka has refused the events") from failure
+        self._refuse_narrow_topics([records[number] for number in too_large])
         return too_large
+
+    def _refuse_narrow_topics(self, too_large: Sequence[Record]) -> None:
+        """Raises `NotStored`: setting events aside that a usual topic takes would lose them to whoever reads it."""
+        for record in too_large:
+            if record.weight < SMALLEST_LIMIT_BYTES:
+                reason = f"topic {record.topic} refuses records of {len(record.value)} bytes: look at max.message.bytes"
+                self._narrow = (time.monotonic(), reason)
+                raise NotStored(reason)
 
     async def _send(self, records: Sequence[Record], sent: Sent) -> None:
         counts = {topic: len(await self._producer.partitions_for(topic)) for topic in {r.topic for r in records}}
@@ -245,6 +259,9 @@ class KafkaPublisher:
         """See `Publisher`. Asks a broker, since without traffic nobody would notice."""
         if self._renewing:
             return "the connection to Kafka is being renewed"
+        since, reason = self._narrow
+        if time.monotonic() - since < TOLD_FOR_SECONDS:
+            return reason
         if self._stalled:
             return f"{self._stalled.total()} events wait for Kafka to acknowledge"
         try:

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from services.ingest.publisher import MAX_RECORD_BYTES, Busy, KafkaPublisher, Limits, Record, TooMuch
+from services.ingest.publisher import MAX_RECORD_BYTES, Busy, KafkaPublisher, Limits, NotStored, Record, TooMuch
 from shared.kafka import create_topics
 from shared.parts import Parts
 from shared.topics import TopicSpec
 
-NARROW = {"max.message.bytes": "2000"}
+NARROW = {"max.message.bytes": "20000"}
 
 
 @pytest.fixture
 async def topic(parts: Parts, topic_prefix: str) -> str:
-    """One partition, which takes no more than 2,000 bytes at once."""
+    """One partition, which takes no more than 20,000 bytes at once."""
     name = f"{topic_prefix}narrow"
     await create_topics({"bootstrap_servers": parts.kafka_bootstrap}, [TopicSpec(name, 1, NARROW)])
     return name
@@ -41,12 +41,29 @@ async def test_after_a_refused_record_others_are_stored(parts: Parts, topic: str
         pytest.skip("the embedded broker knows no max.message.bytes")
     await publisher.publish([Record(topic, b"k", b"before")])
     # In one Kafka batch with it are others, of which each would do.
-    mixed = [Record(topic, b"k", value) for value in (b"a" * 900, b"x" * 10_000, b"b" * 900, b"c" * 900)]
+    mixed = [Record(topic, b"k", value) for value in (b"a" * 9_000, b"x" * 100_000, b"b" * 9_000, b"c" * 9_000)]
     assert await publisher.publish(mixed) == [1]
-    assert await publisher.publish([Record(topic, b"k", b"x" * 10_000)]) == [0]
+    assert await publisher.publish([Record(topic, b"k", b"x" * 100_000)]) == [0]
     assert await publisher.publish([Record(topic, b"k", b"after", [("why", b"because")])]) == []
     assert await publisher.trouble() is None
-    assert await _values(parts, topic, 5) == [b"before", b"a" * 900, b"b" * 900, b"c" * 900, b"after"]
+    assert await _values(parts, topic, 5) == [b"before", b"a" * 9_000, b"b" * 9_000, b"c" * 9_000, b"after"]
+
+
+async def test_a_topic_that_refuses_what_is_small_is_wrong_and_not_the_event(parts: Parts, topic_prefix: str) -> None:
+    if "not Apache Kafka" in parts.kafka.description:
+        pytest.skip("the embedded broker knows no max.message.bytes")
+    topic = f"{topic_prefix}tiny"
+    await create_topics(
+        {"bootstrap_servers": parts.kafka_bootstrap}, [TopicSpec(topic, 1, {"max.message.bytes": "200"})]
+    )
+    publisher = await open_publisher(parts, topic)
+    try:
+        with pytest.raises(NotStored, match=r"refuses records of 400 bytes: look at max\.message\.bytes"):
+            await publisher.publish([Record(topic, b"k", b"x" * 400)])
+        assert "max.message.bytes" in (await publisher.trouble() or "")
+        assert await publisher.publish([Record(topic, b"k", b"small")]) == []
+    finally:
+        await publisher.close()
 
 
 async def test_what_is_too_large_to_send_is_refused_alone(parts: Parts, topic_prefix: str) -> None:
