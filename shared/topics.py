@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 DAY_MS = 24 * 60 * 60 * 1000
 EVENTS_DAYS = 90
+BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""How long a record is kept must not depend on the clock of whoever wrote it; and Kafka would refuse the records of a
+clock that is an hour ahead."""
 
 DEAD_LETTER_BYTES = 6 * 1024 * 1024
 """An oversized event is kept as it came: up to ingest's limit for a whole request body."""
@@ -61,7 +64,7 @@ class Topics:
     def specs(self, departments: Iterable[str], partitions: int) -> list[TopicSpec]:
         """All topics of an installation. `events`, `scores` and `scorer-state` must agree in partition count:
         a lead lives in the same partition number of all three."""
-        compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+        compacted = BROKER_TIME | {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
         # A router that was away decides on every record it missed: a threshold passed and faded again happened all the
         # same. So nothing is compacted away for as long as `events` are kept.
         scores = compacted | {"min.compaction.lag.ms": str(EVENTS_DAYS * DAY_MS)}
@@ -78,4 +81,4 @@ class Topics:
 
 
 def _kept_for(days: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+    return BROKER_TIME | {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
