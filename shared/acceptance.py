@@ -19,8 +19,10 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 HORIZON = timedelta(days=3 * 365)
 
 
-def accepted(key: bytes | None, value: bytes | None) -> Event:
-    """The event in a record. Raises `ValueError` saying why it is none."""
+def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
+    """The event in a record that Kafka took at `appended` (ms since 1970). Raises `ValueError` saying why it is none.
+
+    Nothing is received after Kafka has it: the clock of an ingest that is ahead must not age all that a lead did."""
     if value is None:
         raise ValueError("a record without a value is no event")
     try:
@@ -29,7 +31,9 @@ def accepted(key: bytes | None, value: bytes | None) -> Event:
         raise ValueError(f"no event: {error}") from error
     _check_key(event.key, key)
     _check_times(event)
-    return event
+    if event.received_at.timestamp() * 1000 <= appended:
+        return event
+    return msgspec.structs.replace(event, received_at=datetime.fromtimestamp(appended / 1000, UTC))
 
 
 def too_late(event: Event) -> bool:

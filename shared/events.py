@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,15 @@ def happened(time: datetime, received_at: datetime) -> datetime:
     everything else, nor fix a telephone number for good."""
     moment = min(time, received_at).astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class Logged(NamedTuple):
+    """An event in its place in the log. `day` is the day (UTC, counted from 1970) on which Kafka took it: of all
+    clocks the one that no sender and no ingest can set wrong."""
+
+    offset: int
+    day: int
+    event: Event
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -35,13 +35,14 @@ class ContactReader:
     def __init__(self, playbook: Playbook) -> None:
         self._fields = {name: playbook.fields[name] for name in CONTACT_FIELDS if name in playbook.fields}
 
-    def read(self, key: bytes | None, value: bytes | None) -> list[ContactDatum]:
-        """Contact data in a record of `events`. Raises `ValueError` for a record that is no event.
+    def read(self, key: bytes | None, value: bytes | None, appended: int) -> list[ContactDatum]:
+        """Contact data in a record of `events` that Kafka took at `appended` (ms since 1970). Raises `ValueError` for a
+        record that is no event.
 
         Most events have no traits: those are told by one search, without being decoded."""
         if value is None or _MARK not in value:
             return []
-        event = accepted(key, value)
+        event = accepted(key, value, appended)
         return [
             ContactDatum(
                 lead_id=event.key,

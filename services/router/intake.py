@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 
@@ -21,6 +22,13 @@ from shared.scores import decode_score
 from shared.topics import Topics
 
 
+class TimedRecord(KafkaRecord, Protocol):
+    """A record with the time at which Kafka took it, in ms since 1970."""
+
+    @property
+    def timestamp(self) -> int: ...
+
+
 class Intake:
     """Partitions in hand: what is to be applied next (`next`), and scores that wait (`waiting`)."""
 
@@ -28,7 +36,7 @@ class Intake:
         self._contact, self._topics, self._metrics = ContactReader(rules.playbook), topics, metrics
         self.next: dict[tuple[str, int], int] = {}
         self.waiting: defaultdict[int, deque[KafkaRecord]] = defaultdict(deque)
-        self._events: Mapping[int, Iterable[KafkaRecord]] = {}
+        self._events: Mapping[int, Iterable[TimedRecord]] = {}
 
     def start(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Begin anew at `offsets`; whatever was in memory is forgotten."""
@@ -36,7 +44,7 @@ class Intake:
         self.waiting.clear()
         self._events = {}
 
-    def take(self, events: Mapping[int, Iterable[KafkaRecord]], scores: Mapping[int, Iterable[KafkaRecord]]) -> None:
+    def take(self, events: Mapping[int, Iterable[TimedRecord]], scores: Mapping[int, Iterable[KafkaRecord]]) -> None:
         """Keep scores until `batch` lets them through, and events for the next batch."""
         self._events = events
         for lane, records in scores.items():
@@ -67,12 +75,12 @@ class Intake:
         if after > self.next[place]:
             batch.offsets[place] = (self.next[place], after)
 
-    def _read_events(self, records: Iterable[KafkaRecord], batch: Batch) -> None:
+    def _read_events(self, records: Iterable[TimedRecord], batch: Batch) -> None:
         count = 0
         for record in records:
             count += 1
             try:
-                batch.contacts.extend(self._contact.read(record.key, record.value))
+                batch.contacts.extend(self._contact.read(record.key, record.value, record.timestamp))
             except ValueError:
                 # The scorer asks the same question, gets the same answer, and keeps a dead letter: once is enough.
                 self._metrics.unreadable_events.inc()

@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted, too_late
-from shared.events import Event
+from shared.events import Event, Logged
 from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
-from shared.topics import Topics
+from shared.topics import DAY_MS, Topics
 
 SOURCE = "tasuki/scorer"
 SERVICE = "scorer"
@@ -34,7 +34,7 @@ class Scoring(Protocol[S]):
 
     def new_state(self) -> S: ...
 
-    def apply(self, state: S, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]: ...
+    def apply(self, state: S, events: Sequence[Logged], partition: int) -> list[ScoreRecord]: ...
 
 
 class Record(Protocol):
@@ -45,6 +45,7 @@ class Record(Protocol):
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int  # ms since 1970
     headers: Sequence[tuple[str, bytes]]
 
 
@@ -79,7 +80,7 @@ class Applying:
         by_lead: dict[str, list[tuple[Record, Event]]] = {}
         for record in records:
             try:
-                event = accepted(record.key, record.value)
+                event = accepted(record.key, record.value, record.timestamp)
             except ValueError as error:
                 self._bury(applied, record, str(error), at)
             else:
@@ -92,7 +93,8 @@ class Applying:
         partition, lead = its_events[0][0].partition, its_events[0][1].key
         working = state.copy() if state is not None else self.scoring.new_state()
         try:
-            scores = self.scoring.apply(working, [(record.offset, event) for record, event in its_events], partition)
+            logged = [Logged(record.offset, record.timestamp // DAY_MS, event) for record, event in its_events]
+            scores = self.scoring.apply(working, logged, partition)
             # Here, where one event can be given up: what the commit cannot write would stop the partition for good.
             _refuse_size("the lead's state", len(self.encode(working)))
             outputs = [self._publish(score, partition) for score in scores]

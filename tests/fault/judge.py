@@ -35,9 +35,8 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
     """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
     written into the topics otherwise."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
-    paired = pair(
-        calls, [(record.key, record.value) for record in left.topics["events"] if origin(record) not in poison]
-    )
+    told = [record for record in left.topics["events"] if origin(record) not in poison]
+    paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
     playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
     parts: list[list[Sent]] = [[] for _ in range(PROCESSES)]
     for sent in paired.log:

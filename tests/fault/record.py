@@ -27,7 +27,7 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Written:
-    """A committed record, without its time."""
+    """A committed record. `timestamp`: when Kafka took it, ms since 1970."""
 
     topic: str
     partition: int
@@ -35,6 +35,7 @@ class Written:
     key: bytes | None
     value: bytes | None
     headers: dict[str, str]
+    timestamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,4 +86,4 @@ async def _read(cluster: Cluster, name: str, partitions: int) -> list[Written]:
 
 def _plain(record: Any) -> Written:
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
-    return Written(record.topic, record.partition, record.offset, record.key, record.value, headers)
+    return Written(record.topic, record.partition, record.offset, record.key, record.value, headers, record.timestamp)

@@ -22,7 +22,7 @@ from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
 from shared import cloudevents
-from shared.events import decode_event
+from shared.events import Logged, decode_event
 from shared.playbook import load_playbook
 from shared.scores import CLOUD_EVENT_TYPE, encode_score
 from shared.settings import load_settings
@@ -63,7 +63,8 @@ def make_app(settings: ScorerSettings, guarantee: str, directory: str) -> Any:
                 continue
             known = states.get(event.key)
             state = decode_state(b85decode(known)) if known else scorer.new_state()
-            records = scorer.apply(state, [(message.offset, event)], message.partition)
+            logged = Logged(message.offset, int(message.timestamp) // 86_400, event)
+            records = scorer.apply(state, [logged], message.partition)
             states[event.key] = b85encode(encode_state(state)).decode()
             for record in records:
                 headers = cloudevents.headers(

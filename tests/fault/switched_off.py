@@ -78,7 +78,7 @@ def _offsets_come_too_early_and_copies_count() -> None:
         }
 
     GroupCoordinator.fetch_committed_offsets = early
-    scoring.first_copy = lambda state, event: True  # type: ignore[attr-defined]
+    scoring.first_copy = lambda state, event, today: True  # type: ignore[attr-defined]
 
 
 def _states_are_read_uncommitted() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from services.scorer.bootstrap import run
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import Codec
-from shared.events import Event
+from shared.events import Logged
 from shared.scores import Position, ScoreRecord, Trigger
 from shared.settings import load_settings
 
@@ -36,15 +36,15 @@ class Counting:
     def new_state(self) -> Count:
         return Count()
 
-    def apply(self, state: Count, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]:
-        for offset, event in events:
+    def apply(self, state: Count, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
+        for offset, _, event in events:
             if event.name == "unbearable":
                 raise ArithmeticError("no rule can bear this")
             assert offset > state.last, f"{offset} comes after {state.last}"
             state.events += 1
             state.points += event.properties["points"]
             state.last = offset
-        last = events[-1][1]
+        last = events[-1].event
         return [
             ScoreRecord(
                 lead_id=last.key,

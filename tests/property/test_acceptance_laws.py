@@ -57,6 +57,7 @@ class Record:
     topic: str = TOPICS.events
     partition: int = 0
     headers: tuple[()] = ()
+    timestamp: int = 2**42
 
 
 @st.composite
@@ -80,7 +81,7 @@ def records(draw: st.DrawFn) -> Record:
 def test_whatever_is_accepted_can_be_written_and_the_rest_is_buried(record: Record) -> None:
     applied = Applying(TOPICS, Scorer(PLAYBOOK), encode_state).apply([record], {}.get, NOW)
     try:
-        event = accepted(record.key, record.value)
+        event = accepted(record.key, record.value, record.timestamp)
     except ValueError:
         assert (applied.dead_letters, applied.changes) == (1, {})
         return
@@ -96,11 +97,11 @@ def test_whatever_is_accepted_can_be_written_and_the_rest_is_buried(record: Reco
 def test_contact_data_and_score_are_read_alike(record: Record) -> None:
     """Whoever is scored as having a telephone number has one, of the same time and event."""
     try:
-        event = accepted(record.key, record.value)
+        event = accepted(record.key, record.value, record.timestamp)
     except ValueError:
         return
     state = Applying(TOPICS, Scorer(PLAYBOOK), encode_state).apply([record], {}.get, NOW).changes[event.key]
-    contacts = {datum.field: datum for datum in CONTACTS.read(record.key, record.value)}
+    contacts = {datum.field: datum for datum in CONTACTS.read(record.key, record.value, record.timestamp)}
     scored = {name: field for name, field in state.fields.items() if name in CONTACT_FIELDS}
     assert contacts.keys() == scored.keys()
     for name, field in scored.items():

@@ -21,7 +21,7 @@ from services.router.lifecycle.model import OPEN, Decision, HandOff
 from services.router.lifecycle.rules import Rules
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
-from shared.events import Event, decode_event, encode_event
+from shared.events import Event, Logged, decode_event, encode_event
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
@@ -52,12 +52,12 @@ def produced(log: Sequence[Sent], cuts: set[int]) -> dict[str, ExpectedLead]:
 
 
 def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]:
-    """The state passes through its encoding between two batches, as after a crash."""
+    """Between two batches the state passes through its encoding, as after a crash, or is copied, as usually."""
     state, records = SCORER.new_state(), []
     for start, end in pairwise(sorted({0, *cuts, events[-1][0] + 1})):
         batch = [(offset, event) for offset, event in events if start <= offset < end]
-        records += SCORER.apply(state, batch, 0)
-        state = decode_state(encode_state(state))
+        records += SCORER.apply(state, [Logged(offset, 20_000, event) for offset, event in batch], 0)
+        state = (decode_state(encode_state(state)), state.copy())[end % 2]
     return [decode_score(encode_score(record)) for record in records]
 
 

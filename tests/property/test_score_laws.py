@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
-from shared.events import Event, Kind
+from shared.events import Event, Kind, Logged
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, falls_below, score_at, to_micro
 
@@ -56,13 +56,14 @@ def _event(draw: st.DrawFn, id: str) -> Event:
 
 
 def run(log: list[Event], cuts: set[int] | None = None) -> tuple[LeadState, list[ScoreRecord]]:
-    """Apply a log in batches that begin at the given indexes; the state passes through its encoding in between."""
+    """Apply a log in batches that begin at the given indexes; in between the state passes through its
+    encoding, as after a restart, or is copied, as for the next batch, or goes on as it is."""
     state, records = SCORER.new_state(), []
     starts = sorted({0, *(cuts or set()), len(log)})
     for start, end in pairwise(starts):
-        records += SCORER.apply(state, [(offset, log[offset]) for offset in range(start, end)], 0)
-        state = decode_state(encode_state(state))
-    return state, records
+        records += SCORER.apply(state, [Logged(offset, 20_000, log[offset]) for offset in range(start, end)], 0)
+        state = (decode_state(encode_state(state)), state.copy(), state)[end % 3]
+    return decode_state(encode_state(state)), records
 
 
 def comparable(state: LeadState) -> LeadState:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.scorer.scoring import Scorer
-from shared.events import Event, decode_event
+from shared.events import Logged, decode_event
 from shared.playbook import load_playbook
 from tests.load.job.events import Size, backlog
 from tests.load.job.reference import Reference
@@ -55,10 +55,10 @@ def same(found: dict[str, int], expected: dict[str, int]) -> bool:
 
 def test_our_scorer_agrees_with_the_reference(values: list[bytes], expected: dict[str, int]) -> None:
     scorer = Scorer(load_playbook(PLAYBOOK))
-    events: dict[str, list[tuple[int, Event]]] = defaultdict(list)
+    events: dict[str, list[Logged]] = defaultdict(list)
     for offset, value in enumerate(values):
         event = decode_event(value)
-        events[event.key].append((offset, event))
+        events[event.key].append(Logged(offset, 20_000, event))
     found = {}
     for lead, its_events in events.items():
         found[lead] = round(scorer.apply(scorer.new_state(), its_events, 0)[-1].total * 1_000_000)

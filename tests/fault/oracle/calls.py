@@ -30,12 +30,18 @@ class Refused(ValueError):
 class Sent:
     """A call as it was sent, with what only the log knows: when it was received, and under which source.
 
+    `received_at` is by the clock of an ingest, `taken` by Kafka's, which is right: nothing is received after it.
     `envelope` is the batch around it, if its `sentAt` or `context` matter."""
 
     call: Mapping[str, Any]
     received_at: datetime
     source: str
     envelope: Mapping[str, Any] = field(default_factory=dict)
+    taken: datetime | None = None
+
+    @property
+    def received(self) -> datetime:
+        return self.received_at if self.taken is None else min(self.received_at, self.taken)
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,13 @@ def read(sent: Sent, book: Book) -> Happened:
         lead_id=lead_id,
         source=sent.source,
         id=ids["messageId"],
-        time=min(_time(sent), _ms(sent.received_at)),
+        time=min(_time(sent), _ms(sent.received)),
         kind=kind,
         name=call["event"] if kind == "track" else "",
         properties=_properties(kind, call, context),
         fields=_fields(kind, call, context, book),
         historical=(history := call.get("historical") is True or context.get("historical") is True),
-        late=not history and _ms(sent.received_at) - _time(sent) > THREE_YEARS,
+        late=not history and _ms(sent.received) - _time(sent) > THREE_YEARS,
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.fault.oracle.calls import KINDS, Sent
 
-Record = tuple[bytes | None, bytes | None]
+Record = tuple[bytes | None, bytes | None, int]
+"""Key, value, and when Kafka took it (ms since 1970)."""
 _TEXTS = ("id", "source", "key")
 _MAYBE_TEXTS = ("user_id", "anonymous_id", "group_id", "previous_id")
 
@@ -27,11 +28,11 @@ class Paired:
 
 
 def pair(calls: Mapping[tuple[str, str], Mapping[str, Any]], records: Iterable[Record]) -> Paired:
-    """`calls`: (source, message id) → call as sent. `records`: (key, value), in order within each partition.
+    """`calls`: (source, message id) → call as sent. `records`: in order within each partition.
 
-    The log tells only when a call was received; what it says is taken from the call."""
+    The log tells only when a call was received and when Kafka took it; what it says is taken from the call."""
     log, foreign, poisonous, found = [], [], [], set()
-    for number, (key, value) in enumerate(records):
+    for number, (key, value, taken) in enumerate(records):
         if poison(key, value) is not None:
             poisonous.append(number)
             continue
@@ -41,7 +42,8 @@ def pair(calls: Mapping[tuple[str, str], Mapping[str, Any]], records: Iterable[R
             foreign.append(identity)
             continue
         found.add(identity)
-        log.append(Sent(calls[identity], _moment(record["received_at"]), record["source"]))
+        at = datetime.fromtimestamp(taken / 1000, UTC)
+        log.append(Sent(calls[identity], _moment(record["received_at"]), record["source"], taken=at))
     return Paired(log, set(calls) - found, foreign, poisonous)
 
 

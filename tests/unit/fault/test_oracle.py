@@ -318,14 +318,16 @@ def test_poison(key: bytes | None, value: bytes | None) -> None:
 
 
 def test_pairing_finds_what_is_lost_foreign_and_poison() -> None:
-    def record(id: str, **more: Any) -> tuple[bytes, bytes]:
-        return b"u1", json.dumps({**RECORD, "id": id, **more}).encode()
+    def record(id: str, **more: Any) -> tuple[bytes, bytes, int]:
+        return b"u1", json.dumps({**RECORD, "id": id, **more}).encode(), taken
 
     calls = {("web", name): track("Deal Won", name).call for name in ("a", "b", "c")}
-    later = "2026-11-16T03:00:09Z"
-    paired = pair(calls, [record("b"), (b"u1", b"junk"), record("a"), record("b", received_at=later), record("z")])
+    later, taken = "2026-11-16T03:00:09Z", 1_794_798_005_000
+    records = [record("b"), (b"u1", b"junk", taken), record("a"), record("b", received_at=later), record("z")]
+    paired = pair(calls, records)
     assert [one.call["messageId"] for one in paired.log] == ["b", "a", "b"]
-    assert paired.log[0].received_at == datetime(2026, 11, 16, 3, 0, 1, tzinfo=UTC)
+    assert paired.log[0].received == datetime(2026, 11, 16, 3, 0, 1, tzinfo=UTC)
+    assert paired.log[2].received == datetime(2026, 11, 16, 3, 0, 5, tzinfo=UTC), "not after Kafka had it"
     assert (paired.lost, paired.foreign, paired.poison) == ({("web", "c")}, [("web", "z")], [1])
 
 

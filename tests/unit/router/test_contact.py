@@ -13,6 +13,7 @@ from shared.events import Event, Kind, encode_event
 from shared.playbook import load_playbook
 from tests.score_records import MONDAY
 
+LATER = 2**42  # ms since 1970
 READER = ContactReader(load_playbook())
 
 
@@ -21,7 +22,7 @@ def event_of(kind: Kind = Kind.IDENTIFY, time: datetime = MONDAY, **traits: Any)
 
 
 def read(kind: Kind = Kind.IDENTIFY, **traits: Any) -> dict[str, str]:
-    return {datum.field: datum.value for datum in READER.read(b"l", encode_event(event_of(kind, **traits)))}
+    return {datum.field: datum.value for datum in READER.read(b"l", encode_event(event_of(kind, **traits)), LATER)}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_the_traits_of_a_group_are_the_company() -> None:
 
 def test_a_clock_in_the_future_does_not_fix_a_phone_number_for_good() -> None:
     """Nothing that anybody tells until then would be newer."""
-    (datum,) = READER.read(b"l", encode_event(event_of(time=datetime(9999, 1, 1, tzinfo=UTC), phone="1")))
+    (datum,) = READER.read(b"l", encode_event(event_of(time=datetime(9999, 1, 1, tzinfo=UTC), phone="1")), LATER)
     assert datum.at == MONDAY
 
 
@@ -68,13 +69,13 @@ def test_a_clock_in_the_future_does_not_fix_a_phone_number_for_good() -> None:
 )
 def test_what_the_scorer_refuses_has_no_contact_data(key: bytes | None, event: Event) -> None:
     with pytest.raises(ValueError, match=r"key|zone|received"):
-        READER.read(key, encode_event(event))
+        READER.read(key, encode_event(event), LATER)
 
 
 def test_an_event_without_traits_is_not_even_decoded() -> None:
-    assert READER.read(b"l", b"not JSON") == []
+    assert READER.read(b"l", b"not JSON", LATER) == []
 
 
 def test_bytes_that_are_no_event_are_refused() -> None:
     with pytest.raises(ValueError, match="no event"):
-        READER.read(b"l", b'{"traits":{"name":"x"}')
+        READER.read(b"l", b'{"traits":{"name":"x"}', LATER)

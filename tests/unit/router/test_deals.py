@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations
@@ -11,7 +12,7 @@ import pytest
 
 from services.router.deals import Deal, deals_of, merged
 from services.scorer.scoring import Scorer
-from shared.events import Event, Kind
+from shared.events import Event, Kind, Logged
 from shared.playbook import load_playbook
 from shared.scores import decode_score, encode_score
 
@@ -28,10 +29,14 @@ def report(day: int, name: str = "Deal Won", **facts: Any) -> Event:
     )
 
 
+def logged(events: Iterable[Event]) -> list[Logged]:
+    return [Logged(offset, 20_000, event) for offset, event in enumerate(events)]
+
+
 def deals(*arriving: Event) -> dict[str, Deal]:
     """As the ledger holds them in the end."""
     found: dict[str, Deal] = {}
-    for record in SCORER.apply(SCORER.new_state(), list(enumerate(arriving)), 0):
+    for record in SCORER.apply(SCORER.new_state(), logged(arriving), 0):
         for deal in deals_of(decode_score(encode_score(record))):
             found[deal.deal_id] = merged(found[deal.deal_id], deal) if deal.deal_id in found else deal
     return found
@@ -70,6 +75,6 @@ def test_events_that_report_no_deal_bring_none() -> None:
 
 
 def test_merging_does_not_depend_on_how_reports_are_grouped() -> None:
-    records = SCORER.apply(SCORER.new_state(), list(enumerate(REPORTS)), 0)
+    records = SCORER.apply(SCORER.new_state(), logged(REPORTS), 0)
     told = [deal for record in records for deal in deals_of(record)]
     assert merged(told[0], merged(told[1], told[2])) == reduce(merged, told)

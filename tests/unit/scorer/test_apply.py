@@ -29,6 +29,7 @@ class Record:
     headers: list[tuple[str, bytes]] = field(default_factory=list)
     topic: str = TOPICS.events
     partition: int = 3
+    timestamp: int = 2**42
 
 
 def record(offset: int, lead: str, points: int = 1, name: str = "", **other: Any) -> Record:
