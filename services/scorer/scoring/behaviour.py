@@ -13,7 +13,7 @@ so that an event costs the same however long the lead's history is. An account g
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -90,10 +90,12 @@ class Behaviour:
         self.rules = [(rule.when, _compile(rule, score)) for rule in score.rules]
         self._by_id = {rule.id: rule for _, rule in self.rules}
 
-    def add(self, state: LeadState, matched: Iterable[Rule], time: int) -> None:
+    def add(self, state: LeadState, matched: Sequence[Rule], time: int) -> None:
         """Book an event under the rules that it matches. `state.time` includes it already."""
+        if not matched:
+            return
         today = self._turn_to_today(state)
-        day = today.day if today.begins <= time else day_of(from_ms(time), self._zone)
+        day = today.day if today.begins <= time else day_of(time, self._zone)
         for rule in matched:
             if day >= rule.oldest(today.day):
                 rule.book(state.behaviour.setdefault(rule.id, {}), day, time)
@@ -101,7 +103,8 @@ class Behaviour:
                     today.past.pop(rule.id, None)
 
     def total(self, state: LeadState) -> int:
-        """What all rules together are worth at the lead's latest time, in micro-points."""
+        """What all rules together are worth at the lead's latest time, in micro-points. Like `worth` it turns the state
+        to that day, if need be."""
         at = state.time
         return sum(
             rule.left(account, at) + (rule.of_day(of_today) if of_today is not None else 0)
@@ -143,7 +146,7 @@ class Behaviour:
         last = state.today
         if last is not None and state.time < last.ends:
             return last
-        day = day_of(from_ms(state.time), self._zone)
+        day = day_of(state.time, self._zone)
         today = state.today = Today(day, day_end(day - 1, self._zone), day_end(day, self._zone), {})
         if last is not None:
             for id, account in last.past.items():

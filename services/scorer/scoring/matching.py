@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from shared.events import Event, Kind
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.conditions import EventMatch
-from shared.reading import MAX_TEXT, Fields, at_path
+from shared.reading import INT64, MAX_TEXT, Fields, at_path
 
 T = TypeVar("T")
 REMEMBERED = 10_000
@@ -80,8 +80,10 @@ class MatchIndex(Generic[T]):
 
 
 def _is_short(value: Any) -> bool:
-    """Whether a value may be remembered: single, and no long text."""
-    return value is None or (len(value) <= MAX_TEXT if isinstance(value, str) else isinstance(value, int | float))
+    """Whether a value may be remembered: single, and of bounded size."""
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT
+    return value is None or isinstance(value, float) or (isinstance(value, int) and value in INT64)
 
 
 def _concerns(match: EventMatch, kind: Kind, name: str) -> bool:

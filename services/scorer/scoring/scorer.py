@@ -16,7 +16,7 @@ from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
 from services.scorer.scoring.touches import Levels, Signals, Touch
 from services.scorer.scoring.trigger import trigger_of
-from shared.events import Event
+from shared.events import Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
 from shared.scores import Position, ScoreRecord, to_micro, to_points
@@ -47,8 +47,8 @@ class Scorer:
         """A lead of whom nothing is known."""
         return LeadState()
 
-    def apply(self, state: LeadState, events: Sequence[tuple[int, Event]], partition: int) -> list[ScoreRecord]:
-        """Apply one lead's events, (offset, event) in log order, to `state`, which is changed.
+    def apply(self, state: LeadState, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
+        """Apply one lead's events, in log order, to `state`, which is changed.
 
         Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
         has a record of its own; others share one, which ends when a threshold is passed and between history and live
@@ -57,8 +57,8 @@ class Scorer:
         records: list[ScoreRecord] = []
         last: _Booked | None = None
         highest = 0
-        for offset, event in events:
-            if not first_copy(state, event):
+        for offset, day, event in events:
+            if not first_copy(state, event, day):
                 continue
             heard = self._hearing.hear(offset, event)
             news = self._is_news(state, heard)

@@ -1,7 +1,8 @@
 """What the scorer remembers of one lead: sums, dates and recent ids, from which the score follows at any time.
 
-Every part is an accumulator whose result does not depend on the order in which events arrive: sums of whole numbers,
-earliest and latest by (time, id), sets. Times are milliseconds since 1970 in UTC; points are micro-points.
+Every part that is stored, but for `seq` and `total`, is an accumulator whose result does not depend on the order in
+which events arrive: sums of whole numbers, earliest and latest by (time, id), sets. Times are milliseconds since 1970
+in UTC; points are micro-points.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+
+from services.scorer.scoring.times import BEFORE_ALL
 
 
 class FieldValue(msgspec.Struct, array_like=True):
@@ -26,7 +29,7 @@ class RuleDay(msgspec.Struct, array_like=True):
 
     times: int = 0
     micro: int = 0
-    last: int = 0
+    last: int = BEFORE_ALL
 
 
 class SignalState(msgspec.Struct, array_like=True):
@@ -46,7 +49,7 @@ class Account(msgspec.Struct, frozen=True):
     micro: int = 0
     end: int = 0
     times: int = 0
-    last: int = 0
+    last: int = BEFORE_ALL
 
 
 class Today(msgspec.Struct):
@@ -62,14 +65,14 @@ class Today(msgspec.Struct):
 class LeadState(msgspec.Struct, array_like=True):
     """`seq` counts score records; `time` is the latest event's, `total` the total at that moment.
 
-    Days are ordinals of the playbook's calendar; `seen` maps days of reception to 64-bit hashes of message ids.
+    Days are ordinals of the playbook's calendar; `seen` maps days to 64-bit hashes of message ids (see `duplicates`).
     `today` and `attribute` follow from the others and the playbook: they are kept in memory, because every event asks
-    for them, and never stored.
+    for them, and never stored: a state in memory belongs to one `Scorer`.
     """
 
     seq: int = 0
     epoch: int = 0
-    time: int = 0
+    time: int = BEFORE_ALL
     total: int = 0
     fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
     behaviour: dict[str, dict[int, RuleDay]] = msgspec.field(default_factory=dict)

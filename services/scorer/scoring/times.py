@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FLOAT_MS = 4_000_000_000_000  # the year 2096
+BEFORE_ALL = -(10**14)
+"""Earlier than any moment that there is."""
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -30,6 +32,14 @@ def day_end(day: int, zone: ZoneInfo) -> int:
     return to_ms(datetime.combine(date.fromordinal(day + 1), time(), zone))
 
 
-def day_of(moment: datetime, zone: ZoneInfo) -> int:
-    """The calendar day of `moment` in `zone`, as an ordinal."""
-    return moment.astimezone(zone).toordinal()
+def day_of(ms: int, zone: ZoneInfo) -> int:
+    """The calendar day of a moment in `zone`, as an ordinal: the first that ends after it. Where clocks go back over
+    midnight, the day that has begun goes on."""
+    moment = from_ms(ms)
+    try:
+        day = moment.astimezone(zone).toordinal()
+    except OverflowError:
+        day = moment.toordinal()  # the first day that there is
+    while day_end(day, zone) <= ms:
+        day += 1
+    return day

@@ -44,7 +44,7 @@ class Levels:
     def add(self, state: LeadState, touches: Sequence[Touch], time: int) -> Touch | None:
         """Book every action that an event is; gives the one of the highest level."""
         for touch in touches:
-            state.levels[touch.id] = max(time, state.levels.get(touch.id, 0))
+            state.levels[touch.id] = max(time, state.levels.get(touch.id, time))
         return max(touches, key=attrgetter("level"), default=None)
 
     def rises(self, state: LeadState, touches: Sequence[Touch], time: int) -> bool:

@@ -48,7 +48,7 @@ class Card:
     def add(self, event: Happened) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
         self.time = max(self.time, event.time)
-        day = (EPOCH + timedelta(milliseconds=event.time)).astimezone(self.book.zone).date()
+        day = _day_of(event.time, self.book.zone)
         for rule in self.book.behaviour:
             if not event.late and matches(rule.match, *said):
                 self._points[rule.id][day] += rule.micro
@@ -116,7 +116,7 @@ class Card:
         days = self._points[id]
         earned = {min(days): rule.micro} if rule.once else days
         cap = rule.cap if rule.cap is not None else sys.maxsize
-        today = (EPOCH + timedelta(milliseconds=self.time)).astimezone(self.book.zone).date()
+        today = _day_of(self.time, self.book.zone)
         reach = timedelta(days=-(-32 * rule.half_life // 86_400_000))
         account, since = 0, 0
         for day in sorted(day for day in earned if day < today and (rule.once or day >= today - reach)):
@@ -137,6 +137,14 @@ def _half(age: int, half_life: int) -> Decimal:
     whole, part = divmod(age, half_life)
     fraction = _EXACT.exp(_EXACT.multiply(-_LN2, _EXACT.divide(part, half_life)))
     return _EXACT.divide(fraction, Decimal(2**whole))
+
+
+def _day_of(time: int, zone: ZoneInfo) -> date:
+    """The first day that ends after `time`: clocks may go back over midnight."""
+    day = (EPOCH + timedelta(milliseconds=time)).astimezone(zone).date()
+    while _end_of(day, zone) <= time:
+        day += timedelta(days=1)
+    return day
 
 
 @lru_cache(maxsize=100_000)

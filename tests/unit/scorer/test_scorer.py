@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from services.scorer.scoring import LeadState, Scorer
-from services.scorer.scoring.state import encode_state
-from services.scorer.scoring.times import FLOAT_MS, from_ms, to_ms
-from shared.events import Event, Kind
+from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.times import FLOAT_MS, day_of, from_ms, to_ms
+from shared.events import Event, Kind, Logged
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, falls_below, score_at, to_micro
 
@@ -27,7 +28,8 @@ def page(path: str, at: datetime = MORNING) -> Event:
 
 
 def apply(*events: Event, state: LeadState | None = None) -> list[ScoreRecord]:
-    return SCORER.apply(state or SCORER.new_state(), list(enumerate(events)), 0)
+    logged = [Logged(offset, 20_000, event) for offset, event in enumerate(events)]
+    return SCORER.apply(state or SCORER.new_state(), logged, 0)
 
 
 def test_attributes_and_behaviour_add_up_and_are_explained() -> None:
@@ -153,7 +155,8 @@ def test_what_is_older_than_32_half_lives_is_forgotten() -> None:
     long_ago = [event("Document Downloaded", MORNING - timedelta(days=days)) for days in range(600, 1000, 7)]
     now = event("Document Downloaded")
     with_past, alone = apply(*long_ago, now)[-1], apply(now)[-1]
-    assert (with_past.total, with_past.decay) == (alone.total + faded_by_hand(with_past.time), with_past.decay)
+    assert with_past.total == alone.total + faded_by_hand(with_past.time)
+    assert score_at(0.0, with_past.decay, with_past.time) == to_micro(with_past.total)
 
 
 def faded_by_hand(at: datetime) -> float:
@@ -185,3 +188,34 @@ def test_milliseconds_become_moments_exactly(around: int) -> None:
     for ms in range(around - 5_000, around + 5_000):
         assert to_ms(from_ms(ms)) == ms
         assert from_ms(ms).microsecond == ms % 1000 * 1000
+
+
+def test_times_before_1970_are_times() -> None:
+    old = event("Document Downloaded", datetime(1965, 5, 1, 3, tzinfo=UTC), historical=True)
+    record = apply(old)[-1]
+    assert (record.time, record.total, record.contributions[0].last) == (old.time, 15.0, old.time)
+
+
+def test_the_first_moment_that_there_is_breaks_nothing_in_any_zone() -> None:
+    playbook = load_playbook()
+    west = Scorer(playbook.model_copy(update={"time_zone": "America/New_York"}))
+    first = event(kind=Kind.IDENTIFY, at=datetime(1, 1, 1, tzinfo=UTC), traits={"title": "部長"}, historical=True)
+    told = west.apply(west.new_state(), [Logged(0, 20_000, first), Logged(1, 20_000, event("Webinar Attended"))], 0)
+    assert told[-1].behaviour == 20.0
+
+
+def test_where_clocks_go_back_over_midnight_a_day_is_counted_once() -> None:
+    zone = ZoneInfo("America/St_Johns")
+    playbook = load_playbook().model_copy(update={"time_zone": "America/St_Johns"})
+    at = datetime(2010, 11, 7, 2, 20, tzinfo=UTC)  # ten minutes before a midnight that comes twice
+    times = [at + timedelta(minutes=20 * number) for number in range(8)]
+    days = [day_of(to_ms(time), zone) for time in times]
+    assert days == sorted(days)
+    events = [event("Document Downloaded", time, historical=True) for time in times]
+    scorer = Scorer(playbook)
+    kept, restarted = scorer.new_state(), scorer.new_state()
+    for offset, one in enumerate(events):
+        (here,) = scorer.apply(kept, [Logged(offset, 20_000, one)], 0)[-1:]
+        (there,) = scorer.apply(restarted, [Logged(offset, 20_000, one)], 0)[-1:]
+        restarted = decode_state(encode_state(restarted))
+        assert here.total == there.total <= 60.0
