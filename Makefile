@@ -40,8 +40,8 @@ test-kafka: install ## The integration tests on Apache Kafka itself
 test-fault: install ## The short schedule of faults on Apache Kafka (some four minutes)
 	@$(PYTEST) tests/fault
 
-chaos: install ## The fault suite (SEED=1, EVENTS=300000, FAULTS=20, RATE=600): table, and build/chaos-<seed>.json
-	@$(BIN)/python -m tests.fault.run --seed $(or $(SEED),1) --events $(or $(EVENTS),300000) --faults $(or $(FAULTS),20) \
+chaos: install ## The fault suite (SEED=1, EVENTS=300000, FAULTS=22, RATE=600): table, and build/chaos-<seed>.json
+	@$(BIN)/python -m tests.fault.run --seed $(or $(SEED),1) --events $(or $(EVENTS),300000) --faults $(or $(FAULTS),22) \
 	  --rate $(or $(RATE),600)
 
 sabotage: install ## Take each measure against faults away, and see the suite notice (MEASURES="fencing ..." for some)

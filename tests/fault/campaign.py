@@ -22,6 +22,7 @@ PATIENCE_SECONDS = 120.0
 START_SECONDS = 90.0
 STEADY_SECONDS = 2.5
 LOOK_SECONDS = 5.0
+GROUPLESS = "waiting for the consumer group"
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
 
@@ -155,6 +156,7 @@ class Campaign:
 
     async def _one_fault(self, faults: Faults, fault: Fault) -> Happened:
         at, began = self._load.sent, time.monotonic()
+        self._broker_log.coordinator_has_failed()  # what it said before has nothing to do with this fault
         self.say(f"{at:>7} events: {fault}")
         try:
             await faults.carry_out(fault)
@@ -187,7 +189,7 @@ class Campaign:
         still, and what we had to do ourselves."""
         deadline, note = time.monotonic() + self.patience, ""
         while wrong := await self._observer.until(self._well, LOOK_SECONDS) or await self._relapse():
-            if await asyncio.to_thread(self._broker_log.coordinator_has_failed):
+            if GROUPLESS in wrong and not note and await asyncio.to_thread(self._broker_log.coordinator_has_failed):
                 note = "recovered, after we restarted a broker whose own coordinator had failed"
                 self.say(f"{'':>7}         Kafka's group coordinator has failed: the broker is restarted")
                 await asyncio.to_thread(self.cluster.kafka.stop)

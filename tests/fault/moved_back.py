@@ -1,4 +1,4 @@
-"""A witness inside Postgres: whenever an offset of the ledger goes back, it writes that down.
+"""A witness inside Postgres: whenever an offset of the ledger does not go forward, it writes that down.
 
 What two routers apply twice mostly leaves no other trace, as old scores change nothing in the lifecycle: the ledger
 would be right by luck.
@@ -15,7 +15,7 @@ BEGIN
     INSERT INTO moved_back VALUES (OLD.topic, OLD.partition, OLD.next_offset, NEW.next_offset);
     RETURN NULL;
 END $$;
-CREATE TRIGGER moved_back AFTER UPDATE ON offsets FOR EACH ROW WHEN (NEW.next_offset < OLD.next_offset)
+CREATE TRIGGER moved_back AFTER UPDATE ON offsets FOR EACH ROW WHEN (NEW.next_offset <= OLD.next_offset)
     EXECUTE FUNCTION note_moved_back();
 """
 

@@ -32,6 +32,11 @@ SCHEDULES: Mapping[str, Sequence[Fault]] = {
     "relay-order": [Fault("kill", 3000, "router-0")],
 }
 
+ANY_FAILURE = {
+    "every fault was recovered from, and everything drained",
+    "memory and files are back where they were",
+}
+"""Promises that any broken worker breaks: they do not show that what is missing is this measure."""
 UNREPEATED = {"position-check"}
 
 
@@ -62,7 +67,7 @@ def main() -> int:
             commands, repeating = without(name, window_only), name not in UNREPEATED
             verdict = run_campaign(given.seed, events, schedule, RATE, say, commands, repeating, PATIENCE)
             broken = {promise: len(wrong) for promise, wrong in verdict.broken.items() if wrong}
-            right &= verdict.holds == window_only
+            right &= verdict.holds if window_only else not broken.keys() <= ANY_FAILURE
             told = "; ".join(f"{promise}: {count}" for promise, count in broken.items()) or "every promise holds"
             sys.stdout.write(f"{'with' if window_only else 'WITHOUT':<8} {name:<22} {told}\n")
             sys.stdout.flush()
