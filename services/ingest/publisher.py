@@ -174,9 +174,10 @@ class KafkaPublisher:
     def _refuse_narrow_topics(self, too_large: Sequence[Record]) -> None:
         """Raises `NotStored`: setting events aside that a usual topic takes would lose them to whoever reads it."""
         for record in too_large:
-            if record.weight < SMALLEST_LIMIT_BYTES:
+            if len(record.value) < SMALLEST_LIMIT_BYTES:
                 reason = f"topic {record.topic} refuses records of {len(record.value)} bytes: look at max.message.bytes"
                 self._narrow = (time.monotonic(), reason)
+                log.error(reason)
                 raise NotStored(reason)
 
     async def _send(self, records: Sequence[Record], sent: Sent) -> None:

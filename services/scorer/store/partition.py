@@ -165,7 +165,9 @@ class PartitionStore(Generic[S]):
             await self._send(records, sent)
         except IllegalOperation:
             # Fenced while still sending: aiokafka then says only "not in transaction"; what was sent has the reason.
-            await asyncio.gather(*sent)
+            for future in sent:
+                if future.done():
+                    future.result()
             raise
         # Every produce is awaited before the commit: aiokafka commits a transaction even if some of its batches
         # were refused, which would keep the offset and lose the states.
