@@ -53,6 +53,6 @@ class Hearing:
                 showings.append(entry)
         if rules and too_late(event):
             rules = []
-        # Nothing happens after it was received; see `Event.happened`.
+        # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
         return Heard(offset, event, time, fields, rules, touches, showings)
