@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.fault.ahead import AheadOfKafka
 from tests.fault.broker_log import BrokerLog
 from tests.fault.cluster import Cluster, Worker
 from tests.fault.faults import READY_SECONDS, Faults, Skipped
@@ -24,6 +25,7 @@ STEADY_SECONDS = 2.5
 LOOK_SECONDS = 5.0
 GROUPLESS = "waiting for the consumer group"
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
+NEVER_LOOKED = "Kafka and Postgres could not be asked once"
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
 
 Say = Callable[[str], None]
@@ -98,16 +100,19 @@ class Campaign:
             self.say("all workers are ready; the load begins")
             began = time.monotonic()
             samples: list[Sample] = []
-            sampling = asyncio.create_task(self._sample(began, samples))
+            witness = AheadOfKafka(self.cluster)
+            watching = [asyncio.create_task(self._sample(began, samples)), asyncio.create_task(witness.run())]
             happened, stuck = await self._load_and_faults()
             stuck += await self._drain()
-            sampling.cancel()
-            await asyncio.wait([sampling])
+            for task in watching:
+                task.cancel()
+            await asyncio.wait(watching)
             after = {worker.name: size_of(worker) for worker in self.cluster.running}
             self.say("everything has come to rest; comparing with the oracle")
             left = await what_is_left(self.cluster)
             wanted = await asyncio.to_thread(truth, left, self.stories, self._poisoner.origins)
             broken = differences(left, wanted, self.stories, self._poisoner.origins)
+            broken["the ledger rests on committed scores only"] = [*witness.found] if witness.looks else [NEVER_LOOKED]
             broken["every fault was recovered from, and everything drained"] = stuck
             warm = _warmed_up(samples, self.cluster.running)
             sizes = {name: (warm.get(name), size) for name, size in after.items()}
