@@ -18,7 +18,7 @@ class ScorerSettings(CommonSettings):
         default=10.0, ge=1, description="how long Kafka waits before it gives a dead worker's partitions to others"
     )
     scorer_transaction_timeout_seconds: float = Field(
-        default=30.0, ge=1, le=900, description="a batch not committed by then ends the worker"
+        default=15.0, ge=1, le=900, description="a batch not committed by then ends the worker"
     )
     scorer_batch_events: int = Field(default=4000, ge=1, le=100_000, description="most events in one transaction")
     scorer_stall_seconds: float = Field(

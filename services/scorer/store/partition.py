@@ -62,7 +62,7 @@ class PartitionStore(Generic[S]):
         state_topic: str,
         group: str,
         codec: Codec[S],
-        transaction_timeout: float = 30.0,
+        transaction_timeout: float = 15.0,
     ) -> PartitionStore[S]:
         """Fence the previous owner, then read what it has committed.
 
@@ -76,7 +76,8 @@ class PartitionStore(Generic[S]):
             # (aio-libs/aiokafka#844).
             transactional_id=f"{group}-{partition}",
             transaction_timeout_ms=int(transaction_timeout * 1000),
-            request_timeout_ms=int(min(transaction_timeout, 40) * 1000),
+            # A request that a dying broker has taken along is never answered: there must be time for another one.
+            request_timeout_ms=int(min(transaction_timeout / 2, 30) * 1000),
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
             # A produce may meet the coordinator still busy with the same transaction; 100 ms would be its price.
