@@ -22,14 +22,14 @@ import uvloop
 
 from services.scorer import batching
 from services.scorer.app import create_app
-from services.scorer.apply import Applying, Scoring
+from services.scorer.apply import Applying, Codec, Scoring
 from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.progress import Watch
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.settings import ScorerSettings
-from services.scorer.store import Codec, PartitionStore
+from services.scorer.store import PartitionStore
 from services.scorer.web import serving
 from shared import logs
 from shared.kafka import client_options
@@ -92,10 +92,9 @@ class Worker:
     def __init__(self, settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any], data_dir: Path) -> None:
         self._settings = settings
         self._options = client_options(settings)
-        self._codec = codec
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
-        self._applying = Applying(settings.topics, scoring, codec.encode)
+        self._applying = Applying(settings.topics, scoring, codec)
         self._lanes = Lanes(self._lane, self._metrics)
         self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
         self._app = create_app(settings, self._options, self._lanes, data_dir, self._fail)
@@ -125,7 +124,7 @@ class Worker:
     def _lane(self, partition: int) -> Lane:
         return Lane(partition, self._open, self._applying, self._metrics, self._fail)
 
-    async def _open(self, partition: int) -> PartitionStore[Any]:
+    async def _open(self, partition: int) -> PartitionStore:
         topics = self._settings.topics
         return await PartitionStore.open(
             partition,
@@ -133,7 +132,6 @@ class Worker:
             source_topic=topics.events,
             state_topic=topics.scorer_state,
             group=self._settings.group,
-            codec=self._codec,
             transaction_timeout=self._settings.scorer_transaction_timeout_seconds,
         )
 

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from services.scorer.apply import Applying
 from services.scorer.batching import Batch
@@ -20,7 +19,7 @@ from services.scorer.store import PartitionStore
 
 log = logging.getLogger(__name__)
 
-Opening = Callable[[int], Awaitable[PartitionStore[Any]]]
+Opening = Callable[[int], Awaitable[PartitionStore]]
 WAITING_BATCHES = 2
 
 
@@ -40,7 +39,7 @@ class Lane:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         self.partition = partition
-        self.store: PartitionStore[Any] | None = None
+        self.store: PartitionStore | None = None
         self._opening = opening
         self._applying = applying
         self._metrics = metrics
@@ -79,7 +78,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - reported, never survived
             self._on_failure(error)
 
-    async def _apply(self, store: PartitionStore[Any], batch: Batch) -> None:
+    async def _apply(self, store: PartitionStore, batch: Batch) -> None:
         self._check(store, batch)
         records = [record for record in batch.records if record.offset > store.position]
         if not records:
@@ -92,7 +91,7 @@ class Lane:
         self._metrics.committed(applied, len(batch.records) - len(records), seconds, datetime.now(UTC))
 
     @staticmethod
-    def _check(store: PartitionStore[Any], batch: Batch) -> None:
+    def _check(store: PartitionStore, batch: Batch) -> None:
         where = f"{batch.topic}[{batch.partition}]"
         if batch.follows is not None and batch.follows > store.position + 1:
             raise LogGap(f"{where}: applied up to {store.position}, but the next batch follows {batch.follows - 1}")

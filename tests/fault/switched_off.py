@@ -56,7 +56,7 @@ def _nobody_is_fenced() -> None:
 
 
 def _positions_are_not_looked_at() -> None:
-    async def apply(self: Lane, store: PartitionStore[Any], batch: Any) -> None:
+    async def apply(self: Lane, store: PartitionStore, batch: Any) -> None:
         applied = self._applying.apply(batch.records, store.get, datetime.now(UTC))
         store.position = min(store.position, batch.next_offset - 2)  # commit() looks as well
         await store.commit(applied.changes, applied.outputs, batch.next_offset - 1)
@@ -107,7 +107,7 @@ def _answered_before_it_is_stored() -> None:
 
 
 def _offsets_before_states() -> None:
-    async def transact(self: PartitionStore[Any], records: Any, position: int) -> None:
+    async def transact(self: PartitionStore, records: Any, position: int) -> None:
         await self._producer.begin_transaction()
         await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
         await self._producer.commit_transaction()

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import msgspec
 
+from services.scorer.apply import Codec
 from services.scorer.bootstrap import run
 from services.scorer.settings import ScorerSettings
-from services.scorer.store import Codec
 from shared.events import Logged
 from shared.scores import Position, ScoreRecord, Trigger
 from shared.settings import load_settings
@@ -25,9 +25,6 @@ class Count(msgspec.Struct, array_like=True):
     events: int = 0
     points: int = 0
     last: int = -1
-
-    def copy(self) -> Count:
-        return Count(self.events, self.points, self.last)
 
 
 class Counting:

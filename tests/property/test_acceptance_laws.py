@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.router.contact import CONTACT_FIELDS, ContactReader
-from services.scorer.apply import Applying
+from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.acceptance import accepted
@@ -77,17 +77,20 @@ def records(draw: st.DrawFn) -> Record:
     return Record(draw(st.sampled_from([key, key, key, "else"])).encode(), msgspec.json.encode(_readable(event)))
 
 
+CODEC = Codec(encode_state, decode_state)
+
+
 @given(records())
 def test_whatever_is_accepted_can_be_written_and_the_rest_is_buried(record: Record) -> None:
-    applied = Applying(TOPICS, Scorer(PLAYBOOK), encode_state).apply([record], {}.get, NOW)
+    applied = Applying(TOPICS, Scorer(PLAYBOOK), CODEC).apply([record], {}.get, NOW)
     try:
         event = accepted(record.key, record.value, record.timestamp)
     except ValueError:
         assert (applied.dead_letters, applied.changes) == (1, {})
         return
     assert applied.dead_letters == 0
-    state = applied.changes[event.key]
-    assert encode_state(decode_state(raw := encode_state(state))) == raw
+    raw = applied.changes[event.key]
+    assert encode_state(decode_state(raw)) == raw
     assert [decode_score(output.value or b"") for output in applied.outputs] == applied.scored
     facts = [fact for signal in applied.scored[-1].signals.values() for fact in signal.kept.values()]
     assert all(isinstance(fact, str | int | float) and len(str(fact)) <= 330 for fact in facts)
@@ -100,7 +103,8 @@ def test_contact_data_and_score_are_read_alike(record: Record) -> None:
         event = accepted(record.key, record.value, record.timestamp)
     except ValueError:
         return
-    state = Applying(TOPICS, Scorer(PLAYBOOK), encode_state).apply([record], {}.get, NOW).changes[event.key]
+    applied = Applying(TOPICS, Scorer(PLAYBOOK), CODEC).apply([record], {}.get, NOW)
+    state = decode_state(applied.changes[event.key])
     contacts = {datum.field: datum for datum in CONTACTS.read(record.key, record.value, record.timestamp)}
     scored = {name: field for name, field in state.fields.items() if name in CONTACT_FIELDS}
     assert contacts.keys() == scored.keys()

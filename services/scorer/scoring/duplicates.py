@@ -1,7 +1,7 @@
 """Copies of one message count once: the first in the log.
 
-Remembered are 64-bit hashes of (source, message id) for the day on which Kafka took them and the day before, so at
-least for 24 hours, and at most `MAX_PER_DAY` for each of them: beyond either bound a copy would count again. The day is
+Remembered are 64-bit hashes of (source, message id): of those that Kafka took on the lead's newest day and the day
+before, so for at least 24 hours, the latest `MAX_REMEMBERED`. Beyond either bound a copy would count again. The day is
 Kafka's and not the ingest's: copies come by way of different ingests, of which one may have a wrong clock.
 """
 
@@ -12,22 +12,42 @@ from hashlib import blake2b
 from services.scorer.scoring.state import LeadState
 from shared.events import Event
 
-MAX_PER_DAY = 1_000  # they are written with the lead's state, each time: 9 bytes each
+MAX_REMEMBERED = 1_000  # they are written with the lead's state, each time: 10 bytes each
 
 
 def first_copy(state: LeadState, event: Event, today: int) -> bool:
     """Remember the event, which Kafka took on day `today`; False when a copy of it was already counted."""
     digest = _digest(event)
-    if any(digest in ids for ids in state.seen.values()):
-        return False
-    newest = max(today, *state.seen) if state.seen else today
-    if newest - today <= 1:
-        ids = state.seen.setdefault(today, set())
-        if len(ids) < MAX_PER_DAY:
-            ids.add(digest)
-    for day in [day for day in state.seen if newest - day > 1]:
-        del state.seen[day]
+    seen = state.seen
+    for ids in seen.values():
+        if digest in ids:
+            return False
+    of_today = seen.get(today)
+    if of_today is None:
+        of_today = _begin_day(seen, today)
+    of_today[digest] = None
+    if sum(map(len, seen.values())) > MAX_REMEMBERED:
+        _forget_one(seen)
     return True
+
+
+def _begin_day(seen: dict[int, dict[int, None]], today: int) -> dict[int, None]:
+    """Room for the ids of `today`, which is kept unless it is long past."""
+    ids: dict[int, None] = {}
+    newest = max(today, *seen) if seen else today
+    if newest - today <= 1:
+        seen[today] = ids
+    for day in [day for day in seen if newest - day > 1]:
+        del seen[day]
+    return ids
+
+
+def _forget_one(seen: dict[int, dict[int, None]]) -> None:
+    oldest = min(seen)
+    ids = seen[oldest]
+    del ids[next(iter(ids))]  # the one that came first
+    if not ids:
+        del seen[oldest]
 
 
 def _digest(event: Event) -> int:

@@ -17,10 +17,11 @@ class FieldReader:
 
     def read(self, event: Event) -> Fields:
         """The fields that this event reports (None: told to be empty); of personal ones only that there is a value."""
-        return {
-            name: True if name in self._personal and value is not None else value
-            for name, value in read_fields(event, self._fields).items()
-        }
+        found = read_fields(event, self._fields)
+        for name in found.keys() & self._personal:
+            if found[name] is not None:
+                found[name] = True
+        return found
 
     def changes(self, state: LeadState, reported: Fields) -> bool:
         """Whether some reported value differs from what is known."""

@@ -11,6 +11,7 @@ from shared.playbook.conditions import EventMatch
 from shared.reading import INT64, MAX_TEXT, Fields, at_path
 
 T = TypeVar("T")
+Found = TypeVar("Found")
 REMEMBERED = 10_000
 Matcher = Callable[[Event, Fields], bool]
 
@@ -30,52 +31,61 @@ def compile_match(match: EventMatch) -> Matcher | None:
     return matches
 
 
-class _Candidates(Generic[T]):
+class _Candidates(Generic[T, Found]):
     """The entries that one kind and name of event may satisfy.
 
     Which of them it does follows from the few values that their checks ask for, and most events repeat those of
     others: the answer is remembered by them."""
 
-    def __init__(self, entries: Sequence[tuple[EventMatch, Matcher | None, T]]) -> None:
+    def __init__(
+        self, entries: Sequence[tuple[EventMatch, Matcher | None, T]], collect: Callable[[list[T]], Found]
+    ) -> None:
         self._entries = [(matches, entry) for _, matches, entry in entries]
+        self._collect = collect
         self._paths = sorted({path for match, _, _ in entries for path in match.where})
         self._fields = sorted({name for match, _, _ in entries for name in match.traits})
-        self._known: dict[tuple[Any, ...], list[T]] = {}
+        self._known: dict[tuple[Any, ...], Found] = {}
 
-    def find(self, event: Event, fields: Fields) -> list[T]:
-        asked = [at_path(event.properties, path) for path in self._paths] + [fields.get(name) for name in self._fields]
-        if not all(_is_short(value) for value in asked):
-            return self._look(event, fields)
+    def find(self, event: Event, fields: Fields) -> Found:
+        asked = [at_path(event.properties, path) for path in self._paths]
+        asked += [fields.get(name) for name in self._fields]
         # 1, 1.0 and True are equal to Python, and not to a check.
         key = (*asked, *map(type, asked))
-        found = self._known.get(key)
+        try:
+            found = self._known.get(key)
+        except TypeError:  # a list or an object
+            return self._look(event, fields)
         if found is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()  # senders may invent any number of values
-            found = self._known[key] = self._look(event, fields)
+            found = self._look(event, fields)
+            if all(_is_short(value) for value in asked):
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()  # senders may invent any number of values
+                self._known[key] = found
         return found
 
-    def _look(self, event: Event, fields: Fields) -> list[T]:
-        return [entry for matches, entry in self._entries if matches is None or matches(event, fields)]
+    def _look(self, event: Event, fields: Fields) -> Found:
+        return self._collect([entry for matches, entry in self._entries if matches is None or matches(event, fields)])
 
 
-class MatchIndex(Generic[T]):
-    """Finds the entries whose `EventMatch` an event satisfies, in the order given."""
+class MatchIndex(Generic[T, Found]):
+    """Finds the entries whose `EventMatch` an event satisfies, in the order given, as `collect` makes them up: once for
+    all events alike."""
 
-    def __init__(self, entries: Iterable[tuple[EventMatch, T]]) -> None:
+    def __init__(self, entries: Iterable[tuple[EventMatch, T]], collect: Callable[[list[T]], Found]) -> None:
+        self._collect = collect
         self._entries = [(match, compile_match(match), entry) for match, entry in entries]
         self._names = {name for match, _, _ in self._entries for name in match.names}
-        self._candidates: dict[tuple[Kind, str], _Candidates[T]] = {}
+        self._candidates: dict[tuple[Kind, str], _Candidates[T, Found]] = {}
 
-    def find(self, event: Event, fields: Fields) -> Sequence[T]:
-        """Entries that match; `fields` are those that this event reports."""
+    def find(self, event: Event, fields: Fields) -> Found:
+        """What matches; `fields` are those that this event reports."""
         # Names that no rule mentions share one slot: senders may invent any number of them.
         name = event.name if event.name in self._names else ""
         key = (event.kind, name)
         found = self._candidates.get(key)
         if found is None:
             concerned = [entry for entry in self._entries if _concerns(entry[0], *key)]
-            found = self._candidates[key] = _Candidates(concerned)
+            found = self._candidates[key] = _Candidates(concerned, self._collect)
         return found.find(event, fields)
 
 

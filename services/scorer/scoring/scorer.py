@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,8 @@ class Scorer:
         has a record of its own; others share one, which ends when a threshold is passed and between history and live
         events: so decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         """
+        if state.playbook != self._playbook_id:
+            state.follow(self._playbook_id)
         records: list[ScoreRecord] = []
         last: _Booked | None = None
         highest = 0
@@ -69,28 +72,34 @@ class Scorer:
             before, goes_on = state.total, last is not None
             last = self._book(state, heard)
             highest = max(highest, state.total) if goes_on else state.total
-            if news or any(before <= threshold < state.total for threshold in self._thresholds):
+            if news or self._passes(before, state.total):
                 records.append(self._record(state, last, highest, partition))
                 last = None
         if last:
             records.append(self._record(state, last, highest, partition))
         return records
 
+    def _passes(self, before: int, now: int) -> bool:
+        """Whether some threshold was not passed before, and is now."""
+        return bisect_left(self._thresholds, before) < bisect_left(self._thresholds, now)
+
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
-        return (
-            self._fields.changes(state, heard.fields)
-            or self._signals.is_news(state, heard.showings)
-            or self._levels.rises(state, heard.touches, heard.time)
+        return bool(
+            (heard.fields and self._fields.changes(state, heard.fields))
+            or (heard.showings and self._signals.is_news(state, heard.showings))
+            or (heard.touches and self._levels.rises(state, heard.touches, heard.time))
         )
 
     def _book(self, state: LeadState, heard: Heard) -> _Booked:
         event, time = heard.event, heard.time
         state.time = max(state.time, time)
-        self._fields.keep(state, heard.fields, time, event.id)
-        self._behaviour.add(state, heard.rules, time)
-        touch = self._levels.add(state, heard.touches, time)
-        kept = self._signals.add(state, event, heard.showings, time)
+        if heard.fields:
+            self._fields.keep(state, heard.fields, time, event.id)
+        if heard.rules:
+            self._behaviour.add(state, heard.rules, time)
+        touch = self._levels.add(state, heard.touches, time) if heard.touches else None
+        kept = self._signals.add(state, event, heard.showings, time) if heard.showings else {}
         state.total = self._attributes.total(state) + self._behaviour.total(state)
         return _Booked(heard, touch, kept)
 

@@ -1,8 +1,8 @@
 """What the scorer remembers of one lead: sums, dates and recent ids, from which the score follows at any time.
 
-Every part that is stored, but for `seq` and `total`, is an accumulator whose result does not depend on the order in
-which events arrive: sums of whole numbers, earliest and latest by (time, id), sets. Times are milliseconds since 1970
-in UTC; points are micro-points.
+Every part that is stored, but for `seq`, `total` and what is derived, is an accumulator whose result does not depend
+on the order in which events arrive: sums of whole numbers, earliest and latest by (time, id), sets. Times are
+milliseconds since 1970 in UTC; points are micro-points.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
-class Account(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `times` and `last` how
     often and when it was earned."""
 
@@ -53,21 +53,24 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Today(msgspec.Struct):
-    """The lead's latest calendar day, from `begins` to `ends`. `past`: each rule's account of the days before it;
-    missing where nobody has asked since an earlier day was booked."""
+    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day; `fading`: the
+    accounts of the days before it as (micro, end, half-life). Both are missing (`fading` is None) until asked for."""
 
-    day: int
     begins: int
     ends: int
-    past: dict[str, Account]
+    earned: int = 0
+    fading: list[tuple[int, int, float]] | None = None
 
 
 class LeadState(msgspec.Struct, array_like=True):
     """`seq` counts score records; `time` is the latest event's, `total` the total at that moment.
 
-    Days are ordinals of the playbook's calendar; `seen` maps days to 64-bit hashes of message ids (see `duplicates`).
-    `today` and `attribute` follow from the others and the playbook: they are kept in memory, because every event asks
-    for them, and never stored: a state in memory belongs to one `Scorer`.
+    Days are ordinals of the playbook's calendar; `seen` maps days to 64-bit hashes of message ids, in the order of
+    arrival (see `duplicates`).
+
+    Derived from the others and from the playbook of the id `playbook`, so that an event costs the same however long the
+    history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
+    there is none, and where nobody has asked since an earlier day was booked), `attribute`. `today` is never stored.
     """
 
     seq: int = 0
@@ -78,17 +81,16 @@ class LeadState(msgspec.Struct, array_like=True):
     behaviour: dict[str, dict[int, RuleDay]] = msgspec.field(default_factory=dict)
     signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
     levels: dict[str, int] = msgspec.field(default_factory=dict)
-    seen: dict[int, set[int]] = msgspec.field(default_factory=dict)
-    today: Today | None = None
+    seen: dict[int, dict[int, None]] = msgspec.field(default_factory=dict)
+    playbook: str = ""
+    day: int = 0
+    past: dict[str, Account] = msgspec.field(default_factory=dict)
     attribute: int | None = None
+    today: Today | None = None
 
-    def copy(self) -> LeadState:
-        """A working copy that shares nothing: a failed commit must leave the original as it was."""
-        copied = decode_state(encode_state(self))
-        if self.today is not None:
-            copied.today = Today(self.today.day, self.today.begins, self.today.ends, self.today.past.copy())
-        copied.attribute = self.attribute
-        return copied
+    def follow(self, playbook: str) -> None:
+        """From now on the derived parts follow the playbook of this id."""
+        self.playbook, self.day, self.past, self.attribute, self.today = playbook, 0, {}, None, None
 
 
 STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]

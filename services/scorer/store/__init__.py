@@ -6,6 +6,6 @@ Usable without Faust and without knowing what the states are. `partition.py` is 
 
 from services.scorer.store.errors import StoreError, StoreFailed, StoreFenced, StoreMismatch
 from services.scorer.store.partition import PartitionStore
-from services.scorer.store.records import Codec, Output
+from services.scorer.store.records import Output
 
-__all__ = ["Codec", "Output", "PartitionStore", "StoreError", "StoreFailed", "StoreFenced", "StoreMismatch"]
+__all__ = ["Output", "PartitionStore", "StoreError", "StoreFailed", "StoreFenced", "StoreMismatch"]

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation
 
 from services.scorer.store.errors import StoreFailed, named
-from services.scorer.store.records import POSITION_KEY, Codec, Output, PositionRecord, S, encode_position
+from services.scorer.store.records import POSITION_KEY, Output, PositionRecord, encode_position
 from services.scorer.store.restore import check, read_marks, read_states
 from shared.topics import DEAD_LETTER_BYTES
 
@@ -24,30 +24,27 @@ MAX_BATCH_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by defau
 MAX_REQUEST_BYTES = DEAD_LETTER_BYTES  # a dead letter is a whole record of `events`, and its headers
 
 
-class PartitionStore(Generic[S]):
-    """States by key, and the offset of the last source record that they include.
+class PartitionStore:
+    """States by key, as the bytes that the topic holds, and the offset of the last source record that they include.
 
     Opening fences whoever had the partition open before; Kafka then refuses that one's writes. After any error
     the store is of no use: close it, and open it again to have what the topic holds.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - made by open() only
+    def __init__(
         self,
         producer: Any,
         source: TopicPartition,
         state: TopicPartition,
         group: str,
-        codec: Codec[S],
         transaction_timeout: float,
     ) -> None:
         self._producer = producer
         self._source = source
         self._state = state
         self._group = group
-        self._codec = codec
         self._timeout = transaction_timeout
-        self._touched: dict[str, S] = {}
-        self._untouched: dict[str, bytes] = {}
+        self._states: dict[str, bytes] = {}
         self._usable = True
         self.position = -1
         """Offset of the last applied source record, -1 for none."""
@@ -61,9 +58,8 @@ class PartitionStore(Generic[S]):
         source_topic: str,
         state_topic: str,
         group: str,
-        codec: Codec[S],
         transaction_timeout: float = 15.0,
-    ) -> PartitionStore[S]:
+    ) -> PartitionStore:
         """Fence the previous owner, then read what it has committed.
 
         `options` are the connection arguments of aiokafka clients. Raises `StoreFailed`, or `StoreMismatch` when the
@@ -83,7 +79,7 @@ class PartitionStore(Generic[S]):
             # A produce may meet the coordinator still busy with the same transaction; 100 ms would be its price.
             retry_backoff_ms=10,
         )
-        store = cls(producer, source, state, group, codec, transaction_timeout)
+        store = cls(producer, source, state, group, transaction_timeout)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 await producer.start()
@@ -101,17 +97,14 @@ class PartitionStore(Generic[S]):
             raise
         return store
 
-    def get(self, key: str) -> S | None:
-        """The state of `key`; the caller changes a copy and hands that to `commit`."""
-        state = self._touched.get(key)
-        if state is None and (raw := self._untouched.pop(key, None)) is not None:
-            state = self._touched[key] = self._codec.decode(raw)
-        return state
+    def get(self, key: str) -> bytes | None:
+        """The state of `key`."""
+        return self._states.get(key)
 
     def __len__(self) -> int:
-        return len(self._touched) + len(self._untouched)
+        return len(self._states)
 
-    async def commit(self, changes: Mapping[str, S | None], outputs: Sequence[Output], position: int) -> None:
+    async def commit(self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int) -> None:
         """States (None deletes), outputs, position and the group's offset in one transaction; then in memory.
 
         Raises `StoreFenced` or `StoreFailed`; memory is then as before, but what the topic holds is unknown.
@@ -149,12 +142,12 @@ class PartitionStore(Generic[S]):
         marks = await read_marks(options, self._state, self._source, self._group)
         restored = await read_states(options, self._state, marks.state_end)
         self.position = check(restored, marks, self._source, self._group)
-        self._untouched = restored.states
+        self._states = restored.states
         log.info(
             "%s[%d]: %d states up to offset %d restored in %.2f s",
             self._source.topic,
             self._source.partition,
-            len(self._untouched),
+            len(self._states),
             self.position,
             time.monotonic() - began,
         )
@@ -195,19 +188,18 @@ class PartitionStore(Generic[S]):
                     batch.append(timestamp=None, **_fields(record))
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
 
-    def _state_records(self, changes: Mapping[str, S | None], position: int) -> Iterable[Output]:
-        encode, topic, partition = self._codec.encode, self._state.topic, self._state.partition
+    def _state_records(self, changes: Mapping[str, bytes | None], position: int) -> Iterable[Output]:
+        topic, partition = self._state.topic, self._state.partition
         for key, state in changes.items():
-            yield Output(topic, key.encode(), None if state is None else encode(state), [], partition)
+            yield Output(topic, key.encode(), state, [], partition)
         yield Output(topic, POSITION_KEY, encode_position(PositionRecord(self._source.topic, position)), [], partition)
 
-    def _remember(self, changes: Mapping[str, S | None]) -> None:
+    def _remember(self, changes: Mapping[str, bytes | None]) -> None:
         for key, state in changes.items():
-            self._untouched.pop(key, None)
             if state is None:
-                self._touched.pop(key, None)
+                self._states.pop(key, None)
             else:
-                self._touched[key] = state
+                self._states[key] = state
 
 
 def _fields(record: Output) -> dict[str, Any]:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import msgspec
 
 from shared.cloudevents import Headers
 
-S = TypeVar("S")
-
 POSITION_KEY = b"\xffposition"
 """No UTF-8 text has this byte, so no lead id can ever be this key."""
-
-
-@dataclass(frozen=True)
-class Codec(Generic[S]):
-    """How a state becomes bytes and back."""
-
-    encode: Callable[[S], bytes]
-    decode: Callable[[bytes], S]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass
 class Restored:
-    """States as bytes (decoded when first touched: most leads are not touched soon) and the last applied offset."""
+    """States by key, and the last applied offset."""
 
     states: dict[str, bytes] = field(default_factory=dict)
     position: PositionRecord | None = None

@@ -180,7 +180,6 @@ async def test_a_worker_whose_partition_was_taken_ends_at_once_and_says_so(insta
             source_topic=installation.topics.events,
             state_topic=installation.topics.scorer_state,
             group=installation.group,
-            codec=CODEC,
         )
         await installation.produce(events(range(300, 600)))
         assert await asyncio.to_thread(worker.process.wait, 10) == 70

@@ -14,13 +14,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
-from services.scorer.apply import Applying
+from services.scorer.apply import Applying, Codec
 from services.scorer.batching import Batch, BatchingTransport
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
-from services.scorer.store import Codec, PartitionStore
+from services.scorer.store import PartitionStore
 from shared.playbook import load_playbook
 from shared.topics import Topics
 
@@ -120,12 +120,11 @@ async def test_a_lane_notices_the_hole(options: dict[str, Any], new_topic: NewTo
             source_topic=source,
             state_topic=state,
             group=source,
-            codec=Codec(encode_state, decode_state),
         )
 
     source, state = await new_topic("source"), await new_topic("state")
     failed = asyncio.get_running_loop().create_future()
-    applying = Applying(Topics(""), Scorer(load_playbook()), encode_state)
+    applying = Applying(Topics(""), Scorer(load_playbook()), Codec(encode_state, decode_state))
     lane = Lane(0, open_store, applying, ScorerMetrics(), failed.set_result)
     await lane.put(Batch(source, 0, [record(3)], follows=3, next_offset=4, end_offset=4))
     assert isinstance(await asyncio.wait_for(failed, 10), LogGap)
