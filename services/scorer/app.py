@@ -37,8 +37,9 @@ def create_app(
         broker_session_timeout=settings.scorer_session_timeout_seconds,
         broker_heartbeat_interval=settings.scorer_session_timeout_seconds / 4,
         broker_request_timeout=max(40.0, settings.scorer_session_timeout_seconds + 10.0),
-        # A member may take as long as its batch in hand; everybody waits for it.
-        broker_rebalance_timeout=settings.scorer_transaction_timeout_seconds + 10.0,
+        # Everybody waits so long for a member that does not join anew. Its batch in hand takes less, unless it hangs;
+        # and then the next owner fences it.
+        broker_rebalance_timeout=settings.scorer_session_timeout_seconds,
         consumer_max_fetch_size=4 * 1024 * 1024,
     )
     source = settings.topics.events
