@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
-
-import msgspec
 
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
 from services.scorer.scoring.state import Account, LeadState, RuleDay, Today
 from services.scorer.scoring.times import day_end, day_of, from_ms
 from shared.playbook.schema import BehaviourScore
 from shared.scores import Contribution, DecayTerm, to_points
-
-
-class Worth(msgspec.Struct, frozen=True):
-    """What a rule is worth at the moment asked for, in micro-points: of the past days, and of the present one; how
-    often and when it was earned."""
-
-    rule: Rule
-    past: int
-    today: int
-    times: int
-    last: int
 
 
 class Behaviour:
@@ -33,27 +20,14 @@ class Behaviour:
         self.rules = [(rule.when, compiled(rule, score)) for rule in score.rules]
         self._by_id = {rule.id: rule for _, rule in self.rules}
 
-    def add(self, state: LeadState, matched: Sequence[Rule], time: int) -> None:
-        """Book an event under the rules that it matches. `state.time` includes it already."""
-        today = self._today(state)
-        day = state.day if today.begins <= time else day_of(time, self._zone)
-        for rule in matched:
-            if day < rule.oldest(state.day):
-                continue
-            days = state.behaviour.setdefault(rule.id, {})
-            if day < state.day or rule.once:
-                rule.book(days, day, time)
-                state.past.pop(rule.id, None)
-                today.fading = None
-            else:
-                before = rule.of_day(days[day]) if day in days else 0
-                rule.book(days, day, time)
-                today.earned += rule.of_day(days[day]) - before
-
-    def total(self, state: LeadState) -> int:
-        """What all rules together are worth at the lead's latest time, in micro-points. Like `worth` it turns the state
-        to that day, if need be."""
+    def book(self, state: LeadState, matched: Sequence[Rule], time: int) -> int:
+        """Book an event under the rules that it matches; gives what all rules together are worth at the lead's latest
+        time, which includes the event's already, in micro-points."""
         today, at = self._today(state), state.time
+        if matched:
+            day = state.day if today.begins <= time else day_of(time, self._zone)
+            for rule in matched:
+                self._book(state, today, rule, day, time)
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
@@ -61,16 +35,47 @@ class Behaviour:
         left: list[int] = [round(micro * 2.0 ** ((end - at) / 1000 / half)) for micro, end, half in fading]
         return today.earned + sum(left)
 
-    def worth(self, state: LeadState) -> list[Worth]:
-        """The same, rule by rule. Rules that the playbook no longer has are left out."""
-        self._today(state)
-        found = []
+    def explained(self, state: LeadState) -> tuple[list[Contribution], list[DecayTerm]]:
+        """The same, rule by rule, without those worth nothing; and the fewest terms that tell it at any later moment:
+        past days are summed at the lead's latest time, the present one begins to fade at its end."""
+        today, at = self._today(state), state.time
+        contributions: list[Contribution] = []
+        past_by_half_life: dict[float, int] = {}
+        now_by_half_life: dict[float, int] = {}
         for rule, account, of_today in self._accounts(state):
-            past, now, times, last = rule.left(account, state.time), 0, account.times, account.last
+            past, now, times, last = rule.left(account, at), 0, account.times, account.last
             if of_today is not None:
                 now, times, last = rule.of_day(of_today), times + of_today.times, max(last, of_today.last)
-            found.append(Worth(rule, past, now, times, last))
-        return found
+                now_by_half_life[rule.half_life] = now_by_half_life.get(rule.half_life, 0) + now
+            past_by_half_life[rule.half_life] = past_by_half_life.get(rule.half_life, 0) + past
+            if worth := past + now:
+                contributions.append(
+                    Contribution(
+                        rule=rule.id, dimension="behaviour", points=to_points(worth), times=times, last=from_ms(last)
+                    )
+                )
+        sums = [(half_life, at, micro) for half_life, micro in past_by_half_life.items()]
+        sums += [(half_life, today.ends, micro) for half_life, micro in now_by_half_life.items()]
+        decay = [
+            DecayTerm(points=to_points(micro), since=from_ms(since), half_life_seconds=half_life)
+            for half_life, since, micro in sorted(sums)
+            if micro
+        ]
+        return contributions, decay
+
+    @staticmethod
+    def _book(state: LeadState, today: Today, rule: Rule, day: int, time: int) -> None:
+        if day < rule.oldest(state.day):
+            return
+        days = state.behaviour.setdefault(rule.id, {})
+        if day < state.day or rule.once:
+            rule.book(days, day, time)
+            state.past.pop(rule.id, None)
+            today.fading = None
+            return
+        before = rule.of_day(days[day]) if day in days else 0
+        rule.book(days, day, time)
+        today.earned += rule.of_day(days[day]) - before
 
     def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float]]:
         today.earned, today.fading = 0, []
@@ -129,35 +134,3 @@ class Behaviour:
             state.past.pop(id, None)
             if not days:
                 del state.behaviour[id]
-
-    @staticmethod
-    def contributions(worth: Iterable[Worth]) -> list[Contribution]:
-        """What each rule adds; rules worth nothing any more are left out."""
-        return [
-            Contribution(
-                rule=one.rule.id,
-                dimension="behaviour",
-                points=to_points(one.past + one.today),
-                times=one.times,
-                last=from_ms(one.last),
-            )
-            for one in worth
-            if one.past + one.today
-        ]
-
-    @staticmethod
-    def decay(state: LeadState, worth: Iterable[Worth]) -> list[DecayTerm]:
-        """The fewest terms that tell the score at any later moment: past days are summed at the lead's latest time,
-        the present one begins to fade at its end."""
-        assert state.today is not None, "worth() has turned to the present day"
-        sums: dict[tuple[float, int], int] = {}
-        for one in worth:
-            for since, micro in ((state.time, one.past), (state.today.ends, one.today)):
-                if micro:
-                    key = (one.rule.half_life, since)
-                    sums[key] = sums.get(key, 0) + micro
-        return [
-            DecayTerm(points=to_points(micro), since=from_ms(since), half_life_seconds=half_life)
-            for (half_life, since), micro in sorted(sums.items())
-            if micro
-        ]

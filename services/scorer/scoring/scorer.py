@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
+from operator import attrgetter
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
@@ -15,20 +13,12 @@ from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
-from services.scorer.scoring.touches import Levels, Signals, Touch
+from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
 from shared.scores import Position, ScoreRecord, to_micro, to_points
-
-
-class _Booked(msgspec.Struct, frozen=True):
-    """The latest event of the record in the making: what it was, and the facts kept of it by signal."""
-
-    heard: Heard
-    touch: Touch | None
-    kept: dict[str, dict[str, Any]]
 
 
 class Scorer:
@@ -58,7 +48,7 @@ class Scorer:
         if state.playbook != self._playbook_id:
             state.follow(self._playbook_id)
         records: list[ScoreRecord] = []
-        last: _Booked | None = None
+        last: Heard | None = None
         highest = 0
         for offset, day, event in events:
             if not first_copy(state, event, day):
@@ -66,11 +56,12 @@ class Scorer:
             heard = self._hearing.hear(offset, event)
             news = self._is_news(state, heard)
             # A total from before must not meet facts that came after it.
-            if last and (news or event.historical != last.heard.event.historical):
+            if last and (news or event.historical != last.event.historical):
                 records.append(self._record(state, last, highest, partition))
                 last = None
             before, goes_on = state.total, last is not None
-            last = self._book(state, heard)
+            self._book(state, heard)
+            last = heard
             highest = max(highest, state.total) if goes_on else state.total
             if news or self._passes(before, state.total):
                 records.append(self._record(state, last, highest, partition))
@@ -91,22 +82,21 @@ class Scorer:
             or (heard.touches and self._levels.rises(state, heard.touches, heard.time))
         )
 
-    def _book(self, state: LeadState, heard: Heard) -> _Booked:
+    def _book(self, state: LeadState, heard: Heard) -> None:
         event, time = heard.event, heard.time
         state.time = max(state.time, time)
         if heard.fields:
             self._fields.keep(state, heard.fields, time, event.id)
-        if heard.rules:
-            self._behaviour.add(state, heard.rules, time)
-        touch = self._levels.add(state, heard.touches, time) if heard.touches else None
-        kept = self._signals.add(state, event, heard.showings, time) if heard.showings else {}
-        state.total = self._attributes.total(state) + self._behaviour.total(state)
-        return _Booked(heard, touch, kept)
+        if heard.touches:
+            self._levels.add(state, heard.touches, time)
+        if heard.showings:
+            self._signals.add(state, event, heard.showings, time)
+        state.total = self._attributes.total(state) + self._behaviour.book(state, heard.rules, time)
 
-    def _record(self, state: LeadState, last: _Booked, highest: int, partition: int) -> ScoreRecord:
+    def _record(self, state: LeadState, last: Heard, highest: int, partition: int) -> ScoreRecord:
         """Of the state as `last` left it."""
-        at, event = state.time, last.heard.event
-        attribute, worth = self._attributes.total(state), self._behaviour.worth(state)
+        at, event, attribute = state.time, last.event, self._attributes.total(state)
+        contributions, decay = self._behaviour.explained(state)
         level, until = self._levels.level(state, at)
         state.seq += 1
         return ScoreRecord(
@@ -118,15 +108,15 @@ class Scorer:
             behaviour=to_points(state.total - attribute),
             total=to_points(state.total),
             highest_total=to_points(highest),
-            trigger=trigger_of(event, last.touch),
-            position=Position(partition, last.heard.offset),
+            trigger=trigger_of(event, max(last.touches, key=attrgetter("level"), default=None)),
+            position=Position(partition, last.offset),
             playbook=self._playbook_id,
             historical=event.historical,
             level=level,
             level_until=from_ms(until) if until is not None else None,
             signals=self._signals.shown(state),
-            reported=last.kept,
+            reported=self._signals.facts(event, last.showings),
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
-            contributions=self._attributes.contributions(state) + self._behaviour.contributions(worth),
-            decay=self._behaviour.decay(state, worth),
+            contributions=self._attributes.contributions(state) + contributions,
+            decay=decay,
         )

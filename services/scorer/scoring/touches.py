@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from typing import Any
 
 from services.scorer.scoring.state import LeadState, SignalState
@@ -41,11 +40,11 @@ class Levels:
         self._level = {touch.id: touch.level for _, touch in self.touches}
         self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
 
-    def add(self, state: LeadState, touches: Sequence[Touch], time: int) -> Touch | None:
-        """Book every action that an event is; gives the one of the highest level."""
+    @staticmethod
+    def add(state: LeadState, touches: Sequence[Touch], time: int) -> None:
+        """Book every action that an event is."""
         for touch in touches:
             state.levels[touch.id] = max(time, state.levels.get(touch.id, time))
-        return max(touches, key=attrgetter("level"), default=None)
 
     def rises(self, state: LeadState, touches: Sequence[Touch], time: int) -> bool:
         """Whether an event, not yet booked, gives a higher level than those still valid after it."""
@@ -85,13 +84,16 @@ class Signals:
         """Whether an event shows a signal that is new or carries facts along."""
         return any(showing.keep or showing.signal not in state.signals for showing in showings)
 
-    @staticmethod
-    def add(state: LeadState, event: Event, showings: Sequence[Showing], time: int) -> dict[str, dict[str, Any]]:
-        """Book every signal that the event shows; gives the facts that each of them keeps of this event."""
-        shown = {showing.signal: kept_facts(event.properties, showing.keep) for showing in showings}
-        for name, kept in shown.items():
+    @classmethod
+    def add(cls, state: LeadState, event: Event, showings: Sequence[Showing], time: int) -> None:
+        """Book every signal that the event shows."""
+        for name, kept in cls.facts(event, showings).items():
             _merge(state.signals, name, SignalState(time, time, 1, event.id, kept))
-        return shown
+
+    @staticmethod
+    def facts(event: Event, showings: Sequence[Showing]) -> dict[str, dict[str, Any]]:
+        """By each signal that the event shows, the facts that are kept of it."""
+        return {showing.signal: kept_facts(event.properties, showing.keep) for showing in showings}
 
     @staticmethod
     def shown(state: LeadState) -> dict[str, Signal]:
