@@ -42,7 +42,7 @@ class Connections:
 
     def __init__(self, answered: Callable[[int, float], None]) -> None:
         self._answered = answered
-        self._free: list[_Connection] = []
+        self._free: deque[_Connection] = deque()
         self._waiting: deque[tuple[bytes, int, float]] = deque()
         self._all: list[asyncio.Transport] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,7 +61,7 @@ class Connections:
         """`due` by time.perf_counter()."""
         self.under_way += 1
         if self._free:
-            self._free.pop().send(request, number, due)
+            self._free.popleft().send(request, number, due)
         else:
             self._waiting.append((request, number, due))
 
@@ -77,6 +77,13 @@ class Connections:
         else:
             self._free.append(connection)
         self._answered(number, time.perf_counter() - due)
+
+    def lost(self, connection: _Connection, reason: str) -> None:
+        """A server may close a connection that is idle, as long as others are left."""
+        if connection in self._free and len(self._free) > 1:
+            self._free.remove(connection)
+        else:
+            self.fail(reason)
 
     def fail(self, reason: str) -> None:
         if not self.failed.done():
@@ -109,7 +116,7 @@ class _Connection(asyncio.Protocol):
         self._owner.done(self, self._number, self._due)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.fail(f"the server closed a connection: {exc!r}")
+        self._owner.lost(self, f"the server closed a connection: {exc!r}")
 
 
 @dataclass
