@@ -1,9 +1,9 @@
-"""How many score updates a second one router turns into stages and hand-offs: on a real Kafka and Postgres.
+"""How many score updates a second one router turns into stages and hand-offs, and what Postgres costs per update.
 
-    TASUKI_PARTS=apache python -m tests.load.router_rate [--leads 20000] [--records 100000]
+    TASUKI_PARTS=apache python -m tests.load.router_rate [--leads 20000] [--updates 100000]
 
-First the backlog (throughput), then single inquiries one after the other (latency, from sending the score record until
-the hand-off can be read).
+On a real Kafka and Postgres: first a backlog of `tests.load.router_mix` (throughput), then single inquiries one after
+the other (latency, from sending the score record until the hand-off can be read).
 """
 
 from __future__ import annotations
@@ -11,97 +11,149 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import random
+import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.events import Event, Kind
 from shared.parts import Parts, start_parts
 from shared.scores import ScoreRecord, encode_score
 from shared.topics import Topics
-from tests.router_world import Feeder, World
+from tests.load.router_mix import Mix, events_of
+from tests.router_world import Feeder, RouterProcess, World
 from tests.score_records import Story
 
-
-def records(leads: int, count: int, partition: int) -> Iterator[ScoreRecord]:
-    """A realistic share: each lead obtained once, one in ten inquires, the others are seen on the site."""
-    dice = random.Random(partition)
-    lives = [Story(f"lead-{partition}-{n}", partition) for n in range(leads)]
-    yield from (
-        life.record("contact_obtained", channel="webinar", attributes={"prefecture": "大阪府"}) for life in lives
-    )
-    for _ in range(count - leads):
-        life = dice.choice(lives)
-        yield life.record("inquiry_made" if dice.random() < 0.01 else None, total=dice.uniform(0, 90))
+PARTITIONS = 4
+RECORDS_IN_A_TRANSACTION = 5000
 
 
-async def measure(parts: Parts, leads: int, count: int, singles: int) -> dict[str, float]:
+async def measure(parts: Parts, leads: int, updates: int, singles: int) -> dict[str, float]:
     name = f"rate{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "router.log"
         database = await asyncio.to_thread(parts.postgres.create_database, name)
-        world = World(parts.kafka_bootstrap, database, Topics(f"{name}."), partitions=4, log=log)
+        world = World(parts.kafka_bootstrap, database, Topics(f"{name}."), partitions=PARTITIONS, log=log)
         await world.make()
-        feeder = Feeder(world)
-        now = datetime.now(UTC)
-        sent = 0
-        for partition in range(world.partitions):
-            event = Event(kind=Kind.PAGE, id=f"p{partition}", source="web", key="x", time=now, received_at=now)
-            await feeder.events([event], partition)
-            backlog = list(records(leads // world.partitions, count // world.partitions, partition))
-            sent += len(backlog)
-            for start in range(0, len(backlog), 5000):
-                await feeder.scores(backlog[start : start + 5000], partition)
-        router = world.start()
+        watch = Watch(world)
+        mixes = [Mix(leads // PARTITIONS, partition) for partition in range(PARTITIONS)]
         try:
-            await router.ready()
-            return {
-                **await _throughput(world, sent),
-                **await _latency(world, singles),
-            }
+            # Another process applies the beginning: the one measured finds leads that exist, as on any other day.
+            await watch.passed([list(mix.beginning()) for mix in mixes])
+            found = await watch.passed([list(mix.updates(updates // PARTITIONS // 100)) for mix in mixes])
+            return {**found, **(await _latency(world, singles) if singles else {})}
         finally:
-            router.kill()
+            for router in world.running:
+                router.kill()
+            await watch.engine.dispose()
 
 
-async def _throughput(world: World, sent: int) -> dict[str, float]:
-    """From the first record applied to the last, and until the outbox is empty."""
-    engine = create_async_engine(world.database_url)
-    applied = text("SELECT coalesce(sum(next_offset), 0)::bigint FROM offsets WHERE topic = :topic")
-    began: tuple[float, int] | None = None
-    ended = 0.0
-    try:
+class Watch:
+    """Writes backlogs, and measures a router while it works through them."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._end = world, 0
+        self.engine = create_async_engine(world.database_url)
+
+    async def passed(self, lanes: list[list[ScoreRecord]]) -> dict[str, float]:
+        """From the first record applied until all are and the outbox is empty."""
+        for partition, records in enumerate(lanes):
+            await self._write(records, partition)
+        before = await self._ask(_ROWS)
+        start = await self._ask(_PLACE)
+        router = self._world.start()
+        began: tuple[float, int, Cpu] | None = None
+        applied_at = 0.0
         while True:
-            async with engine.connect() as connection:
-                done = await connection.scalar(applied, {"topic": world.topics.scores}) or 0
-                waiting = await connection.scalar(text("SELECT count(*) FROM outbox")) or 0
-            now = time.perf_counter()
-            if began is None and done:
-                began = (now, done)
-            if not ended and done >= sent:
-                ended = now
-            if began and ended and not waiting:
-                async with engine.connect() as connection:
-                    messages = await connection.scalar(text("SELECT sum(seq) FROM leads")) or 0
-                return {
-                    "updates_per_s": round((sent - began[1]) / (ended - began[0])),
-                    "messages": int(messages),
-                    "messages_per_s_to_the_end": round(float(messages) / (now - began[0])),
-                }
-            await asyncio.sleep(0.2)  # more often, the question itself would be measured
-    finally:
-        await engine.dispose()
+            await asyncio.sleep(0.1)  # more often, the question itself would be measured
+            assert router.process.poll() is None, "the router ended by itself"
+            place, now = await self._ask(_PLACE), time.perf_counter()
+            if began is None and place["passed"] > start["passed"]:
+                began = (now, place["passed"], await self._cpu(router))
+            if not applied_at and place["passed"] == self._end:
+                applied_at = now
+            if began and applied_at and not place["waiting"]:
+                break
+        cpu = await self._cpu(router)
+        router.end()  # its connections tell their statistics when they end
+        after = await self._ask(_ROWS)
+        updates = self._end - began[1]
+        thousands = sum(map(len, lanes)) / 1000
+        return {
+            "updates_per_s": round(updates / (now - began[0])),
+            "applied_per_s": round(updates / (applied_at - began[0])),
+            "router_cpu_us_per_update": round((cpu.router - began[2].router) / updates * 1e6, 1),
+            "postgres_cpu_us_per_update": round((cpu.postgres - began[2].postgres) / updates * 1e6, 1),
+            "sql_ms_per_1000_updates": round((after["sql_ms"] - before["sql_ms"]) / thousands, 1),
+            "stage_changes_per_1000": round((after["stage_changes"] - before["stage_changes"]) / thousands, 1),
+            "handoffs_per_1000": round((after["handoffs"] - before["handoffs"]) / thousands, 1),
+        }
+
+    async def _write(self, records: list[ScoreRecord], partition: int) -> None:
+        feeder = Feeder(self._world)
+        await feeder.events(events_of(records), partition)
+        for start in range(0, len(records), RECORDS_IN_A_TRANSACTION):
+            part = records[start : start + RECORDS_IN_A_TRANSACTION]
+            await feeder.scores(part, partition)
+            self._end += len(part) + 1  # the mark of the commit has an offset as well
+
+    async def _ask(self, question: str) -> RowMapping:
+        async with self.engine.connect() as connection:
+            found = await connection.execute(text(question), {"topic": self._world.topics.scores})
+            return found.mappings().one()
+
+    async def _cpu(self, router: RouterProcess) -> Cpu:
+        backend = (await self._ask("SELECT pg_backend_pid() AS pid WHERE :topic <> ''"))["pid"]
+        return Cpu(_cpu_seconds(router.process.pid), _family_cpu_seconds(_stat(backend)[1]))
+
+
+_PLACE = (
+    "SELECT (SELECT coalesce(sum(next_offset), 0) FROM offsets WHERE topic = :topic)::bigint AS passed, "
+    "EXISTS (SELECT FROM outbox) AS waiting"
+)
+_ROWS = (
+    "SELECT (SELECT count(*) FROM stage_changes) AS stage_changes, (SELECT count(*) FROM handoffs) AS handoffs, "
+    "(SELECT active_time FROM pg_stat_database WHERE datname = current_database() AND :topic <> '') AS sql_ms"
+)
+
+
+class Cpu(NamedTuple):
+    """Processor seconds so far."""
+
+    router: float
+    postgres: float
+
+
+def _stat(pid: int) -> list[int]:
+    """The numbers of a process from its state on, which is 0 here (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return [0, *map(int, fields[1:])]
+
+
+def _cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
+    return sum(_stat(pid)[11 : 15 if with_ended_children else 13]) / os.sysconf("SC_CLK_TCK")
+
+
+def _family_cpu_seconds(parent: int) -> float:
+    """Of a Postgres server: its first process, and one for each connection and each chore."""
+    used = _cpu_seconds(parent, with_ended_children=True)
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            if _stat(int(path.name))[1] == parent:
+                used += _cpu_seconds(int(path.name))
+    return used
 
 
 async def _latency(world: World, singles: int) -> dict[str, float]:
+    await world.start().ready()
     producer = AIOKafkaProducer(**world.options)
     topic = world.topics.handoffs("inside-sales")
     reader = AIOKafkaConsumer(
@@ -137,11 +189,11 @@ async def _latency(world: World, singles: int) -> dict[str, float]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--leads", type=int, default=20_000)
-    arguments.add_argument("--records", type=int, default=100_000)
+    arguments.add_argument("--updates", type=int, default=100_000)
     arguments.add_argument("--singles", type=int, default=200)
     given = arguments.parse_args()
     with start_parts() as parts:
-        print(json.dumps(asyncio.run(measure(parts, given.leads, given.records, given.singles))))  # noqa: T201
+        print(json.dumps(asyncio.run(measure(parts, given.leads, given.updates, given.singles))))  # noqa: T201
 
 
 if __name__ == "__main__":
