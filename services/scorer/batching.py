@@ -15,12 +15,18 @@ and the same TLS and SASL arguments as every other client of the project.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
+
+PAUSE_SECONDS = 0.01
+"""Between two fetches: a broker answers as soon as it has one record, and every answer costs it, and us, as much as
+many records do."""
 
 
 @dataclass(slots=True)
@@ -92,6 +98,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         self._folding = Folding(consumer.transport.batched_topics)
+        self._fetched_at = 0.0
         super().__init__(consumer, **kwargs)
 
     async def _fetch_records(
@@ -101,10 +108,12 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is Faust's
         max_records: int | None = None,
     ) -> Any:
+        await asyncio.sleep(max(0.0, self._fetched_at + PAUSE_SECONDS - time.monotonic()))
         # A copy: Faust takes out partitions whose buffer is full, and a set that it has emptied while aiokafka waits
         # means all partitions (see robinhood/faust#69).
         wanted = set(active_partitions)
         fetched = await super()._fetch_records(consumer, wanted, timeout=timeout, max_records=max_records)
+        self._fetched_at = time.monotonic()
         subscription = consumer._subscription.subscription
         if not fetched or subscription is None or subscription.assignment is None:
             return {}

@@ -1,7 +1,8 @@
 """Lanes: for each assigned partition one store, and one task that applies its batches in order.
 
-Partitions do not wait for each other's transactions. What a lane raises ends the worker: its successor begins with
-what the topics hold.
+Partitions do not wait for each other's transactions. What arrives during a transaction is applied by the next one
+together, however many batches that is: so transactions get larger under load, and no queue of them builds up. What a
+lane raises ends the worker: its successor begins with what the topics hold.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from services.scorer.apply import Applying
 from services.scorer.batching import Batch
 from services.scorer.metrics import ScorerMetrics
-from services.scorer.store import PartitionStore
+from services.scorer.store import PartitionStore, StoreError
 
 log = logging.getLogger(__name__)
 
 Opening = Callable[[int], Awaitable[PartitionStore]]
-WAITING_BATCHES = 2
+IDLE_SECONDS = 0.25
+MOST_WAITING = 20_000
+"""Events beyond which no further batch is taken into memory, nor into one transaction."""
 
 
 class LogGap(Exception):
@@ -44,15 +50,19 @@ class Lane:
         self._applying = applying
         self._metrics = metrics
         self._on_failure = on_failure
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue(WAITING_BATCHES)
+        self._waiting: deque[Batch] = deque()
+        self._changed = asyncio.Condition()
         self._closing = False
         self._in_hand = False
         self._task = asyncio.create_task(self._run(), name=f"lane-{partition}")
 
     async def put(self, batch: Batch) -> None:
         """Wait for room; after `close` batches are dropped, they belong to the next owner."""
-        if not self._closing:
-            await self._queue.put(batch)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closing or _events(self._waiting) < MOST_WAITING)
+            if not self._closing:
+                self._waiting.append(batch)
+                self._changed.notify_all()
 
     async def close(self) -> None:
         """Finish the batch in hand, drop the others, give up the partition."""
@@ -60,9 +70,13 @@ class Lane:
         if not self._in_hand:
             self._task.cancel()
         await asyncio.wait([self._task])
-        while not self._queue.empty():  # lets go whoever waits in put()
-            self._queue.get_nowait()
+        async with self._changed:
+            self._changed.notify_all()  # lets go whoever waits in put()
         if self.store is not None:
+            try:
+                await self.store.tell_group()
+            except StoreError as error:
+                log.info("the group was not told how far partition %d is: %s", self.partition, error)
             await self.store.close()
 
     async def _run(self) -> None:
@@ -71,33 +85,54 @@ class Lane:
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
             while not self._closing:
-                batch = await self._queue.get()
+                batches = await self._take()
                 self._in_hand = True
-                await self._apply(self.store, batch)
+                await (self._apply(self.store, batches) if batches else self.store.tell_group())
                 self._in_hand = False
         except Exception as error:  # noqa: BLE001 - reported, never survived
             self._on_failure(error)
 
-    async def _apply(self, store: PartitionStore, batch: Batch) -> None:
-        self._check(store, batch)
-        records = [record for record in batch.records if record.offset > store.position]
+    async def _take(self) -> list[Batch]:
+        """All that waits, up to `MOST_WAITING` events and the batch that reaches them; nothing when none has come for a
+        while."""
+        async with self._changed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._changed.wait_for(lambda: self._waiting)
+            taken: list[Batch] = []
+            while self._waiting and _events(taken) < MOST_WAITING:
+                taken.append(self._waiting.popleft())
+            self._changed.notify_all()
+        return taken
+
+    async def _apply(self, store: PartitionStore, batches: Sequence[Batch]) -> None:
+        records: list[Any] = []
+        position = store.position
+        for batch in batches:
+            _check(position, batch)
+            records += [record for record in batch.records if record.offset > position]
+            position = max(position, batch.next_offset - 1)
+        skipped = _events(batches) - len(records)
         if not records:
-            self._metrics.skipped.inc(len(batch.records))
+            self._metrics.skipped.inc(skipped)
             return
         applied = self._applying.apply(records, store.get, datetime.now(UTC))
         began = time.monotonic()
-        await store.commit(applied.changes, applied.outputs, batch.next_offset - 1)
-        seconds = time.monotonic() - began
-        self._metrics.committed(applied, len(batch.records) - len(records), seconds, datetime.now(UTC))
+        await store.commit(applied.changes, applied.outputs, position)
+        self._metrics.committed(applied, skipped, time.monotonic() - began, datetime.now(UTC))
 
-    @staticmethod
-    def _check(store: PartitionStore, batch: Batch) -> None:
-        where = f"{batch.topic}[{batch.partition}]"
-        if batch.follows is not None and batch.follows > store.position + 1:
-            raise LogGap(f"{where}: applied up to {store.position}, but the next batch follows {batch.follows - 1}")
-        if batch.end_offset <= store.position:
-            # Opening the store anew compares it with the topic as it is then, and says what to do.
-            raise LogGap(f"{where}: ends at {batch.end_offset}, but events up to {store.position} have been applied")
+
+def _events(batches: Iterable[Batch]) -> int:
+    return sum(len(batch.records) for batch in batches)
+
+
+def _check(position: int, batch: Batch) -> None:
+    where = f"{batch.topic}[{batch.partition}]"
+    if batch.follows is not None and batch.follows > position + 1:
+        raise LogGap(f"{where}: applied up to {position}, but the next batch follows {batch.follows - 1}")
+    if batch.end_offset <= position:
+        # Opening the store anew compares it with the topic as it is then, and says what to do.
+        raise LogGap(f"{where}: ends at {batch.end_offset}, but events up to {position} have been applied")
 
 
 class Lanes:

@@ -56,10 +56,11 @@ def _nobody_is_fenced() -> None:
 
 
 def _positions_are_not_looked_at() -> None:
-    async def apply(self: Lane, store: PartitionStore, batch: Any) -> None:
-        applied = self._applying.apply(batch.records, store.get, datetime.now(UTC))
-        store.position = min(store.position, batch.next_offset - 2)  # commit() looks as well
-        await store.commit(applied.changes, applied.outputs, batch.next_offset - 1)
+    async def apply(self: Lane, store: PartitionStore, batches: Any) -> None:
+        records = [record for batch in batches for record in batch.records]
+        applied = self._applying.apply(records, store.get, datetime.now(UTC))
+        store.position = min(store.position, batches[-1].next_offset - 2)  # commit() looks as well
+        await store.commit(applied.changes, applied.outputs, batches[-1].next_offset - 1)
 
     Lane._apply = apply  # type: ignore[method-assign]
 

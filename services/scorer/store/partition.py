@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,8 +19,12 @@ from shared.topics import DEAD_LETTER_BYTES
 
 log = logging.getLogger(__name__)
 
+TELL_SECONDS = 0.25
+"""At most so often a transaction tells the group's offset: it costs two of its five requests, and the position, which
+is in every transaction, is what counts."""
 OPEN_SECONDS = 120.0
 CLOSE_SECONDS = 5.0
+NEVER = -math.inf
 MAX_BATCH_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by default
 MAX_REQUEST_BYTES = DEAD_LETTER_BYTES  # a dead letter is a whole record of `events`, and its headers
 
@@ -46,6 +51,7 @@ class PartitionStore:
         self._timeout = transaction_timeout
         self._states: dict[str, bytes] = {}
         self._usable = True
+        self._told, self._told_at = -1, NEVER
         self.position = -1
         """Offset of the last applied source record, -1 for none."""
 
@@ -105,15 +111,27 @@ class PartitionStore:
         return len(self._states)
 
     async def commit(self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int) -> None:
-        """States (None deletes), outputs, position and the group's offset in one transaction; then in memory.
+        """States (None deletes), outputs and position in one transaction, now and then with the group's offset; then in
+        memory.
 
         Raises `StoreFenced` or `StoreFailed`; memory is then as before, but what the topic holds is unknown.
         """
-        if not self._usable:
-            raise StoreFailed("an earlier transaction failed: close this store and open it again")
         if position <= self.position:
             raise ValueError(f"position {position} is applied already ({self.position})")
-        records = [*self._state_records(changes, position), *outputs]
+        await self._commit([*self._state_records(changes, position), *outputs], position)
+        self._remember(changes)
+        self.position = position
+
+    async def tell_group(self) -> None:
+        """Bring the group's offset to the position: lag tools go by it, and the next owner reads from there. Raises
+        like `commit`."""
+        if self._told < self.position and self._usable:
+            self._told_at = NEVER
+            await self._commit([], self.position)
+
+    async def _commit(self, records: Sequence[Output], position: int) -> None:
+        if not self._usable:
+            raise StoreFailed("an earlier transaction failed: close this store and open it again")
         self._usable = False
         try:
             async with asyncio.timeout(self._timeout):
@@ -121,8 +139,6 @@ class PartitionStore:
         except Exception as error:
             raise named(error, f"cannot commit {self._source.topic}[{self._source.partition}]@{position}") from error
         self._usable = True
-        self._remember(changes)
-        self.position = position
 
     async def close(self) -> None:
         """Give up the connections. An open transaction is aborted by the next owner, or by its timeout.
@@ -143,6 +159,7 @@ class PartitionStore:
         restored = await read_states(options, self._state, marks.state_end)
         self.position = check(restored, marks, self._source, self._group)
         self._states = restored.states
+        self._told = -1 if marks.committed is None else marks.committed - 1
         log.info(
             "%s[%d]: %d states up to offset %d restored in %.2f s",
             self._source.topic,
@@ -168,8 +185,12 @@ class PartitionStore:
         await asyncio.gather(*sent)
         # After the produces: while the coordinator adds the group to the transaction, brokers refuse them
         # (aio-libs/aiokafka#1172).
-        await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
+        telling = time.monotonic() - self._told_at >= TELL_SECONDS
+        if telling:
+            await self._producer.send_offsets_to_transaction({self._source: position + 1}, self._group)
         await self._producer.commit_transaction()
+        if telling:
+            self._told, self._told_at = position, time.monotonic()
 
     async def _send(self, records: Iterable[Output], futures: list[Any]) -> None:
         """Record batches are built here, one future each (appended): one per record costs three times as much."""

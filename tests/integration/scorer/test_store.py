@@ -54,6 +54,8 @@ async def test_a_new_store_is_empty_and_what_it_commits_is_there_after_opening_a
     await store.commit({"a": b"1", "b": b"2", "ü": b"3"}, [score(filled, b"a")], 9)
     await store.commit({"a": b"5", "b": None}, [], 19)
     assert (store.position, store.get("a"), store.get("b"), len(store)) == (19, b"5", None, 2)
+    assert await filled.committed(0) == 10  # a moment ago
+    await store.tell_group()
     await store.close()
 
     again = await opened()
