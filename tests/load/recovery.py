@@ -55,7 +55,7 @@ def measure(parts: Parts, leads: int) -> dict[str, Any]:
     empty = _start(bootstrap, topics)
     say(f"  recovery: writing {leads:,} leads' states, made of {len(pool):,}")
     state_bytes = asyncio.run(
-        write_states(bootstrap, topics, PARTITIONS, _names(list(pool), leads), list(pool.values()))
+        write_states(bootstrap, topics, _group(topics), PARTITIONS, _names(list(pool), leads), list(pool.values()))
     )
     in_kafka = topic_bytes(parts, topics.scorer_state)
     say("  recovery: starting a scorer")
@@ -80,6 +80,10 @@ def _names(of_pool: list[str], leads: int) -> Iterator[str]:
     """Ids as long as real ones, each once."""
     for number in range(leads):
         yield f"{of_pool[number % len(of_pool)]}-{number // len(of_pool)}"
+
+
+def _group(topics: Topics) -> str:
+    return f"{topics.prefix}scorer"
 
 
 def _start(bootstrap: str, topics: Topics) -> Started:

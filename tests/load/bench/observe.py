@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tests.load.bench.engines import Engine, Run
-from tests.load.bench.worker import EngineError, Worker
+from tests.load.bench.worker import EngineError
 
 POLL_SECONDS = 0.05
 STALL_SECONDS = 180.0
@@ -30,7 +31,17 @@ class Sample:
     cpu: float
 
 
-async def committed_until(run: Run, worker: Worker, count: int) -> list[Sample]:
+class Watched(Protocol):
+    """A worker, or several that share the work."""
+
+    def check(self) -> None:
+        """Raises `EngineError` when one has ended."""
+
+    def cpu_seconds(self) -> float: ...
+    def last_words(self) -> str: ...
+
+
+async def committed_until(run: Run, worker: Watched, count: int) -> list[Sample]:
     """Samples from the first commit that was seen until `count` events are committed.
 
     Raises `EngineError` when the engine ends or makes no progress.

@@ -19,7 +19,6 @@ from services.ingest.segment import Arrival, Envelope, Parsed, parse
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
-from services.scorer.settings import ScorerSettings
 from services.scorer.store import PartitionStore
 from shared.events import Event
 from shared.playbook import Playbook
@@ -34,8 +33,8 @@ class Logged:
     """A record of `events`, as far as scoring looks."""
 
     offset: int
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     timestamp: int
     topic: str = "events"
     partition: int = 0
@@ -70,8 +69,8 @@ def _stored(parsed: Parsed) -> Iterator[tuple[Event, bytes]]:
     return zip(parsed.accepted, parsed.values, strict=True)
 
 
-async def write_states(
-    bootstrap: str, topics: Topics, partitions: int, leads: Iterable[str], pool: Sequence[bytes]
+async def write_states(  # noqa: PLR0913, PLR0917 - where to, and what
+    bootstrap: str, topics: Topics, group: str, partitions: int, leads: Iterable[str], pool: Sequence[bytes]
 ) -> int:
     """Give every lead a state of `pool`, in turn, where the default partitioner puts its events.
 
@@ -90,7 +89,6 @@ async def write_states(
                 await producer.send_and_wait(topics.events, b"included", key=b"included", partition=partition)
     finally:
         await producer.stop()
-    group = ScorerSettings(kafka_bootstrap=bootstrap, topic_prefix=topics.prefix).group
     await asyncio.gather(*(_write(bootstrap, topics, group, number, by_partition[number]) for number in by_partition))
     return sum(len(state) for states in by_partition.values() for _, state in states)
 

@@ -1,0 +1,216 @@
+"""The scorer with one worker and with two on the same topic; and what an event costs as the leads grow.
+
+    TASUKI_PARTS=apache python -m tests.load.scale [--events 1000000] [--leads 100000] [--workers 1,2]
+    TASUKI_PARTS=apache python -m tests.load.scale --flat 10000,100000,1000000 [--events 300000]
+
+The job of the scorer benchmark (tests/load/job/README.md), seen by the same observer. The clock begins when every
+worker has scored something, so that starts and the rebalance when the second one joins are left out. In the end the
+scores must be the reference's. With `--flat` every lead has a state before the first event, as in an installation that
+has run for months, and all leads are equally busy: so a batch holds about as many leads at every size, and what differs
+is only how many states there are. Prints one JSON object; progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from shared.events import decode_event, encode_event
+from shared.kafka import create_topics
+from shared.parts import Parts
+from shared.playbook import load_playbook
+from shared.topics import Topics
+from tests.load.bench.build import Built
+from tests.load.bench.engines import ENGINES, PLAYBOOK, Run
+from tests.load.bench.observe import Sample, committed_until, published
+from tests.load.bench.parts import durable_parts
+from tests.load.bench.service import Service, report, say, serving
+from tests.load.bench.states import states_of, write_states
+from tests.load.bench.worker import EngineError
+from tests.load.job.events import DAYS, Size, backlog
+from tests.load.scorer_bench import PARTITIONS, TOLERANCE_MICRO, differences, fill
+
+LOOK_SECONDS = 0.05
+LEAST_SEEN = 0.3
+"""Less than this share of the events under the clock: the backlog was too small to measure."""
+POOL_LEADS, POOL_EVENTS_PER_LEAD = 3000, 10
+
+
+@dataclass
+class Crew:
+    """Workers of one group, for the observer like one."""
+
+    services: Sequence[Service]
+    all_work_since: float | None = field(default=None, init=False)
+    """When the last of them had scored something."""
+
+    def check(self) -> None:
+        for service in self.services:
+            service.worker.check()
+
+    def cpu_seconds(self) -> float:
+        return sum(service.worker.cpu_seconds() for service in self.services)
+
+    def last_words(self) -> str:
+        return "\n".join(service.worker.last_words() for service in self.services)
+
+    async def watch(self) -> None:
+        """Until all have scored something."""
+        for service in self.services:
+            while not await asyncio.to_thread(_scored, service):  # noqa: ASYNC110 - another process tells us nothing
+                await asyncio.sleep(LOOK_SECONDS)
+        self.all_work_since = time.time()
+
+
+def measure(parts: Parts, size: Size, workers: Sequence[int] = (1, 2)) -> dict[str, Any]:
+    """`one_eps`, `two_eps`, and for each how many events a second of processor time scores."""
+    found: dict[str, Any] = {}
+    for count in workers:
+        say(f"  scale: {count} of {max(workers)} workers, {size.events:,} events")
+        work = asyncio.run(fill(parts.kafka_bootstrap, size))
+        run = _run(parts, work.topics)
+        samples = _drained(run, count, work.events)
+        _verify(run, work.scores)
+        name = {1: "one", 2: "two"}.get(count, str(count))
+        found |= {f"{name}_{key}": value for key, value in _rates(samples, work.events).items()}
+    if {"one_eps", "two_eps"} <= found.keys():
+        found["ratio"] = round(found["two_eps"] / found["one_eps"], 2)
+    return found
+
+
+def flat(parts: Parts, events: int, leads: Sequence[int]) -> dict[str, Any]:
+    """By number of leads: events per second, and microseconds of processor time per event."""
+    found = {}
+    pool = list(_pool().values())
+    for count in leads:
+        say(f"  scale: one worker with the states of {count:,} leads")
+        topics = Topics(f"flat-{uuid.uuid4().hex[:8]}.")
+        run = _run(parts, topics)
+        asyncio.run(_fill_flat(run, Size(events, count, skew=0.0), pool))
+        samples = _drained(run, 1, events)
+        rates = _rates(samples, events)
+        found[str(count)] = {"eps": rates["eps"], "cpu_us_per_event": round(1e6 / rates["cpu_eps"], 2)}
+    costs = [one["cpu_us_per_event"] for one in found.values()]
+    return {"by_leads": found, "last_over_first": round(costs[-1] / costs[0], 2)}
+
+
+def _scored(service: Service) -> float:
+    """Events; none as long as it does not listen."""
+    try:
+        return service.metric("tasuki_scorer_events_total")
+    except OSError:
+        return 0.0
+
+
+def _run(parts: Parts, topics: Topics) -> Run:
+    """What the observer must know; ours needs nothing that is built, and keeps nothing on disk."""
+    return Run(parts.kafka_bootstrap, topics, "tasuki", Path(), Built(Path(), ""))
+
+
+def _drained(run: Run, workers: int, events: int) -> list[Sample]:
+    """Samples from when all workers work until everything is committed."""
+    environment = {
+        "TASUKI_KAFKA_BOOTSTRAP": run.bootstrap,
+        "TASUKI_TOPIC_PREFIX": run.topics.prefix,
+        "TASUKI_SCORER_GROUP": run.group,
+        "TASUKI_PLAYBOOK": str(PLAYBOOK),
+        "TASUKI_LOG_LEVEL": "WARNING",
+    }
+    with ExitStack() as stack:
+        crew = Crew([stack.enter_context(serving("scorer", environment)) for _ in range(workers)])
+        return asyncio.run(_observed(run, crew, events))
+
+
+async def _observed(run: Run, crew: Crew, events: int) -> list[Sample]:
+    watching = asyncio.create_task(crew.watch())
+    try:
+        samples = await committed_until(run, crew, events)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    if crew.all_work_since is None:
+        raise EngineError("the backlog was gone before every worker had a part of it: give more --events")
+    return [sample for sample in samples if sample.time >= crew.all_work_since]
+
+
+def _rates(samples: Sequence[Sample], events: int) -> dict[str, int]:
+    if len(samples) < 2 or samples[-1].committed - samples[0].committed < LEAST_SEEN * events:
+        raise EngineError("too few events were left when all workers worked: give more --events")
+    first, last = samples[0], samples[-1]
+    done = last.committed - first.committed
+    return {
+        "eps": round(done / (last.time - first.time)),
+        "cpu_eps": round(done / max(last.cpu - first.cpu, 0.01)),
+    }
+
+
+def _verify(run: Run, expected: dict[str, int]) -> None:
+    def right(known: dict[str, int]) -> bool:
+        return not differences(expected, known, TOLERANCE_MICRO)
+
+    found = asyncio.run(published(run, ENGINES["tasuki"], PARTITIONS, right))
+    if wrong := differences(expected, found.by_lead, TOLERANCE_MICRO):
+        raise EngineError(f"{len(wrong)} of {len(expected)} leads are wrong: {', '.join(wrong[:3])}")
+
+
+def _pool() -> dict[str, bytes]:
+    """States after a handful of events in the weeks before the backlog begins."""
+    size = Size(POOL_LEADS * POOL_EVENTS_PER_LEAD, POOL_LEADS, skew=0.0, seed=2)
+    earlier = timedelta(days=DAYS)
+    records = []
+    for key, value in backlog(size):
+        event = decode_event(value)
+        received = event.received_at - earlier
+        moved = msgspec.structs.replace(event, received_at=received, time=event.time - earlier)
+        records.append((key, encode_event(moved), received))
+    return states_of(records, load_playbook(PLAYBOOK))
+
+
+async def _fill_flat(run: Run, size: Size, pool: Sequence[bytes]) -> None:
+    await create_topics({"bootstrap_servers": run.bootstrap}, run.topics.specs([], PARTITIONS))
+    names = (f"lead-{number:06d}" for number in range(size.leads))  # as the backlog names them
+    await write_states(run.bootstrap, run.topics, run.group, PARTITIONS, names, pool)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=run.bootstrap, linger_ms=5, max_batch_size=1 << 19, enable_idempotence=True
+    )
+    await producer.start()
+    try:
+        for key, value in backlog(size):
+            await producer.send(run.topics.events, value, key=key)
+    finally:
+        await producer.stop()
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--leads", type=int, default=100_000)
+    parser.add_argument("--workers", type=_numbers, default=[1, 2])
+    parser.add_argument("--flat", type=_numbers, help="numbers of leads: measure the cost of an event instead")
+    given = parser.parse_args()
+    with durable_parts() as parts:
+        result = (
+            flat(parts, given.events, given.flat)
+            if given.flat
+            else measure(parts, Size(given.events, given.leads), given.workers)
+        )
+        report({"parts": parts.description, **result})
+
+
+if __name__ == "__main__":
+    main()
