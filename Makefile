@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-kafka test-fault chaos sabotage control soak load lint up down clean
+.PHONY: help install demo test test-kafka test-fault chaos sabotage control soak load bench lint up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -57,6 +57,9 @@ load: install ## Rates of ingest, scorer and router on this machine
 	@$(BIN)/python -m tests.load.ingest_rate --seconds 5
 	@$(BIN)/python -m tests.load.scorer_rate --events 100000
 	@$(BIN)/python -m tests.load.router_rate --leads 5000 --records 25000 --singles 50
+
+bench: install ## All benchmarks on Apache Kafka (PARTS=embedded, QUICK=1, ONLY=scorer,e2e): table, and build/bench.json
+	@$(BIN)/python -m tests.load.bench_all --parts $(or $(PARTS),apache) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 lint: install ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -6,8 +6,9 @@
 The job of the scorer benchmark (tests/load/job/README.md), seen by the same observer. The clock begins when every
 worker has scored something, so that starts and the rebalance when the second one joins are left out. In the end the
 scores must be the reference's. With `--flat` every lead has a state before the first event, as in an installation that
-has run for months, and all leads are equally busy: so a batch holds about as many leads at every size, and what differs
-is only how many states there are. Prints one JSON object; progress goes to standard error.
+has run for months. Once the events are of as many leads at every size (the smallest of them, all equally busy): what
+differs is only how many states there are. And once they are of all leads: then hardly two events of a lead meet in a
+batch where there are many. Prints one JSON object; progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -91,18 +93,23 @@ def measure(parts: Parts, size: Size, workers: Sequence[int] = (1, 2)) -> dict[s
 
 def flat(parts: Parts, events: int, leads: Sequence[int]) -> dict[str, Any]:
     """By number of leads: events per second, and microseconds of processor time per event."""
-    found = {}
     pool = list(_pool().values())
-    for count in leads:
-        say(f"  scale: one worker with the states of {count:,} leads")
-        topics = Topics(f"flat-{uuid.uuid4().hex[:8]}.")
-        run = _run(parts, topics)
-        asyncio.run(_fill_flat(run, Size(events, count, skew=0.0), pool))
-        samples = _drained(run, 1, events)
-        rates = _rates(samples, events)
-        found[str(count)] = {"eps": rates["eps"], "cpu_us_per_event": round(1e6 / rates["cpu_eps"], 2)}
-    costs = [one["cpu_us_per_event"] for one in found.values()]
-    return {"by_leads": found, "last_over_first": round(costs[-1] / costs[0], 2)}
+    few = {count: _cost(parts, events, count, min(leads), pool) for count in leads}
+    return {
+        "by_leads": few,
+        "last_over_first": round(few[leads[-1]]["cpu_us_per_event"] / few[leads[0]]["cpu_us_per_event"], 2),
+        "by_leads_all_active": {
+            count: few[count] if count == min(leads) else _cost(parts, events, count, count, pool) for count in leads
+        },
+    }
+
+
+def _cost(parts: Parts, events: int, leads: int, active: int, pool: Sequence[bytes]) -> dict[str, float]:
+    say(f"  scale: one worker with the states of {leads:,} leads, {active:,} of them active")
+    run = _run(parts, Topics(f"flat-{uuid.uuid4().hex[:8]}."))
+    asyncio.run(_fill_flat(run, leads, Size(events, active, skew=0.0), pool))
+    rates = _rates(_drained(run, 1, events), events)
+    return {"eps": rates["eps"], "cpu_us_per_event": round(1e6 / rates["cpu_eps"], 2)}
 
 
 def _scored(service: Service) -> float:
@@ -177,9 +184,10 @@ def _pool() -> dict[str, bytes]:
     return states_of(records, load_playbook(PLAYBOOK))
 
 
-async def _fill_flat(run: Run, size: Size, pool: Sequence[bytes]) -> None:
+async def _fill_flat(run: Run, leads: int, size: Size, pool: Sequence[bytes]) -> None:
     await create_topics({"bootstrap_servers": run.bootstrap}, run.topics.specs([], PARTITIONS))
-    names = (f"lead-{number:06d}" for number in range(size.leads))  # as the backlog names them
+    names = [f"lead-{number:06d}" for number in range(leads)]  # as the backlog names them
+    Random(size.seed).shuffle(names)  # the active ones do not lie side by side in memory
     await write_states(run.bootstrap, run.topics, run.group, PARTITIONS, names, pool)
     producer = AIOKafkaProducer(
         bootstrap_servers=run.bootstrap, linger_ms=5, max_batch_size=1 << 19, enable_idempotence=True

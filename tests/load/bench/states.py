@@ -104,6 +104,7 @@ async def _write(bootstrap: str, topics: Topics, group: str, partition: int, sta
     try:
         for position, changes in enumerate(_slices(states)):
             await store.commit(dict(changes), [], position)
+        await store.tell_group()
     finally:
         await store.close()
 
