@@ -11,7 +11,6 @@ from services.router.deals import Deal
 from services.router.lifecycle.decide import decide, is_stale, new_lead
 from services.router.lifecycle.model import OPEN, Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
-from services.router.messages import HandOffMessage
 from services.router.outbox import OutboxRow
 from shared.clock import Clock
 from shared.scores import ScoreRecord
@@ -52,7 +51,6 @@ class Known:
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
-    frozen: dict[str, HandOffMessage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,20 @@ class Decided:
     decision: Decision
     received: Received
 
+    @property
+    def counts_only(self) -> bool:
+        """Nothing has changed but the score and what `COUNTED` names."""
+        return not (self.decision.stages or self.decision.handoffs)
+
 
 @dataclass(slots=True)
 class Rows:
-    """What a transaction writes. Of each lead and hand-off only the last state is written."""
+    """What a transaction writes. Of each lead and hand-off only the last state is written.
 
-    leads: dict[str, Row] = field(default_factory=dict)
+    `leads` are written as a whole, of those in `scores` only what most records change."""
+
+    leads: list[Row] = field(default_factory=list)
+    scores: list[Row] = field(default_factory=list)
     stages: list[Row] = field(default_factory=list)
     handoffs: dict[str, Row] = field(default_factory=dict)
     handoff_changes: list[Row] = field(default_factory=list)
@@ -97,11 +103,15 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Cl
 
 def offered_leads(decided: Iterable[Decided]) -> list[str]:
     """Leads whose contact data a new hand-off needs."""
-    return sorted(
-        {
-            item.received.record.lead_id
-            for item in decided
-            for change in item.decision.handoffs
-            if change.handoff.status is Status.OFFERED
-        }
-    )
+    return sorted({handoff.lead_id for handoff in _changed(decided) if handoff.status is Status.OFFERED})
+
+
+def turned_handoffs(decided: Iterable[Decided]) -> list[str]:
+    """Hand-offs in a new state, without those that are offered only now: their messages are asked of the ledger."""
+    handoffs = _changed(decided)
+    offered = {handoff.handoff_id for handoff in handoffs if handoff.status is Status.OFFERED}
+    return sorted({handoff.handoff_id for handoff in handoffs} - offered)
+
+
+def _changed(decided: Iterable[Decided]) -> list[HandOff]:
+    return [change.handoff for item in decided for change in item.decision.handoffs]

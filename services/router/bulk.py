@@ -1,4 +1,4 @@
-"""Many rows in one statement: `INSERT … SELECT … FROM unnest(…)`, one array parameter per column.
+"""Many rows in one statement: INSERT or UPDATE from `unnest(…)`, one array parameter per column.
 
 A multi-row VALUES list would hit Postgres's 32,767 parameters and be parsed anew for each batch size.
 """
@@ -16,29 +16,51 @@ _BETWEEN = "\x1f"  # an array column travels as text: unnest would flatten an ar
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-class BulkInsert:
-    """Rows are given as one list per column, in the order of `columns`."""
+class _Bulk:
+    """Rows are given in the order of `columns`."""
 
-    def __init__(self, table: Table, columns: Sequence[str], on_conflict: str = "") -> None:
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)
         self._arrays = frozenset(name for name in columns if isinstance(table.c[name].type, ARRAY))
-        selected = ", ".join(
-            f"string_to_array(r.\"{name}\", E'\\x1f')" if name in self._arrays else f'r."{name}"' for name in columns
-        )
         given = ", ".join(f"CAST(:{name} AS {_array_type(table.c[name])})" for name in columns)
-        names = ", ".join(f'"{name}"' for name in columns)
-        self._statement: TextClause = text(
-            f'INSERT INTO "{table.name}" ({names}) SELECT {selected} FROM unnest({given}) AS r ({names}) {on_conflict}'
-        )
+        self._names = ", ".join(f'"{name}"' for name in columns)
+        self._given = f"unnest({given}) AS r ({self._names})"
+        self._statement: TextClause
+
+    def _value(self, name: str) -> str:
+        return f"string_to_array(r.\"{name}\", E'\\x1f')" if name in self._arrays else f'r."{name}"'
 
     async def run(self, connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert `rows` in their order; none: no statement."""
+        """Write `rows` in their order; none: no statement."""
         if not rows:
             return
         values = dict(zip(self.columns, (list(column) for column in zip(*rows, strict=True)), strict=True))
         for name in self._arrays:
             values[name] = [_BETWEEN.join(row) for row in values[name]]
         await connection.execute(self._statement, values)
+
+
+class BulkInsert(_Bulk):
+    """New rows, or what `on_conflict` makes of those that exist."""
+
+    def __init__(self, table: Table, columns: Sequence[str], on_conflict: str = "") -> None:
+        super().__init__(table, columns)
+        selected = ", ".join(map(self._value, columns))
+        self._statement = text(
+            f'INSERT INTO "{table.name}" ({self._names}) SELECT {selected} FROM {self._given} {on_conflict}'
+        )
+
+
+class BulkUpdate(_Bulk):
+    """Some columns of rows that exist; the first of `columns` is the primary key."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        super().__init__(table, columns)
+        key, *others = columns
+        updates = ", ".join(f'"{name}" = {self._value(name)}' for name in others)
+        self._statement = text(
+            f'UPDATE "{table.name}" SET {updates} FROM {self._given} WHERE "{table.name}"."{key}" = r."{key}"'
+        )
 
 
 def replace_on(key: str, columns: Sequence[str]) -> str:

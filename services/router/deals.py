@@ -44,6 +44,8 @@ def deals_of(record: ScoreRecord) -> list[Deal]:
     """What the record's own event reports, at its own time. The record's signals hold only the latest deal of each
     kind: one that happened before it and arrives after it would be lost. A deal without an id is taken for the lead's
     only one."""
+    if not record.reported:
+        return []
     trigger = record.trigger
     at = happened(trigger.time, trigger.received_at)
     found = []

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.router import repository
-from services.router.batch import Batch, Known, Received, Rows, decide_all, offered_leads
+from services.router.batch import Batch, Known, Received, Rows, decide_all, offered_leads, turned_handoffs
 from services.router.contact import ContactDatum
 from services.router.failures import described, is_about_values
 from services.router.lifecycle.model import Decision, HandOff, Lead
@@ -67,11 +67,13 @@ class Ledger:
             return Rows()
         leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores})
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
-        opened, frozen = await repository.open_handoffs(connection, passed) if passed else ({}, {})
-        decided = decide_all(scores, Known(leads, opened, frozen), self.rules, self.clock)
-        offered = offered_leads(decided)
+        opened = await repository.open_handoffs(connection, passed) if passed else {}
+        decided = decide_all(scores, Known(dict(leads), opened), self.rules, self.clock)
+        offered, turned = offered_leads(decided), turned_handoffs(decided)
         contacts = await repository.contacts_of(connection, offered) if offered else {}
+        frozen = await repository.frozen_messages(connection, turned) if turned else {}
         scribe = Scribe(self.rules, self.topics, frozen)
+        scribe.write_leads(decided, leads)
         for item in decided:
             scribe.write_scored(item, contacts.get(item.received.record.lead_id, {}))
         return scribe.rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -11,6 +12,7 @@ from services.router import messages
 from services.router.batch import Decided, Row, Rows
 from services.router.contact import storable
 from services.router.deals import deals_of, merged
+from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.model import Decision, HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.rules import Rules
 from services.router.messages import HandOffMessage
@@ -20,19 +22,38 @@ from shared.topics import Topics
 
 
 class Scribe:
-    """Writes into `rows`. `frozen` holds the messages of open hand-offs as they were offered, and follows."""
+    """Writes into `rows`. `frozen` holds the messages, as they were offered, of hand-offs that change; it follows."""
 
     def __init__(self, rules: Rules, topics: Topics, frozen: dict[str, HandOffMessage]) -> None:
         self._playbook, self._topics, self._frozen = rules.playbook, topics, frozen
         self.rows = Rows()
 
+    def write_leads(self, decided: Iterable[Decided], existing: Container[str]) -> None:
+        """The last state of each lead. `existing` are those that have a row already: where nothing else has changed,
+        only what the score changes is written, which costs half."""
+        last: dict[str, Decided] = {}
+        changed: set[str] = set()
+        for item in decided:
+            lead_id = item.decision.lead.lead_id
+            last[lead_id] = item
+            if not item.counts_only or lead_id not in existing:
+                changed.add(lead_id)
+        for lead_id, item in last.items():
+            lead, record = item.decision.lead, item.received.record
+            score = (record.total, record.time, item.received.value)
+            if lead_id in changed:
+                self.rows.leads.append((*_lead_values(lead), *score))
+            else:
+                self.rows.scores.append((lead_id, *_counted(lead), *score))
+
     def write_scored(self, item: Decided, contact: Mapping[str, str]) -> None:
-        """A decision on a score record: the lead, its deals, and all changes. `contact` is for new hand-offs."""
-        record, lead = item.received.record, item.decision.lead
-        self.rows.leads[lead.lead_id] = (*_lead_values(lead), record.total, record.time, item.received.value)
+        """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""
+        record = item.received.record
         for deal in deals_of(record):
             key = (deal.lead_id, deal.deal_id)
             self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
+        if item.counts_only:
+            return
         for change in item.decision.handoffs:
             if change.handoff.status is Status.OFFERED:
                 offer = messages.offer_message(change, record, contact, self._playbook)
@@ -70,6 +91,9 @@ class Scribe:
         started = received_at if status is Status.OFFERED else None
         turned = messages.turned_message(frozen, change)
         self.rows.outbox.extend(handoff_rows(turned, change, lead, self._topics, started))
+
+
+_counted = attrgetter(*COUNTED)
 
 
 def _lead_values(lead: Lead) -> Row:

@@ -52,10 +52,10 @@ def records(given_steps: list[dict[str, Any]]) -> list[Received]:
 
 def run(received: list[Received], cuts: list[int]) -> tuple[list[Decided], Known]:
     """Decide in batches cut at `cuts`; each batch begins with what a database would give back."""
-    known, clock, decided = Known({}, {}, {}), EventClock(MONDAY), []
+    known, clock, decided = Known({}, {}), EventClock(MONDAY), []
     bounds = [0, *sorted(cut % (len(received) + 1) for cut in cuts), len(received)]
     for start, end in pairwise(bounds):
-        known = Known(dict(known.leads), dict(known.opened), {})
+        known = Known(dict(known.leads), dict(known.opened))
         decided += decide_all(received[start:end], known, RULES, clock)
     return decided, known
 
@@ -64,6 +64,20 @@ def run(received: list[Received], cuts: list[int]) -> tuple[list[Decided], Known
 def test_how_batches_are_cut_does_not_matter(given_steps: list[dict[str, Any]], cuts: list[int]) -> None:
     received = records(given_steps)
     assert run(received, []) == run(received, cuts)
+
+
+@given(steps)
+def test_without_a_stage_or_handoff_a_record_changes_only_what_is_counted(given_steps: list[dict[str, Any]]) -> None:
+    """Of such a lead the router writes nothing else."""
+    before = {}
+    for item in run(records(given_steps), [])[0]:
+        lead = item.decision.lead
+        if item.counts_only and lead.lead_id in before:
+            changed = {
+                name for name in lead.__struct_fields__ if getattr(lead, name) != getattr(before[lead.lead_id], name)
+            }
+            assert changed <= set(lifecycle.COUNTED)
+        before[lead.lead_id] = lead
 
 
 @given(steps, st.integers(0, 25))
@@ -114,7 +128,7 @@ def test_history_offers_nothing(given_steps: list[dict[str, Any]]) -> None:
 def test_answers_keep_the_laws(given_steps: list[dict[str, Any]], data: st.DataObject) -> None:
     """People accept, reject and complete between records, as they like."""
     opened: dict[str, HandOff] = {}
-    known, clock = Known({}, {}, {}), EventClock(MONDAY)
+    known, clock = Known({}, {}), EventClock(MONDAY)
     for received in records(given_steps):
         for item in decide_all([received], known, RULES, clock):
             for change in item.decision.handoffs:

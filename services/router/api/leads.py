@@ -59,7 +59,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere) -> Any:
     async with ledger.engine.connect() as connection:
         lead, record = await _find(connection, id)
         contact = (await repository.contacts_of(connection, [lead.lead_id])).get(lead.lead_id, {})
-        opened, _frozen = await repository.open_handoffs(connection, [lead.lead_id])
+        opened = await repository.open_handoffs(connection, [lead.lead_id])
     rules = ledger.rules
     _known, counting = facts_of(lead, record, rules)
     detail = {

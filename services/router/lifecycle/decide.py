@@ -26,6 +26,9 @@ from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.stages import Step, walk
 from shared.scores import ScoreRecord
 
+COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at")
+"""All of a lead that a record changes which leads to no stage."""
+
 
 def new_lead(lead_id: str, lane: int, rules: Rules) -> Lead:
     """A lead nobody knows yet: at the first stage, as everybody."""

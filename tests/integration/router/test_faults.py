@@ -37,7 +37,7 @@ def stories(partition: int, leads: int, records: int) -> list[ScoreRecord]:
 def expected_stage_ids(records: list[ScoreRecord]) -> list[str]:
     """What the pure lifecycle says of the same log, per partition."""
     received = [Received(r.position.partition, n, None, encode_score(r), [], r) for n, r in enumerate(records)]
-    decided = decide_all(received, Known({}, {}, {}), RULES, EventClock(MONDAY))
+    decided = decide_all(received, Known({}, {}), RULES, EventClock(MONDAY))
     return [f"stage:{c.lead_id}:{c.seq}:{c.target}" for item in decided for c in item.decision.stages]
 
 

@@ -37,7 +37,7 @@ def messages() -> list[tuple[str, dict[str, str], dict[str, Any]]]:
     ]
     received = [Received(0, n, b"l", encode_score(record), [], record) for n, record in enumerate(records)]
     scribe = Scribe(RULES, Topics(), {})
-    for item in decide_all(received, Known({}, {}, {}), RULES, EventClock(MONDAY)):
+    for item in decide_all(received, Known({}, {}), RULES, EventClock(MONDAY)):
         scribe.write_scored(item, {"name": "山田", "email": "y@a.example", "company.name": "株式会社アクメ"})
     return [
         (topic, {name: value.decode() for name, value in decode_headers(headers)}, json.loads(value or b""))
