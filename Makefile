@@ -59,7 +59,7 @@ load: install ## Rates of ingest, scorer and router on this machine
 	@$(BIN)/python -m tests.load.router_rate --leads 5000 --records 25000 --singles 50
 
 bench: install ## All benchmarks on Apache Kafka (PARTS=embedded, QUICK=1, ONLY=scorer,e2e): table, and build/bench.json
-	@$(BIN)/python -m tests.load.bench_all --parts $(or $(PARTS),apache) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m tests.load.bench_all $(if $(PARTS),--parts $(PARTS)) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 lint: install ## Format, style, types, import contracts
 	@$(BIN)/ruff format --check .

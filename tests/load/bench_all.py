@@ -54,7 +54,7 @@ class Sizes:
     e2e_seconds: float = 300
     recovery_leads: int = 1_000_000
     scale: Size = field(default_factory=Size)
-    flat_events: int = 300_000
+    flat_events: int = 400_000
     flat_leads: tuple[int, ...] = (10_000, 100_000, 1_000_000)
 
 

@@ -3,30 +3,32 @@
     TASUKI_PARTS=apache python -m tests.load.scale [--events 1000000] [--leads 100000] [--workers 1,2]
     TASUKI_PARTS=apache python -m tests.load.scale --flat 10000,100000,1000000 [--events 300000]
 
-The job of the scorer benchmark (tests/load/job/README.md), seen by the same observer. The clock begins when every
-worker has scored something, so that starts and the rebalance when the second one joins are left out. In the end the
-scores must be the reference's. With `--flat` every lead has a state before the first event, as in an installation that
-has run for months. Once the events are of as many leads at every size (the smallest of them, all equally busy): what
-differs is only how many states there are. And once they are of all leads: then hardly two events of a lead meet in a
-batch where there are many. Prints one JSON object; progress goes to standard error.
+The job of the scorer benchmark (tests/load/job/README.md), seen by the same observer. The workers join and share the
+partitions before there is anything to do, and are halted (SIGSTOP) while the backlog is written; the clock begins when
+they go on. In the end the scores must be the reference's. With `--flat` every lead has a state before the first event,
+as in an installation that has run for months. Once the events are of as many leads at every size (the smallest of them,
+all equally busy): what differs is only how many states there are. And once they are of all leads: then hardly two
+events of a lead meet in a batch where there are many. Prints one JSON object; progress goes to standard error.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import signal
 import time
 import uuid
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.events import decode_event, encode_event
 from shared.kafka import create_topics
@@ -41,12 +43,15 @@ from tests.load.bench.service import Service, report, say, serving
 from tests.load.bench.states import states_of, write_states
 from tests.load.bench.worker import EngineError
 from tests.load.job.events import DAYS, Size, backlog
-from tests.load.scorer_bench import PARTITIONS, TOLERANCE_MICRO, differences, fill
+from tests.load.job.reference import Reference
+from tests.load.scorer_bench import PARTITIONS, TOLERANCE_MICRO, differences
 
 LOOK_SECONDS = 0.05
-LEAST_SEEN = 0.3
-"""Less than this share of the events under the clock: the backlog was too small to measure."""
+SHARED_WITHIN = 60.0
 POOL_LEADS, POOL_EVENTS_PER_LEAD = 3000, 10
+
+Record = tuple[bytes, bytes]
+"""Key and value."""
 
 
 @dataclass
@@ -54,8 +59,6 @@ class Crew:
     """Workers of one group, for the observer like one."""
 
     services: Sequence[Service]
-    all_work_since: float | None = field(default=None, init=False)
-    """When the last of them had scored something."""
 
     def check(self) -> None:
         for service in self.services:
@@ -67,25 +70,44 @@ class Crew:
     def last_words(self) -> str:
         return "\n".join(service.worker.last_words() for service in self.services)
 
-    async def watch(self) -> None:
-        """Until all have scored something."""
+    def signal(self, number: int) -> None:
         for service in self.services:
-            while not await asyncio.to_thread(_scored, service):  # noqa: ASYNC110 - another process tells us nothing
-                await asyncio.sleep(LOOK_SECONDS)
-        self.all_work_since = time.time()
+            os.kill(service.worker.pid, number)
+
+    async def shared(self) -> None:
+        """Until all are ready and have their share of the partitions."""
+        for service in self.services:
+            await asyncio.to_thread(service.await_ready)
+        share = PARTITIONS // len(self.services)
+        async with asyncio.timeout(SHARED_WITHIN):
+            for service in self.services:
+                while await asyncio.to_thread(_figure, service, "tasuki_scorer_partitions") != share:  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_SECONDS)
+        for service in self.services:
+            await asyncio.to_thread(service.await_ready)
+
+    def verify(self, events: int) -> None:
+        """Raises `EngineError` unless each event was scored once, and all have worked."""
+        scored = [service.metric("tasuki_scorer_events_total") for service in self.services]
+        if sum(scored) != events or not all(scored):
+            raise EngineError(f"the workers scored {scored} of {events} events\n{self.last_words()}")
 
 
 def measure(parts: Parts, size: Size, workers: Sequence[int] = (1, 2)) -> dict[str, Any]:
     """`one_eps`, `two_eps`, and for each how many events a second of processor time scores."""
     found: dict[str, Any] = {}
+    records, reference = list(backlog(size)), Reference(PLAYBOOK)
+    for _, value in records:
+        reference.add(value)
+    expected = reference.scores()
     for count in workers:
         say(f"  scale: {count} of {max(workers)} workers, {size.events:,} events")
-        work = asyncio.run(fill(parts.kafka_bootstrap, size))
-        run = _run(parts, work.topics)
-        samples = _drained(run, count, work.events)
-        _verify(run, work.scores)
+        run = _run(parts, Topics(f"scale-{uuid.uuid4().hex[:8]}."))
+        _make_topics(run)
+        samples = _shared(run, count, records)
+        _verify(run, expected)
         name = {1: "one", 2: "two"}.get(count, str(count))
-        found |= {f"{name}_{key}": value for key, value in _rates(samples, work.events).items()}
+        found |= {f"{name}_{key}": value for key, value in _rates(samples).items()}
     if {"one_eps", "two_eps"} <= found.keys():
         found["ratio"] = round(found["two_eps"] / found["one_eps"], 2)
     return found
@@ -107,15 +129,19 @@ def flat(parts: Parts, events: int, leads: Sequence[int]) -> dict[str, Any]:
 def _cost(parts: Parts, events: int, leads: int, active: int, pool: Sequence[bytes]) -> dict[str, float]:
     say(f"  scale: one worker with the states of {leads:,} leads, {active:,} of them active")
     run = _run(parts, Topics(f"flat-{uuid.uuid4().hex[:8]}."))
-    asyncio.run(_fill_flat(run, leads, Size(events, active, skew=0.0), pool))
-    rates = _rates(_drained(run, 1, events), events)
+    size = Size(events, active, skew=0.0)
+    _make_topics(run)
+    names = [f"lead-{number:06d}" for number in range(leads)]  # as the backlog names them
+    Random(size.seed).shuffle(names)  # the active ones do not lie side by side in memory
+    asyncio.run(write_states(run.bootstrap, run.topics, run.group, PARTITIONS, names, pool))
+    rates = _rates(_shared(run, 1, list(backlog(size))))
     return {"eps": rates["eps"], "cpu_us_per_event": round(1e6 / rates["cpu_eps"], 2)}
 
 
-def _scored(service: Service) -> float:
-    """Events; none as long as it does not listen."""
+def _figure(service: Service, name: str) -> float:
+    """Of its metrics; 0 as long as it does not listen."""
     try:
-        return service.metric("tasuki_scorer_events_total")
+        return service.metric(name)
     except OSError:
         return 0.0
 
@@ -125,35 +151,50 @@ def _run(parts: Parts, topics: Topics) -> Run:
     return Run(parts.kafka_bootstrap, topics, "tasuki", Path(), Built(Path(), ""))
 
 
-def _drained(run: Run, workers: int, events: int) -> list[Sample]:
-    """Samples from when all workers work until everything is committed."""
+def _shared(run: Run, workers: int, records: Sequence[Record]) -> list[Sample]:
+    """Samples while so many workers, who have shared the partitions already, work through `records`."""
+    with _workers(run, workers) as crew:
+        asyncio.run(crew.shared())
+        before = asyncio.run(_ends(run))
+        crew.signal(signal.SIGSTOP)
+        try:
+            asyncio.run(_send(run, records))
+        finally:
+            crew.signal(signal.SIGCONT)  # whoever is halted cannot end either
+        start = Sample(time.time(), before, crew.cpu_seconds())
+        samples = asyncio.run(committed_until(run, crew, before + len(records)))
+        crew.verify(len(records))
+        return [start, *samples]
+
+
+async def _ends(run: Run) -> int:
+    """How many records `events` has."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=run.bootstrap)
+    await consumer.start()
+    try:
+        parts = [TopicPartition(run.topics.events, number) for number in range(PARTITIONS)]
+        return sum((await consumer.end_offsets(parts)).values())
+    finally:
+        await consumer.stop()
+
+
+@contextmanager
+def _workers(run: Run, count: int) -> Iterator[Crew]:
     environment = {
         "TASUKI_KAFKA_BOOTSTRAP": run.bootstrap,
         "TASUKI_TOPIC_PREFIX": run.topics.prefix,
         "TASUKI_SCORER_GROUP": run.group,
         "TASUKI_PLAYBOOK": str(PLAYBOOK),
         "TASUKI_LOG_LEVEL": "WARNING",
+        # Whoever is halted is no more dead than stalled.
+        "TASUKI_SCORER_SESSION_TIMEOUT_SECONDS": "300",
+        "TASUKI_SCORER_STALL_SECONDS": "600",
     }
     with ExitStack() as stack:
-        crew = Crew([stack.enter_context(serving("scorer", environment)) for _ in range(workers)])
-        return asyncio.run(_observed(run, crew, events))
+        yield Crew([stack.enter_context(serving("scorer", environment)) for _ in range(count)])
 
 
-async def _observed(run: Run, crew: Crew, events: int) -> list[Sample]:
-    watching = asyncio.create_task(crew.watch())
-    try:
-        samples = await committed_until(run, crew, events)
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-    if crew.all_work_since is None:
-        raise EngineError("the backlog was gone before every worker had a part of it: give more --events")
-    return [sample for sample in samples if sample.time >= crew.all_work_since]
-
-
-def _rates(samples: Sequence[Sample], events: int) -> dict[str, int]:
-    if len(samples) < 2 or samples[-1].committed - samples[0].committed < LEAST_SEEN * events:
-        raise EngineError("too few events were left when all workers worked: give more --events")
+def _rates(samples: Sequence[Sample]) -> dict[str, int]:
     first, last = samples[0], samples[-1]
     done = last.committed - first.committed
     return {
@@ -184,17 +225,17 @@ def _pool() -> dict[str, bytes]:
     return states_of(records, load_playbook(PLAYBOOK))
 
 
-async def _fill_flat(run: Run, leads: int, size: Size, pool: Sequence[bytes]) -> None:
-    await create_topics({"bootstrap_servers": run.bootstrap}, run.topics.specs([], PARTITIONS))
-    names = [f"lead-{number:06d}" for number in range(leads)]  # as the backlog names them
-    Random(size.seed).shuffle(names)  # the active ones do not lie side by side in memory
-    await write_states(run.bootstrap, run.topics, run.group, PARTITIONS, names, pool)
+def _make_topics(run: Run) -> None:
+    asyncio.run(create_topics({"bootstrap_servers": run.bootstrap}, run.topics.specs([], PARTITIONS)))
+
+
+async def _send(run: Run, records: Iterable[Record]) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=run.bootstrap, linger_ms=5, max_batch_size=1 << 19, enable_idempotence=True
     )
     await producer.start()
     try:
-        for key, value in backlog(size):
+        for key, value in records:
             await producer.send(run.topics.events, value, key=key)
     finally:
         await producer.stop()
