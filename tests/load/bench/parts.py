@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,12 @@ from tests.load.bench.service import say
 def durable_parts(kind: PartsKind | None = None) -> Iterator[Parts]:
     """A Kafka and a Postgres that keep their data while they run: Postgres waits for the disk at every commit.
 
-    Of the kind given or forced by TASUKI_PARTS, else as the launcher chooses. Raises `PartsError`."""
+    Of the kind given or forced by TASUKI_PARTS, else as the launcher chooses. A container's Postgres does not wait, as
+    its description says. Raises `PartsError`."""
     with tempfile.TemporaryDirectory(prefix="tasuki-bench-data-") as directory:
         Path(directory).chmod(0o755)  # where we are root, Postgres runs as somebody else
-        with start_parts(kind, data_dir=Path(directory), say=say) as parts:
+        in_container = (kind or os.environ.get("TASUKI_PARTS")) == PartsKind.DOCKER
+        with start_parts(kind, data_dir=None if in_container else Path(directory), say=say) as parts:
             yield parts
 
 
