@@ -16,6 +16,7 @@ import gc
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import traceback
@@ -215,6 +216,7 @@ def main() -> int:
         else:
             put_into(Path(given.markdown), shown)
         return 0
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # through every `finally`, as Ctrl-C
     kind = given.parts or (None if os.environ.get("TASUKI_PARTS") else PartsKind.APACHE)
     about = surroundings()
     try:
