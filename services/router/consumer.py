@@ -30,6 +30,10 @@ from services.router.status import Watch
 log = logging.getLogger(__name__)
 
 TELL_KAFKA_EVERY_SECONDS = 1.0
+PAUSE_SECONDS = 0.01
+"""Between two fetches: a broker answers as soon as it has one record, and each transaction costs as much as many do."""
+PLAIN_OFFSETS_EVERY_SECONDS = 0.25
+"""Most events have nothing for the ledger; that they have been read need not be written each time."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 MOST_PLAYBOOKS_NAMED = 100
 
@@ -71,7 +75,7 @@ class Consumer:
         self._foreign: set[str] = set()
         self.lanes: frozenset[int] = frozenset()
         self._rebalances, self._opened = 0, 0
-        self._told_at = 0.0
+        self._told_at = self._fetched_at = self._written_at = 0.0
 
     async def run(self) -> None:
         """Until cancelled. Raises `LogRecreated`; waits, and tries again, while Postgres or Kafka is away."""
@@ -114,7 +118,9 @@ class Consumer:
         try:
             if self._opened != generation:
                 await self._open(generation)
+            await asyncio.sleep(max(0.0, self._fetched_at + PAUSE_SECONDS - time.monotonic()))
             fetched = await self._kafka.getmany(timeout_ms=200)
+            self._fetched_at = time.monotonic()
             positions = await self._positions()
         except IllegalStateError:  # a partition was taken away between two calls
             if self._rebalances == generation:
@@ -124,11 +130,12 @@ class Consumer:
         self._intake.take(*self._by_topic(fetched))
         batch = self._intake.batch(positions)
         self._bury_uncovered(batch, positions)
-        if batch.offsets:
+        if batch.offsets and self._is_due(batch):
             started = time.perf_counter()
             with told_apart():
                 messages = await self._ledger.apply(batch)
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
+            self._written_at = time.monotonic()
             self._intake.applied(batch)
             self._count(batch)
             if messages:
@@ -138,6 +145,10 @@ class Consumer:
         self._hold_back()
         self._watch_lag()
         await self._tell_kafka()
+
+    def _is_due(self, batch: Batch) -> bool:
+        plain = not (batch.scores or batch.contacts or batch.dead)
+        return not plain or time.monotonic() - self._written_at >= PLAIN_OFFSETS_EVERY_SECONDS
 
     async def _open(self, generation: int) -> None:
         """Go on where the ledger says, for all partitions assigned."""
