@@ -75,15 +75,13 @@ def all_facts(record: ScoreRecord) -> Facts:
 
 
 def facts_since(
-    record: ScoreRecord, line_at: datetime | None, held_until: datetime | None, level_valid_for: timedelta
+    facts: Facts, record: ScoreRecord, line_at: datetime, held_until: datetime | None, level_valid_for: timedelta
 ) -> Facts:
-    """What counts after a rejection (domain C5): signals and levels shown after `line_at`, totals after `held_until`.
+    """What counts after a rejection (domain C5) of all `facts` of a record: signals and levels shown after `line_at`,
+    totals after `held_until`.
 
     The day of a level's action is `level_until` less the time for which levels are valid.
     """
-    facts = all_facts(record)
-    if line_at is None:
-        return facts
     level_is_new = record.level_until is not None and record.level_until - level_valid_for > line_at
     return msgspec.structs.replace(
         facts,

@@ -66,8 +66,10 @@ def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
 
 def facts_of(lead: Lead, record: ScoreRecord, rules: Rules) -> tuple[Facts, Facts]:
     """All facts, and those that count since the lead was last recycled."""
-    counting = facts_since(record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)
-    return all_facts(record), counting
+    known = all_facts(record)
+    if lead.line_at is None:
+        return known, known
+    return known, facts_since(known, record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)
 
 
 def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, now: datetime) -> Decision:

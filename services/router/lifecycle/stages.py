@@ -53,7 +53,7 @@ def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[
     return steps, None if current.stage.excluded else held
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, which takes 0.6 instead of 0.2 µs: one is made for each record
 class _View:
     known: Facts
     counting: Facts
