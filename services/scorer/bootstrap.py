@@ -61,8 +61,8 @@ def run(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> N
     # A policy, because Faust's consumer makes the loop of its thread itself.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     shorten_transaction_backoff()
-    # With a partition's states in memory each full collection walks all of them. The defaults collect after 700
-    # new objects, which is a few events, and cost more than half of the time; cycles are rare here.
+    # A batch makes tens of thousands of objects that all live until it is committed, and the defaults look for cycles
+    # among them after every 700, which is a few events; cycles are rare here.
     gc.set_threshold(200_000, 20, 100)
     code = asyncio.run(_checked(settings, scoring, codec))
     logging.shutdown()
@@ -122,7 +122,8 @@ class Worker:
         return 0 if failure is None else FAILED
 
     def _lane(self, partition: int) -> Lane:
-        return Lane(partition, self._open, self._applying, self._metrics, self._fail)
+        most = self._settings.scorer_batch_events
+        return Lane(partition, self._open, self._applying, self._metrics, self._fail, most)
 
     async def _open(self, partition: int) -> PartitionStore:
         topics = self._settings.topics

@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 Opening = Callable[[int], Awaitable[PartitionStore]]
 IDLE_SECONDS = 0.25
-MOST_WAITING = 20_000
-"""Events beyond which no further batch is taken into memory, nor into one transaction."""
 
 
 class LogGap(Exception):
@@ -34,15 +32,17 @@ class LogGap(Exception):
 
 
 class Lane:
-    """One partition from assignment to revocation."""
+    """One partition from assignment to revocation. With `most_events` no further batch is taken into memory, nor into
+    one transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made by the bootstrap only
         self,
         partition: int,
         opening: Opening,
         applying: Applying,
         metrics: ScorerMetrics,
         on_failure: Callable[[BaseException], None],
+        most_events: int,
     ) -> None:
         self.partition = partition
         self.store: PartitionStore | None = None
@@ -50,6 +50,7 @@ class Lane:
         self._applying = applying
         self._metrics = metrics
         self._on_failure = on_failure
+        self._most_events = most_events
         self._waiting: deque[Batch] = deque()
         self._changed = asyncio.Condition()
         self._closing = False
@@ -59,7 +60,7 @@ class Lane:
     async def put(self, batch: Batch) -> None:
         """Wait for room; after `close` batches are dropped, they belong to the next owner."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closing or _events(self._waiting) < MOST_WAITING)
+            await self._changed.wait_for(lambda: self._closing or _events(self._waiting) < self._most_events)
             if not self._closing:
                 self._waiting.append(batch)
                 self._changed.notify_all()
@@ -93,14 +94,14 @@ class Lane:
             self._on_failure(error)
 
     async def _take(self) -> list[Batch]:
-        """All that waits, up to `MOST_WAITING` events and the batch that reaches them; nothing when none has come for a
+        """All that waits, up to `most_events` and the batch that reaches them; nothing when none has come for a
         while."""
         async with self._changed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._changed.wait_for(lambda: self._waiting)
             taken: list[Batch] = []
-            while self._waiting and _events(taken) < MOST_WAITING:
+            while self._waiting and _events(taken) < self._most_events:
                 taken.append(self._waiting.popleft())
             self._changed.notify_all()
         return taken

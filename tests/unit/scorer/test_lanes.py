@@ -10,12 +10,14 @@ import pytest
 
 from services.scorer.apply import Applying
 from services.scorer.batching import Batch
-from services.scorer.lanes import MOST_WAITING, Lane, LogGap
+from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.store.records import Output
 from shared.topics import Topics
 from tests.load.counting import CODEC, Counting
 from tests.unit.scorer.test_apply import record
+
+MOST = 1_000
 
 
 class SlowStore:
@@ -58,7 +60,7 @@ async def opened(failures: list[BaseException]) -> tuple[Lane, SlowStore]:
     async def opening(partition: int) -> Any:
         return store
 
-    return Lane(0, opening, Applying(Topics(""), Counting(), CODEC), ScorerMetrics(), failures.append), store
+    return Lane(0, opening, Applying(Topics(""), Counting(), CODEC), ScorerMetrics(), failures.append, MOST), store
 
 
 async def until(true: Any) -> None:
@@ -114,8 +116,8 @@ async def test_whoever_brings_more_than_fits_waits_and_is_let_go_when_the_lane_c
     lane, store = await opened(failures)
     await lane.put(batch(0))
     await asyncio.sleep(0.05)
-    await lane.put(batch(1, MOST_WAITING, follows=1))
-    waiting = asyncio.create_task(lane.put(batch(1 + MOST_WAITING, follows=1 + MOST_WAITING)))
+    await lane.put(batch(1, MOST, follows=1))
+    waiting = asyncio.create_task(lane.put(batch(1 + MOST, follows=1 + MOST)))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(waiting), 0.1)
     closing = asyncio.create_task(lane.close())
