@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from services.scorer.store.records import Output
@@ -23,6 +25,16 @@ MAX_REASON = 500
 S = TypeVar("S")
 
 
+class Heard(Protocol):
+    """What the deciding side has made of the event at `offset`."""
+
+    @property
+    def offset(self) -> int: ...
+
+
+H = TypeVar("H", bound=Heard)
+
+
 @dataclass(frozen=True)
 class Codec(Generic[S]):
     """How a lead's state becomes bytes and back."""
@@ -31,12 +43,16 @@ class Codec(Generic[S]):
     decode: Callable[[bytes], S]
 
 
-class Scoring(Protocol[S]):
+class Scoring(Protocol[S, H]):
     """The deciding side, see `services.scorer.scoring.Scorer`."""
 
     def new_state(self) -> S: ...
 
-    def apply(self, state: S, events: Sequence[Logged], partition: int) -> list[ScoreRecord]: ...
+    def hear(self, logged: Logged) -> H: ...
+
+    def score(
+        self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
+    ) -> list[ScoreRecord]: ...
 
 
 class Record(Protocol):
@@ -61,7 +77,23 @@ class Applied:
     events: int = 0
     dead_letters: int = 0
     late: int = 0
-    """Applied events that were told of too late to move behaviour points."""
+    """Events that were told of too late to move behaviour points."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Records of one partition in log order; `at` is written into dead letters."""
+
+    records: Sequence[Record]
+    at: datetime
+    applied: Applied = field(default_factory=Applied)
+
+    def record_at(self, offset: int) -> Record:
+        return self.records[bisect_left(self.records, offset, key=attrgetter("offset"))]
+
+    def event_at(self, offset: int) -> Event:
+        record = self.record_at(offset)
+        return accepted(record.key, record.value, record.timestamp)
 
 
 @dataclass(frozen=True)
@@ -69,52 +101,64 @@ class Applying:
     """Applies batches of one installation's events."""
 
     topics: Topics
-    scoring: Scoring[Any]
+    scoring: Scoring[Any, Any]
     codec: Codec[Any]
 
-    def apply(self, records: Iterable[Record], known: Callable[[str], bytes | None], at: datetime) -> Applied:
+    def apply(self, records: Sequence[Record], known: Callable[[str], bytes | None], at: datetime) -> Applied:
         """`records` are of one partition, in log order.
 
         `known` finds a lead's state; `at` is written into dead letters. States stay bytes between batches: decoding one
         costs less than the copy that a batch needs, as it may fail, and bytes take a tenth of the memory.
         """
-        applied = Applied()
-        by_lead: dict[str, list[tuple[Record, Event]]] = {}
-        for record in records:
+        batch = _Batch(records, at)
+        for lead, heard in self._hear(batch).items():
+            self._score(batch, lead, heard, known(lead))
+        return batch.applied
+
+    def _hear(self, batch: _Batch) -> dict[str, list[Heard]]:
+        """What the events tell, by lead. Each event is let go at once: to keep a batch of them costs a third more, as
+        they do not fit into the processor's cache (6.4 instead of 10.4 µs an event, of the benchmark's job)."""
+        by_lead: dict[str, list[Heard]] = {}
+        hear = self.scoring.hear
+        for record in batch.records:
             try:
                 event = accepted(record.key, record.value, record.timestamp)
             except ValueError as error:
-                self._bury(applied, record, str(error), at)
+                self._bury(batch, record, str(error))
+                continue
+            try:
+                heard = hear(Logged(record.offset, record.timestamp // DAY_MS, event))
+            except Exception as error:  # noqa: BLE001 - as in `_score`
+                self._bury(batch, record, _unbearable(error))
+                continue
+            if too_late(event):
+                batch.applied.late += 1
+            its_events = by_lead.get(event.key)
+            if its_events is None:
+                by_lead[event.key] = [heard]
             else:
-                by_lead.setdefault(event.key, []).append((record, event))
-        for lead, its_events in by_lead.items():
-            self._score(applied, its_events, known(lead), at)
-        return applied
+                its_events.append(heard)
+        return by_lead
 
-    def _score(
-        self, applied: Applied, its_events: list[tuple[Record, Event]], state: bytes | None, at: datetime
-    ) -> None:
-        partition, lead = its_events[0][0].partition, its_events[0][1].key
+    def _score(self, batch: _Batch, lead: str, heard: list[Heard], state: bytes | None) -> None:
+        applied, partition = batch.applied, batch.records[0].partition
         # Not below: a state that cannot be read is no fault of the event.
         working = self.codec.decode(state) if state is not None else self.scoring.new_state()
         try:
-            logged = [Logged(record.offset, record.timestamp // DAY_MS, event) for record, event in its_events]
-            scores = self.scoring.apply(working, logged, partition)
+            scores = self.scoring.score(working, heard, partition, batch.event_at)
             encoded = self.codec.encode(working)
             # Here, where one event can be given up: what the commit cannot write would stop the partition for good.
             _refuse_size("the lead's state", len(encoded))
             outputs = [self._publish(score, partition) for score in scores]
         except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop its partition for good
-            if len(its_events) == 1:
-                self._bury(applied, its_events[0][0], f"scoring failed: {type(error).__name__}: {error}", at)
+            if len(heard) == 1:
+                self._bury(batch, batch.record_at(heard[0].offset), _unbearable(error))
                 return
-            for one in its_events:
-                current = applied.changes.get(lead, state)
-                self._score(applied, [one], current, at)
+            for one in heard:
+                self._score(batch, lead, [one], applied.changes.get(lead, state))
             return
         applied.changes[lead] = encoded
-        applied.events += len(its_events)
-        applied.late += sum(too_late(event) for _, event in its_events)
+        applied.events += len(heard)
         applied.scored += scores
         applied.outputs += outputs
 
@@ -127,18 +171,22 @@ class Applying:
         # The same partition number as in `events`, whatever the partitioner of whoever wrote there.
         return Output(self.topics.scores, score.lead_id.encode(), value, headers, partition)
 
-    def _bury(self, applied: Applied, record: Record, reason: str, at: datetime) -> None:
+    def _bury(self, batch: _Batch, record: Record, reason: str) -> None:
         headers = dead_letters.headers(
             reason=reason[:MAX_REASON],
             service=SERVICE,
             origin=f"{record.topic}/{record.partition}/{record.offset}",
-            at=at,
+            at=batch.at,
             received=list(record.headers),
         )
         # Kafka clients refuse a record that has neither key nor value.
         value = b"" if record.key is None and record.value is None else record.value
-        applied.outputs.append(Output(self.topics.dead_letters, record.key, value, headers))
-        applied.dead_letters += 1
+        batch.applied.outputs.append(Output(self.topics.dead_letters, record.key, value, headers))
+        batch.applied.dead_letters += 1
+
+
+def _unbearable(error: Exception) -> str:
+    return f"scoring failed: {type(error).__name__}: {error}"
 
 
 def _refuse_size(what: str, size: int) -> None:

@@ -6,7 +6,7 @@ Run as a script it is a scorer process, configured by the environment like the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from services.scorer.apply import Codec
 from services.scorer.bootstrap import run
 from services.scorer.settings import ScorerSettings
-from shared.events import Logged
+from shared.events import Event, Logged
 from shared.scores import Position, ScoreRecord, Trigger
 from shared.settings import load_settings
 
@@ -33,7 +33,12 @@ class Counting:
     def new_state(self) -> Count:
         return Count()
 
-    def apply(self, state: Count, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
+    def hear(self, logged: Logged) -> Logged:
+        return logged
+
+    def score(
+        self, state: Count, events: Sequence[Logged], partition: int, event_at: Callable[[int], Event]
+    ) -> list[ScoreRecord]:
         for offset, _, event in events:
             if event.name == "unbearable":
                 raise ArithmeticError("no rule can bear this")

@@ -15,9 +15,15 @@ from shared.events import Event
 MAX_REMEMBERED = 1_000  # they are written with the lead's state, each time: 10 bytes each
 
 
-def first_copy(state: LeadState, event: Event, today: int) -> bool:
-    """Remember the event, which Kafka took on day `today`; False when a copy of it was already counted."""
-    digest = _digest(event)
+def digest_of(event: Event) -> int:
+    """The same for all copies of a message."""
+    return int.from_bytes(
+        blake2b(f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    )
+
+
+def first_copy(state: LeadState, digest: int, today: int) -> bool:
+    """Remember the message, which Kafka took on day `today`; False when a copy of it was already counted."""
     seen = state.seen
     for ids in seen.values():
         if digest in ids:
@@ -26,7 +32,7 @@ def first_copy(state: LeadState, event: Event, today: int) -> bool:
     if of_today is None:
         of_today = _begin_day(seen, today)
     of_today[digest] = None
-    if sum(map(len, seen.values())) > MAX_REMEMBERED:
+    if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > MAX_REMEMBERED:
         _forget_one(seen)
     return True
 
@@ -49,8 +55,3 @@ def _forget_one(seen: dict[int, dict[int, None]]) -> None:
     if not ids:
         del seen[oldest]
 
-
-def _digest(event: Event) -> int:
-    return int.from_bytes(
-        blake2b(f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    )

@@ -7,6 +7,8 @@ from shared.events import Event
 from shared.playbook.schema import LeadField
 from shared.reading import Fields, read_fields
 
+NOTHING: Fields = {}
+
 
 class FieldReader:
     """Reads the fields of a playbook from events, and keeps the newest of each in the state."""
@@ -17,6 +19,8 @@ class FieldReader:
 
     def read(self, event: Event) -> Fields:
         """The fields that this event reports (None: told to be empty); of personal ones only that there is a value."""
+        if not event.traits:
+            return NOTHING
         found = read_fields(event, self._fields)
         for name in found.keys() & self._personal:
             if found[name] is not None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
+from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.state import LeadState
-from services.scorer.scoring.times import from_ms
 from services.scorer.scoring.touches import Levels, Signals
-from services.scorer.scoring.trigger import trigger_of
-from shared.events import Logged
+from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.scores import Position, ScoreRecord, to_micro, to_points
+from shared.scores import ScoreRecord, to_micro
 
 
 class Scorer:
@@ -31,43 +29,59 @@ class Scorer:
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
         self._levels = Levels(playbook)
         self._signals = Signals(playbook)
-        self._hearing = Hearing(self._fields, self._behaviour, self._levels, self._signals)
+        self._publishing = Publishing(playbook.id, self._attributes, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
+        self.hear = Hearing(self._fields, self._behaviour, self._levels, self._signals).hear
+        """`(Logged) -> Heard`: the part of the work that needs no state."""
 
     def new_state(self) -> LeadState:
         """A lead of whom nothing is known."""
         return LeadState()
 
     def apply(self, state: LeadState, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
+        """Hear and score whole events."""
+        found = {logged.offset: logged.event for logged in events}
+        return self.score(state, [self.hear(logged) for logged in events], partition, found.__getitem__)
+
+    def score(
+        self, state: LeadState, events: Sequence[Heard], partition: int, event_at: Callable[[int], Event]
+    ) -> list[ScoreRecord]:
         """Apply one lead's events, in log order, to `state`, which is changed.
 
         Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
         has a record of its own; others share one, which ends when a threshold is passed and between history and live
         events: so decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self._playbook_id:
             state.follow(self._playbook_id)
         records: list[ScoreRecord] = []
         last: Heard | None = None
         highest = 0
-        for offset, day, event in events:
-            if not first_copy(state, event, day):
+
+        def publish(last: Heard) -> None:
+            event = last.event or event_at(last.offset)
+            records.append(self._publishing.record(state, last, event, highest, partition))
+
+        for heard in events:
+            if not first_copy(state, heard.digest, heard.day):
                 continue
-            heard = self._hearing.hear(offset, event)
             news = self._is_news(state, heard)
             # A total from before must not meet facts that came after it.
-            if last and (news or event.historical != last.event.historical):
-                records.append(self._record(state, last, highest, partition))
+            if last is not None and (news or heard.historical != last.historical):
+                publish(last)
                 last = None
-            before, goes_on = state.total, last is not None
+            before = state.total
             self._book(state, heard)
+            total = state.total
+            if last is None or total > highest:
+                highest = total
             last = heard
-            highest = max(highest, state.total) if goes_on else state.total
-            if news or self._passes(before, state.total):
-                records.append(self._record(state, last, highest, partition))
+            if news or (total > before and self._passes(before, total)):
+                publish(last)
                 last = None
-        if last:
-            records.append(self._record(state, last, highest, partition))
+        if last is not None:
+            publish(last)
         return records
 
     def _passes(self, before: int, now: int) -> bool:
@@ -76,47 +90,20 @@ class Scorer:
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
+        _, touches, showings = heard.matched
         return bool(
             (heard.fields and self._fields.changes(state, heard.fields))
-            or (heard.showings and self._signals.is_news(state, heard.showings))
-            or (heard.touches and self._levels.rises(state, heard.touches, heard.time))
+            or (showings and self._signals.is_news(state, showings))
+            or (touches and self._levels.rises(state, touches, heard.time))
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
-        event, time = heard.event, heard.time
-        state.time = max(state.time, time)
-        if heard.fields:
+        (rules, touches, showings), time, event = heard.matched, heard.time, heard.event
+        if time > state.time:
+            state.time = time
+        if touches:
+            self._levels.add(state, touches, time)
+        if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
-        if heard.touches:
-            self._levels.add(state, heard.touches, time)
-        if heard.showings:
-            self._signals.add(state, event, heard.showings, time)
-        state.total = self._attributes.total(state) + self._behaviour.book(state, heard.rules, time)
-
-    def _record(self, state: LeadState, last: Heard, highest: int, partition: int) -> ScoreRecord:
-        """Of the state as `last` left it."""
-        at, event, attribute = state.time, last.event, self._attributes.total(state)
-        contributions, decay = self._behaviour.explained(state)
-        level, until = self._levels.level(state, at)
-        state.seq += 1
-        return ScoreRecord(
-            lead_id=event.key,
-            seq=state.seq,
-            epoch=state.epoch,
-            time=from_ms(at),
-            attribute=to_points(attribute),
-            behaviour=to_points(state.total - attribute),
-            total=to_points(state.total),
-            highest_total=to_points(highest),
-            trigger=trigger_of(event, max(last.touches, key=attrgetter("level"), default=None)),
-            position=Position(partition, last.offset),
-            playbook=self._playbook_id,
-            historical=event.historical,
-            level=level,
-            level_until=from_ms(until) if until is not None else None,
-            signals=self._signals.shown(state),
-            reported=self._signals.facts(event, last.showings),
-            attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
-            contributions=self._attributes.contributions(state) + contributions,
-            decay=decay,
-        )
+            self._signals.add(state, event, showings, time)
+        state.total = self._attributes.total(state) + self._behaviour.book(state, rules, time)
