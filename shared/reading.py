@@ -21,6 +21,8 @@ def at_path(values: Mapping[str, Any], path: str) -> Any:
     """The value under a dotted path; a key that itself has dots comes first. None when there is nothing."""
     if path in values:
         return values[path]
+    if "." not in path:
+        return None
     found: Any = values
     for step in path.split("."):
         if not isinstance(found, dict) or step not in found:

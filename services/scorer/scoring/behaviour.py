@@ -19,21 +19,26 @@ class Behaviour:
         self._zone = zone
         self.rules = [(rule.when, compiled(rule, score)) for rule in score.rules]
         self._by_id = {rule.id: rule for _, rule in self.rules}
+        self._kept_days = min((rule.kept_days for _, rule in self.rules), default=0)
 
     def book(self, state: LeadState, matched: Sequence[Rule], time: int) -> int:
         """Book an event under the rules that it matches; gives what all rules together are worth at the lead's latest
         time, which includes the event's already, in micro-points."""
         today, at = self._today(state), state.time
-        if matched:
-            day = state.day if today.begins <= time else day_of(time, self._zone)
-            for rule in matched:
-                self._book(state, today, rule, day, time)
+        for rule in matched:
+            if today.begins <= time and not rule.once:
+                today.earned += rule.book(state.behaviour, state.day, time)
+            else:
+                self._book_before(state, rule, time)
+                today.fading = None
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
-        # As `decayed`, without a call for each: this is asked for every event, and was a quarter of its time.
-        left: list[int] = [round(micro * 2.0 ** ((end - at) / 1000 / half)) for micro, end, half in fading]
-        return today.earned + sum(left)
+        total = today.earned
+        for micro, end, half_life in fading:
+            # As `decayed`, without a call for each: this is asked for every event.
+            total += round(micro * 2.0 ** ((end - at) / 1000 / half_life))
+        return total
 
     def explained(self, state: LeadState) -> tuple[list[Contribution], list[DecayTerm]]:
         """The same, rule by rule, without those worth nothing; and the fewest terms that tell it at any later moment:
@@ -63,19 +68,13 @@ class Behaviour:
         ]
         return contributions, decay
 
-    @staticmethod
-    def _book(state: LeadState, today: Today, rule: Rule, day: int, time: int) -> None:
-        if day < rule.oldest(state.day):
-            return
-        days = state.behaviour.setdefault(rule.id, {})
-        if day < state.day or rule.once:
-            rule.book(days, day, time)
+    def _book_before(self, state: LeadState, rule: Rule, time: int) -> None:
+        """Book what changes the account of the days before the present one."""
+        day = day_of(time, self._zone)
+        if day >= rule.oldest(state.day):
+            rule.book(state.behaviour, day, time)
             state.past.pop(rule.id, None)
-            today.fading = None
-            return
-        before = rule.of_day(days[day]) if day in days else 0
-        rule.book(days, day, time)
-        today.earned += rule.of_day(days[day]) - before
+            state.first = min(state.first, day)
 
     def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float]]:
         today.earned, today.fading = 0, []
@@ -125,6 +124,8 @@ class Behaviour:
         """Drop the days before the oldest of each account: the state stays bounded. An explanation's `times` and `last`
         tell only of the days that are left. Whether a day is dropped depends on nothing but the latest time: a late
         event for it is not booked either."""
+        if state.first >= state.day - self._kept_days:
+            return
         for id, days in list(state.behaviour.items()):
             rule = self._by_id.get(id)
             if rule is None or min(days) >= (oldest := rule.oldest(state.day)):
@@ -134,3 +135,4 @@ class Behaviour:
             state.past.pop(id, None)
             if not days:
                 del state.behaviour[id]
+        state.first = min((min(days) for days in state.behaviour.values()), default=state.day)

@@ -47,8 +47,10 @@ class _Candidates(Generic[T, Found]):
         self._known: dict[tuple[Any, ...], Found] = {}
 
     def find(self, event: Event, fields: Fields) -> Found:
-        asked = [at_path(event.properties, path) for path in self._paths]
-        asked += [fields.get(name) for name in self._fields]
+        properties = event.properties
+        asked = [at_path(properties, path) for path in self._paths]
+        if self._fields:
+            asked += [fields.get(name) for name in self._fields]
         # 1, 1.0 and True are equal to Python, and not to a check.
         key = (*asked, *map(type, asked))
         try:

@@ -37,17 +37,26 @@ class Rule:
     kept_days: int
     """Earlier days are no part of the account any more, and are forgotten."""
 
-    def book(self, days: dict[int, RuleDay], day: int, time: int) -> None:
-        """One more time on `day`. Of a rule that counts once, the earliest day decides and stands for all."""
+    def book(self, behaviour: dict[str, dict[int, RuleDay]], day: int, time: int) -> int:
+        """One more time on `day`; gives what that adds to the worth of the day. Of a rule that counts once, the
+        earliest day decides and stands for all."""
+        days = behaviour.get(self.id)
+        if days is None:
+            days = behaviour[self.id] = {}
         first = min(days, default=day) if self.once else day
         entry = days.get(first)
         if entry is None:
-            entry = days[first] = RuleDay()
+            entry, before = RuleDay(), 0
+            days[first] = entry
+        else:
+            before = self.of_day(entry)
         entry.times += 1
         entry.micro += self.micro
-        entry.last = max(entry.last, time)
+        if time > entry.last:
+            entry.last = time
         if day < first:
             days[day] = days.pop(first)
+        return self.of_day(entry) - before
 
     def oldest(self, today: int) -> int:
         """The earliest day of the account when `today` is the lead's latest day."""
@@ -57,7 +66,10 @@ class Rule:
         """What counts of a day."""
         if self.once:
             return self.micro
-        return day.micro if self.cap is None else max(-self.cap, min(self.cap, day.micro))
+        micro, cap = day.micro, self.cap
+        if cap is None or -cap <= micro <= cap:
+            return micro
+        return cap if micro > 0 else -cap
 
     def left(self, account: Account, at: int) -> int:
         """What is left of an account at the moment `at`."""

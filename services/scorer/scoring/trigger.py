@@ -25,10 +25,12 @@ def trigger_of(event: Event, touch: Touch | None) -> Trigger:
 
 def _medium(event: Event) -> str | None:
     """What led to the channel (A1): told by the sender, else the campaign's medium or source."""
-    places = (
+    for values, path in (
         (event.properties, "medium"),
         (event.context, "campaign.medium"),
         (event.context, "campaign.source"),
-    )
-    found = (at_path(values, path) for values, path in places)
-    return next((medium for medium in found if isinstance(medium, str) and medium), None)
+    ):
+        medium = at_path(values, path)
+        if isinstance(medium, str) and medium:
+            return medium
+    return None

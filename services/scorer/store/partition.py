@@ -197,16 +197,20 @@ class PartitionStore:
         by_partition: dict[tuple[str, int], list[Output]] = {}
         for record in records:
             if record.partition is None:
-                futures.append(await self._producer.send(**_fields(record), topic=record.topic))
+                futures.append(
+                    await self._producer.send(
+                        record.topic, key=record.key, value=record.value, headers=record.headers
+                    )
+                )
             else:
                 by_partition.setdefault((record.topic, record.partition), []).append(record)
         for (topic, partition), its_records in by_partition.items():
             batch = self._producer.create_batch()
             for record in its_records:
-                if batch.append(timestamp=None, **_fields(record)) is None:
+                if _append(batch, record) is None:
                     futures.append(await self._producer.send_batch(batch, topic, partition=partition))
                     batch = self._producer.create_batch()
-                    batch.append(timestamp=None, **_fields(record))
+                    _append(batch, record)
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
 
     def _state_records(self, changes: Mapping[str, bytes | None], position: int) -> Iterable[Output]:
@@ -223,5 +227,6 @@ class PartitionStore:
                 self._states[key] = state
 
 
-def _fields(record: Output) -> dict[str, Any]:
-    return {"key": record.key, "value": record.value, "headers": record.headers}
+def _append(batch: Any, record: Output) -> Any:
+    """None when the batch is full."""
+    return batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)

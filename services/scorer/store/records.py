@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from shared.cloudevents import Headers
@@ -12,8 +10,7 @@ POSITION_KEY = b"\xffposition"
 """No UTF-8 text has this byte, so no lead id can ever be this key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """One record to publish together with a change of state. Without `partition` the key decides."""
 
     topic: str
