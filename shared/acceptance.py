@@ -16,6 +16,7 @@ MAX_KEY_BYTES = 1_100
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """Receptions outside were written by a broken clock. One of them would age its lead's points away for good."""
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 HORIZON = timedelta(days=3 * 365)
 
 
@@ -29,9 +30,23 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         event = decode_event(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"no event: {error}") from error
-    _check_key(event.key, key)
-    _check_times(event)
-    if event.received_at.timestamp() * 1000 <= appended:
+    try:
+        encoded = event.key.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the event's key is no text: {error}") from error
+    if not encoded or encoded != key:
+        # Its lead lives in the partition of the event's key; a second state elsewhere would tear the lead in two.
+        raise ValueError("the record's key is not the event's key")
+    if len(encoded) > MAX_KEY_BYTES or b"\0" in encoded:
+        raise ValueError(f"the key has {len(encoded)} bytes ({MAX_KEY_BYTES} are allowed) or holds a NUL character")
+    time, received_at = event.time, event.received_at
+    if time.tzinfo is None or received_at.tzinfo is None:
+        raise ValueError("time and received_at need a time zone")
+    if not EARLIEST <= received_at < LATEST:
+        raise ValueError(f"received_at {received_at.isoformat()} is outside of the years 2000 to 2099")
+    if not FIRST <= time <= LAST:
+        raise ValueError("time is outside of the years 1 to 9999 in UTC")
+    if received_at.timestamp() * 1000 <= appended:
         return event
     return msgspec.structs.replace(event, received_at=datetime.fromtimestamp(appended / 1000, UTC))
 
@@ -40,26 +55,3 @@ def too_late(event: Event) -> bool:
     """Whether a live event is told of so long after it happened that it moves no behaviour points any more: its sender
     has a broken clock, or repeats history without saying so. Imported history may be of any age."""
     return not event.historical and event.received_at - event.time > HORIZON
-
-
-def _check_key(key: str, record_key: bytes | None) -> None:
-    try:
-        encoded = key.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the event's key is no text: {error}") from error
-    if not encoded or encoded != record_key:
-        # Its lead lives in the partition of the event's key; a second state elsewhere would tear the lead in two.
-        raise ValueError("the record's key is not the event's key")
-    if len(encoded) > MAX_KEY_BYTES or b"\0" in encoded:
-        raise ValueError(f"the key has {len(encoded)} bytes ({MAX_KEY_BYTES} are allowed) or holds a NUL character")
-
-
-def _check_times(event: Event) -> None:
-    if event.time.tzinfo is None or event.received_at.tzinfo is None:
-        raise ValueError("time and received_at need a time zone")
-    if not EARLIEST <= event.received_at < LATEST:
-        raise ValueError(f"received_at {event.received_at.isoformat()} is outside of the years 2000 to 2099")
-    try:
-        event.time.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("time is outside of the years 1 to 9999 in UTC") from error

@@ -89,6 +89,11 @@ class _Batch:
     applied: Applied = field(default_factory=Applied)
 
     def record_at(self, offset: int) -> Record:
+        records = self.records
+        place = offset - records[0].offset
+        if place < len(records) and records[place].offset == offset:
+            return records[place]
+        # Where transactions or a compaction have left holes.
         return self.records[bisect_left(self.records, offset, key=attrgetter("offset"))]
 
     def event_at(self, offset: int) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
@@ -45,15 +46,16 @@ class Behaviour:
         past days are summed at the lead's latest time, the present one begins to fade at its end."""
         today, at = self._today(state), state.time
         contributions: list[Contribution] = []
-        past_by_half_life: dict[float, int] = {}
-        now_by_half_life: dict[float, int] = {}
+        past_by_half_life: dict[float, int] = defaultdict(int)
+        now_by_half_life: dict[float, int] = defaultdict(int)
         for rule, account, of_today in self._accounts(state):
-            past, now, times, last = rule.left(account, at), 0, account.times, account.last
+            worth, times, last = rule.left(account, at), account.times, account.last
+            past_by_half_life[rule.half_life] += worth
             if of_today is not None:
                 now, times, last = rule.of_day(of_today), times + of_today.times, max(last, of_today.last)
-                now_by_half_life[rule.half_life] = now_by_half_life.get(rule.half_life, 0) + now
-            past_by_half_life[rule.half_life] = past_by_half_life.get(rule.half_life, 0) + past
-            if worth := past + now:
+                now_by_half_life[rule.half_life] += now
+                worth += now
+            if worth:
                 contributions.append(
                     Contribution(
                         rule=rule.id, dimension="behaviour", points=to_points(worth), times=times, last=from_ms(last)
