@@ -54,4 +54,3 @@ def _forget_one(seen: dict[int, dict[int, None]]) -> None:
     del ids[next(iter(ids))]  # the one that came first
     if not ids:
         del seen[oldest]
-

@@ -32,6 +32,7 @@ class Publishing:
         at, attribute, matched = state.time, self.attributes.total(state), last.matched
         contributions, decay = self.behaviour.explained(state)
         level, until = self.levels.level(state, at)
+        touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
         state.seq += 1
         return ScoreRecord(
             lead_id=event.key,
@@ -42,7 +43,7 @@ class Publishing:
             behaviour=to_points(state.total - attribute),
             total=to_points(state.total),
             highest_total=to_points(highest),
-            trigger=trigger_of(event, max(matched.touches, key=attrgetter("level"), default=None)),
+            trigger=trigger_of(event, touch),
             position=Position(partition, last.offset),
             playbook=self.playbook_id,
             historical=last.historical,

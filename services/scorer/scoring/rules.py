@@ -52,8 +52,7 @@ class Rule:
             before = self.of_day(entry)
         entry.times += 1
         entry.micro += self.micro
-        if time > entry.last:
-            entry.last = time
+        entry.last = max(entry.last, time)
         if day < first:
             days[day] = days.pop(first)
         return self.of_day(entry) - before

@@ -99,8 +99,7 @@ class Scorer:
 
     def _book(self, state: LeadState, heard: Heard) -> None:
         (rules, touches, showings), time, event = heard.matched, heard.time, heard.event
-        if time > state.time:
-            state.time = time
+        state.time = max(state.time, time)
         if touches:
             self._levels.add(state, touches, time)
         if event is not None:

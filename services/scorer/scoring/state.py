@@ -70,8 +70,8 @@ class LeadState(msgspec.Struct, array_like=True):
 
     Derived from the others and from the playbook of the id `playbook`, so that an event costs the same however long the
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
-    there is none, and where nobody has asked since an earlier day was booked), `attribute`, `first` (no day of any rule is
-    earlier). `today` is never stored.
+    there is none, and where nobody has asked since an earlier day was booked), `holding` (the attribute rules that hold,
+    by number) with their sum `attribute`, `first` (no day of any rule is earlier). `today` is never stored.
     """
 
     seq: int = 0
@@ -87,12 +87,14 @@ class LeadState(msgspec.Struct, array_like=True):
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)
     attribute: int | None = None
+    holding: list[int] | None = None
     first: int = 0
     today: Today | None = None
 
     def follow(self, playbook: str) -> None:
         """From now on the derived parts follow the playbook of this id."""
-        self.playbook, self.day, self.past, self.attribute, self.first, self.today = playbook, 0, {}, None, 0, None
+        self.playbook, self.day, self.past, self.first, self.today = playbook, 0, {}, 0, None
+        self.attribute, self.holding = None, None
 
 
 STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]

@@ -55,6 +55,8 @@ class Levels:
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
         """The highest level still valid at `at`, and until when; (0, None) when there is none."""
+        if not state.levels:
+            return 0, None
         valid = [
             (self._level[id], last + self._valid_for)
             for id, last in state.levels.items()

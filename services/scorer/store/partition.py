@@ -198,9 +198,7 @@ class PartitionStore:
         for record in records:
             if record.partition is None:
                 futures.append(
-                    await self._producer.send(
-                        record.topic, key=record.key, value=record.value, headers=record.headers
-                    )
+                    await self._producer.send(record.topic, key=record.key, value=record.value, headers=record.headers)
                 )
             else:
                 by_partition.setdefault((record.topic, record.partition), []).append(record)
