@@ -70,8 +70,8 @@ class LeadState(msgspec.Struct, array_like=True):
 
     Derived from the others and from the playbook of the id `playbook`, so that an event costs the same however long the
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
-    there is none, and where nobody has asked since an earlier day was booked), `holding` (the attribute rules that hold,
-    by number) with their sum `attribute`, `first` (no day of any rule is earlier). `today` is never stored.
+    there is none, and where nobody has asked since an earlier day was booked), `holding` (the numbers of the attribute
+    rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` is never stored.
     """
 
     seq: int = 0
