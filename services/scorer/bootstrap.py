@@ -55,7 +55,7 @@ def serve() -> None:
     run(settings, scorer, Codec(encode_state, decode_state))
 
 
-def run(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> NoReturn:
+def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any]) -> NoReturn:
     """Run a worker with any scoring; ends the process."""
     _configure_logging(settings.log_level)
     # A policy, because Faust's consumer makes the loop of its thread itself.
@@ -70,7 +70,7 @@ def run(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> N
     os._exit(code)
 
 
-async def _checked(settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any]) -> int:
+async def _checked(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any]) -> int:
     try:
         await _check_topics(settings)
     except ConfigurationError as error:
@@ -89,7 +89,7 @@ async def _check_topics(settings: ScorerSettings) -> None:
 class Worker:
     """One worker process: builds the parts, runs them, and brings them down in order."""
 
-    def __init__(self, settings: ScorerSettings, scoring: Scoring[Any], codec: Codec[Any], data_dir: Path) -> None:
+    def __init__(self, settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any], data_dir: Path) -> None:
         self._settings = settings
         self._options = client_options(settings)
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
