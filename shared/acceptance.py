@@ -6,6 +6,7 @@ Otherwise one of them might keep what another has buried, such as contact data o
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -46,9 +47,13 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError(f"received_at {received_at.isoformat()} is outside of the years 2000 to 2099")
     if not FIRST <= time <= LAST:
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
-    if received_at.timestamp() * 1000 <= appended:
-        return event
-    return msgspec.structs.replace(event, received_at=datetime.fromtimestamp(appended / 1000, UTC))
+    taken_at = _moment(appended)
+    return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
+
+
+@lru_cache(maxsize=16)  # records that were sent together have one time
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def too_late(event: Event) -> bool:

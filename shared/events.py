@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -57,7 +57,7 @@ def happened(time: datetime, received_at: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-class Logged(NamedTuple):
+class Logged(msgspec.Struct, frozen=True):
     """An event in its place in the log. `day` is the day (UTC, counted from 1970) on which Kafka took it: of all
     clocks the one that no sender and no ingest can set wrong."""
 

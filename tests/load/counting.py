@@ -39,7 +39,8 @@ class Counting:
     def score(
         self, state: Count, events: Sequence[Logged], partition: int, event_at: Callable[[int], Event]
     ) -> list[ScoreRecord]:
-        for offset, _, event in events:
+        for logged in events:
+            offset, event = logged.offset, logged.event
             if event.name == "unbearable":
                 raise ArithmeticError("no rule can bear this")
             assert offset > state.last, f"{offset} comes after {state.last}"

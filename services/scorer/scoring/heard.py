@@ -68,7 +68,7 @@ class Hearing:
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
-        offset, day, event = logged
+        event = logged.event
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         if matched.rules and too_late(event):
@@ -76,4 +76,4 @@ class Hearing:
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
         kept = event if fields or matched.showings else None
-        return Heard(offset, day, digest_of(event), time, event.historical, matched, fields, kept)
+        return Heard(logged.offset, logged.day, digest_of(event), time, event.historical, matched, fields, kept)

@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from shared.topics import DAY_MS
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 FLOAT_MS = 4_000_000_000_000  # the year 2096
 BEFORE_ALL = -(10**14)
 """Earlier than any moment that there is."""
@@ -36,11 +39,9 @@ def day_end(day: int, zone: ZoneInfo) -> int:
 def day_of(ms: int, zone: ZoneInfo) -> int:
     """The calendar day of a moment in `zone`, as an ordinal: the first that ends after it. Where clocks go back over
     midnight, the day that has begun goes on."""
-    moment = from_ms(ms)
-    try:
-        day = moment.astimezone(zone).toordinal()
-    except OverflowError:
-        day = moment.toordinal()  # the first day that there is
+    day = max(1, _EPOCH_DAY + ms // DAY_MS)  # in UTC, so no more than a day off
+    while day > 1 and day_end(day - 1, zone) > ms:
+        day -= 1
     while day_end(day, zone) <= ms:
         day += 1
     return day
