@@ -2,7 +2,7 @@
 
 aiokafka fetches ahead: when records are taken it asks at once for the next ones. Under a steady stream it is answered
 with the first one or two, and asks no more of that broker until those are taken as well (`prefetch_backoff`): what came
-in between is a whole reading late. There is no option against it, and the Java client does as much. So partitions are
+in between is a whole reading late. There is no option against it. So partitions are
 paused from one reading to the next, unless there is a backlog, which is better fetched ahead.
 """
 
