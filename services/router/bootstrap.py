@@ -27,6 +27,7 @@ from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
 from services.router.migrate import refuse_other_schema
 from services.router.notices import listen
+from services.router.pool import ask_idle_connections
 from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
@@ -89,13 +90,14 @@ def ledger_engine(settings: RouterSettings) -> AsyncEngine:
         "application_name": settings.group,
         "idle_in_transaction_session_timeout": str(idle_ms),
     }
-    return create_async_engine(
+    engine = create_async_engine(
         settings.database_url,
         pool_size=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # they are contact data, and an error's text would carry them into logs
         connect_args={"server_settings": server_settings},
     )
+    ask_idle_connections(engine)
+    return engine
 
 
 async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, Any]) -> bool:

@@ -26,6 +26,7 @@ from services.router.outbox import dead_letter_row
 from services.router.probe import Probe
 from services.router.repository import OffsetsMoved
 from services.router.status import Watch
+from shared.fresh_fetch import fetch_no_further, fetch_now
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,9 @@ class Consumer:
             if self._opened != generation:
                 await self._open(generation)
             await asyncio.sleep(max(0.0, self._fetched_at + PAUSE_SECONDS - time.monotonic()))
+            fetch_now(self._kafka, self._wanted())
             fetched = await self._kafka.getmany(timeout_ms=200)
+            fetch_no_further(self._kafka, fetched)
             self._fetched_at = time.monotonic()
             positions = await self._positions()
         except IllegalStateError:  # a partition was taken away between two calls
@@ -142,7 +145,8 @@ class Consumer:
                 self._on_messages()
         if self._rebalances != generation:
             return  # taken away while the batch was applied: aiokafka answers no questions about them any more
-        self._hold_back()
+        # Those of a backlog are fetched ahead, unless they are to wait.
+        self._kafka.pause(*(self._kafka.assignment() - set(self._wanted())))
         self._watch_lag()
         await self._tell_kafka()
 
@@ -166,7 +170,6 @@ class Consumer:
         for place, offset in offsets.items():
             self._kafka.seek(TopicPartition(*place), offset)
         self._intake.start(offsets)
-        self._kafka.resume(*assigned)
         self.lanes = frozenset(partition for topic, partition in offsets if topic == self._topics[1])
         self._opened, self._status.consumer = generation, None
         self._on_messages()  # the lanes' outbox may hold messages of a predecessor
@@ -220,16 +223,10 @@ class Consumer:
                 self._foreign.add(id)
                 log.warning("scores were made with the playbook %.200r, but this router decides by %s", id, own)
 
-    def _hold_back(self) -> None:
-        """Fetch no further scores of a partition while some wait for its events."""
-        scores = self._topics[1]
-        paused = self._kafka.paused()
-        for lane, waiting in self._intake.waiting.items():
-            tp = TopicPartition(scores, lane)
-            if waiting and tp not in paused:
-                self._kafka.pause(tp)
-            elif not waiting and tp in paused:
-                self._kafka.resume(tp)
+    def _wanted(self) -> list[TopicPartition]:
+        """All, without scores of partitions in which some wait for their events."""
+        held_back = {TopicPartition(self._topics[1], lane) for lane, waiting in self._intake.waiting.items() if waiting}
+        return [tp for tp in self._kafka.assignment() if tp not in held_back]
 
     def _watch_lag(self) -> None:
         for (topic, partition), applied in self._intake.next.items():

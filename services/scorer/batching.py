@@ -24,6 +24,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
+from shared.fresh_fetch import fetch_no_further, fetch_now
+
 PAUSE_SECONDS = 0.01
 """Between two fetches: a broker answers as soon as it has one record, and every answer costs it, and us, as much as
 many records do."""
@@ -112,7 +114,10 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         # A copy: Faust takes out partitions whose buffer is full, and a set that it has emptied while aiokafka waits
         # means all partitions (see robinhood/faust#69).
         wanted = set(active_partitions)
+        # Those of the assignment: Faust may not know yet that one was taken away, and its tuples are of another type.
+        fetch_now(consumer, [tp for tp in consumer.assignment() if tp in wanted])
         fetched = await super()._fetch_records(consumer, wanted, timeout=timeout, max_records=max_records)
+        fetch_no_further(consumer, fetched)
         self._fetched_at = time.monotonic()
         subscription = consumer._subscription.subscription
         if not fetched or subscription is None or subscription.assignment is None:

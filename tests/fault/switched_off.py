@@ -174,7 +174,9 @@ def _relays_take_what_is_not_locked() -> None:
             self._producers[0] = self._new_producer(uuid.uuid4().int % 10**9)
             await self._producers[0].start()
         query = repository.text("SELECT * FROM outbox ORDER BY id LIMIT 5 FOR UPDATE SKIP LOCKED")
-        async with self._engine.begin() as connection:
+        # The relay's own engine commits after each statement, and would let go of the rows at once.
+        engine = self._engine.execution_options(isolation_level="READ COMMITTED")
+        async with engine.begin() as connection:
             rows = (await connection.execute(query)).mappings().all()
             if rows:
                 await asyncio.sleep(random.uniform(0, WINDOW_SECONDS))
