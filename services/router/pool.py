@@ -27,5 +27,9 @@ def ask_idle_connections(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "checkout")
     def ask(connection: Any, record: Any, _: Any) -> None:
         idle = time.monotonic() - record.info.get("used_at", time.monotonic())
-        if idle > TRUSTED_SECONDS and not dialect._do_ping_w_event(connection):
-            raise DisconnectionError("Postgres has closed the connection")
+        if idle <= TRUSTED_SECONDS:
+            return
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError(f"a connection to Postgres has died: {error}") from error

@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 
 Opening = Callable[[int], Awaitable[PartitionStore]]
 IDLE_SECONDS = 0.25
-PACE_SECONDS = 0.03
-"""From one transaction of a partition to its next. At a thousand events/s nearly all of our processor time, and of the
-broker's, is for transactions; they would follow each other as fast as it allows, and leave none to those behind us."""
+PACE_SECONDS = 0.008
+"""From one transaction of a partition to its next, times the partitions of this worker: 125 transactions a second. At a
+thousand events/s nearly all of our processor time, and of the broker's, is for transactions; they would follow each
+other as fast as it allows, and leave none to those behind us."""
 
 
 class LogGap(Exception):
@@ -49,6 +50,7 @@ class Lane:
     ) -> None:
         self.partition = partition
         self.store: PartitionStore | None = None
+        self.pace_seconds = PACE_SECONDS
         self._opening = opening
         self._applying = applying
         self._metrics = metrics
@@ -89,11 +91,14 @@ class Lane:
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
             while not self._closing:
-                await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
+                await asyncio.sleep(max(0.0, began + self.pace_seconds - time.monotonic()))
                 batches = await self._take()
-                began = time.monotonic()
                 self._in_hand = True
-                await (self._apply(self.store, batches) if batches else self.store.tell_group())
+                if batches:
+                    began = time.monotonic()
+                    await self._apply(self.store, batches)
+                else:
+                    await self.store.tell_group()
                 self._in_hand = False
         except Exception as error:  # noqa: BLE001 - reported, never survived
             self._on_failure(error)
@@ -159,7 +164,7 @@ class Lanes:
         wanted = set(partitions)
         await self.revoke(wanted & self._lanes.keys())
         self._lanes.update({partition: self._make(partition) for partition in sorted(wanted)})
-        self._metrics.partitions.set(len(self._lanes))
+        self._count()
         self.joined = True
         log.info("assigned partitions: %s", sorted(wanted) or "none")
 
@@ -167,12 +172,17 @@ class Lanes:
         """Close lanes; returns when their batches in hand are committed."""
         leaving = [lane for partition in partitions if (lane := self._lanes.pop(partition, None))]
         await asyncio.gather(*(lane.close() for lane in leaving))
-        self._metrics.partitions.set(len(self._lanes))
+        self._count()
 
     async def stop(self) -> None:
         """Close all for good: nothing is assigned or submitted any more."""
         self._stopped = True
         await self.revoke(list(self._lanes))
+
+    def _count(self) -> None:
+        self._metrics.partitions.set(len(self._lanes))
+        for lane in self._lanes.values():
+            lane.pace_seconds = PACE_SECONDS * len(self._lanes)
 
     async def submit(self, batch: Batch) -> None:
         """Hand a batch to its lane; without one it is dropped, since its partition is somebody else's by now."""
