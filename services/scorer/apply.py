@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
@@ -35,8 +35,7 @@ class Heard(Protocol):
 H = TypeVar("H", bound=Heard)
 
 
-@dataclass(frozen=True)
-class Codec(Generic[S]):
+class Codec(NamedTuple, Generic[S]):
     """How a lead's state becomes bytes and back."""
 
     encode: Callable[[S], bytes]

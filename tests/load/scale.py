@@ -148,7 +148,7 @@ def _figure(service: Service, name: str) -> float:
 
 def _run(parts: Parts, topics: Topics) -> Run:
     """What the observer must know; ours needs nothing that is built, and keeps nothing on disk."""
-    return Run(parts.kafka_bootstrap, topics, "tasuki", Path(), Built(Path(), ""))
+    return Run(parts.kafka_bootstrap, topics, "tasuki", Path(), Built(Path(), Path(), ""))
 
 
 def _shared(run: Run, workers: int, records: Sequence[Record]) -> list[Sample]:

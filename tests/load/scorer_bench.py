@@ -27,7 +27,7 @@ from rich.table import Table
 from shared.kafka import create_topics
 from shared.parts import PartsKind, start_parts
 from shared.topics import Topics, TopicSpec
-from tests.load.bench.build import BuildError, Built, build
+from tests.load.bench.build import ROOT, BuildError, Built, build
 from tests.load.bench.engines import ENGINES, PLAYBOOK, Engine, Run
 from tests.load.bench.observe import Sample, committed_until, published
 from tests.load.bench.worker import EngineError, Worker, guarded
@@ -206,11 +206,13 @@ def _figure(value: int | None) -> str:
 
 
 def bench(
-    size: Size, keys: Sequence[str], kind: PartsKind | None = PartsKind.APACHE, kill: bool = False
+    size: Size, keys: Sequence[str], kind: PartsKind | None = PartsKind.APACHE, kill: bool = False, plain: bool = False
 ) -> dict[str, Any]:
-    """Build the peers, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
+    """Build what is measured, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
     python = any(key not in {"tasuki", "kafka_streams", "kafka_streams_alo"} for key in keys)
     built = build(python, java=any(key.startswith("kafka_streams") for key in keys))
+    if plain:
+        built = replace(built, services=ROOT)
     with start_parts(kind, say=say) as parts:
         result = asyncio.run(measure_all(parts.kafka_bootstrap, size, keys, built, kill))
         return {"broker": parts.kafka.description, **result}
@@ -224,13 +226,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=Size.seed)
     parser.add_argument("--engines", default=",".join(USUAL), help=f"some of {', '.join(ENGINES)}")
     parser.add_argument("--parts", type=PartsKind, default=PartsKind.APACHE, help="which Kafka (default: apache)")
+    parser.add_argument("--interpreted", action="store_true", help="ours as it stands here, and not compiled")
     parser.add_argument("--kill", action="store_true", help="no figures: SIGKILL in the middle, then check the scores")
     given = parser.parse_args()
     keys = given.engines.split(",")
     if unknown := sorted(set(keys) - ENGINES.keys()):
         parser.error(f"unknown engines {', '.join(unknown)}; choose among {', '.join(ENGINES)}")
     try:
-        result = bench(Size(given.events, given.leads, given.skew, given.seed), keys, given.parts, given.kill)
+        result = bench(
+            Size(given.events, given.leads, given.skew, given.seed), keys, given.parts, given.kill, given.interpreted
+        )
     except BuildError as error:
         say(f"error: {error}")
         return 2

@@ -1,16 +1,22 @@
-"""Makes what the peers run on: an environment for the Python ones, a jar for Kafka Streams. Both below `build/`."""
+"""Makes what is measured, below `build/`: our services as the image has them, compiled; and what the peers run on, an
+environment for the Python ones, a jar for Kafka Streams."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PEERS = ROOT / "tests" / "load" / "peers"
 TARGET = ROOT / "build" / "bench"
+OURS = ("services", "shared", "deploy/migrations")
+COMPILER = ROOT / "deploy" / "compile.py"
 
 
 class BuildError(Exception):
@@ -19,8 +25,10 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """A Python with Faust and Quix Streams, and Java's class path of the Kafka Streams peer."""
+    """The directory with our packages, a Python with Faust and Quix Streams, and Java's class path of the Kafka Streams
+    peer."""
 
+    services: Path
     python: Path
     classpath: str
 
@@ -34,7 +42,29 @@ def build(python: bool, java: bool) -> Built:
     if java:
         pom = PEERS / "kafka_streams" / "pom.xml"
         _call([_program("mvn"), "-B", "-q", "-f", str(pom), f"-DbuildDirectory={jars}", "package"], {})
-    return Built(environment / "bin" / "python", f"{jars / 'peer.jar'}:{jars / 'lib'}/*")
+    return Built(compiled(), environment / "bin" / "python", f"{jars / 'peer.jar'}:{jars / 'lib'}/*")
+
+
+@cache
+def compiled() -> Path:
+    """A directory with our packages, compiled; made when a file has changed (half a minute). Raises `BuildError`."""
+    target = TARGET / "compiled"
+    stamp, state = target / "made-of", _fingerprint()
+    if not stamp.exists() or stamp.read_text() != state:
+        shutil.rmtree(target, ignore_errors=True)
+        for name in OURS:
+            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        _call([sys.executable, str(COMPILER), str(target)], {})
+        stamp.write_text(state)
+    return target
+
+
+def _fingerprint() -> str:
+    files = [COMPILER, *(file for name in OURS for file in (ROOT / name).rglob("*") if file.suffix in {".py", ".yaml"})]
+    found = hashlib.sha256()
+    for file in sorted(files):
+        found.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return found.hexdigest()
 
 
 def _program(name: str, otherwise: Path | None = None) -> str:

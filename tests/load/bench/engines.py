@@ -103,9 +103,10 @@ def _tasuki(run: Run) -> list[str]:
         "TASUKI_SCORER_PORT": "0",
         "TASUKI_PLAYBOOK": str(PLAYBOOK),
         "TASUKI_LOG_LEVEL": "WARNING",
+        "PYTHONPATH": str(run.built.services),
     }
     assignments = [f"{name}={value}" for name, value in variables.items()]
-    return ["/usr/bin/env", *assignments, str(Path(sys.executable).with_name("tasuki")), "serve", "scorer"]
+    return ["/usr/bin/env", *assignments, sys.executable, "-m", "services.cli.main", "serve", "scorer"]
 
 
 def _python(script: str, *more: str) -> Callable[[Run], list[str]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.parts.ports import free_ports
+from tests.load.bench.build import compiled
 from tests.load.bench.worker import EngineError, Worker, guarded
 
 ROOT = Path(__file__).parents[3]
@@ -63,10 +64,11 @@ class Service:
 @contextmanager
 def running(name: str, command: Sequence[str], environment: Mapping[str, str], port: int) -> Iterator[Service]:
     """A process that cannot outlive us and is not started again when it ends; not ready yet."""
+    path = f"{compiled()}:{ROOT}"
     with guarded(name) as guard:
         # The guard's processes start in /, and have the environment of ours: addresses given there stay outside.
         unset = [part for name in ("TASUKI_KAFKA_BOOTSTRAP", "TASUKI_DATABASE_URL") for part in ("-u", name)]
-        assignments = [f"{name}={value}" for name, value in {"PYTHONPATH": str(ROOT), **environment}.items()]
+        assignments = [f"{name}={value}" for name, value in {"PYTHONPATH": path, **environment}.items()]
         worker = Worker(guard, ["/usr/bin/env", *unset, *assignments, *command])
         worker.start()
         try:
