@@ -24,6 +24,7 @@ TELL_SECONDS = 0.25
 is in every transaction, is what counts."""
 OPEN_SECONDS = 120.0
 CLOSE_SECONDS = 5.0
+REASON_SECONDS = 1.0
 NEVER = -math.inf
 MAX_BATCH_BYTES = 1_000_000  # brokers refuse record batches over 1 MiB by default
 MAX_REQUEST_BYTES = DEAD_LETTER_BYTES  # a dead letter is a whole record of `events`, and its headers
@@ -175,7 +176,10 @@ class PartitionStore:
         try:
             await self._send(records, sent)
         except IllegalOperation:
-            # Fenced while still sending: aiokafka then says only "not in transaction"; what was sent has the reason.
+            # Fenced while still sending: aiokafka then says only "not in transaction"; what was sent has the reason, or
+            # gets it in a moment.
+            if sent:
+                await asyncio.wait(sent, timeout=REASON_SECONDS)
             for future in sent:
                 if future.done():
                     future.result()
