@@ -206,12 +206,16 @@ def _figure(value: int | None) -> str:
 
 
 def bench(
-    size: Size, keys: Sequence[str], kind: PartsKind | None = PartsKind.APACHE, kill: bool = False, plain: bool = False
+    size: Size,
+    keys: Sequence[str],
+    kind: PartsKind | None = PartsKind.APACHE,
+    kill: bool = False,
+    interpreted: bool = False,
 ) -> dict[str, Any]:
     """Build what is measured, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
     python = any(key not in {"tasuki", "kafka_streams", "kafka_streams_alo"} for key in keys)
     built = build(python, java=any(key.startswith("kafka_streams") for key in keys))
-    if plain:
+    if interpreted:
         built = replace(built, services=ROOT)
     with start_parts(kind, say=say) as parts:
         result = asyncio.run(measure_all(parts.kafka_bootstrap, size, keys, built, kill))
