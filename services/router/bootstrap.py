@@ -89,6 +89,10 @@ def ledger_engine(settings: RouterSettings) -> AsyncEngine:
     server_settings = {
         "application_name": settings.group,
         "idle_in_transaction_session_timeout": str(idle_ms),
+        # Planned anew for each batch, statements copy their arrays into the plan: 5 of 14 µs for each lead updated.
+        "plan_cache_mode": "force_generic_plan",
+        # Everything is found by an index. A plan made while a table was small would read the whole of it later.
+        "enable_seqscan": "off",
     }
     engine = create_async_engine(
         settings.database_url,

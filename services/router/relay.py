@@ -70,7 +70,7 @@ class Relay:
             await self._close(set(self._producers))
 
     async def _round(self) -> bool:
-        """Send once; whether there may be more."""
+        """Send once; whether there is more, or something was not taken. Of what comes meanwhile, `wake` tells."""
         try:
             lanes = await self._own_lanes()
             if not lanes:
@@ -86,9 +86,10 @@ class Relay:
             if not await self._send_all(by_lane):
                 self._status.relay = "Kafka does not take messages"
                 await asyncio.sleep(PAUSE_SECONDS)
-            elif self._lanes() <= set(lanes):
+                return True
+            if self._lanes() <= set(lanes):
                 self._status.relay = None
-            return bool(rows)
+            return any(len(rows) == ROWS_AT_ONCE for rows in by_lane.values())
         except PostgresAway as away:
             self._status.relay = str(away)
             log.warning("%s; the outbox is looked at again", away)
