@@ -45,7 +45,7 @@ class Counting:
                 raise ArithmeticError("no rule can bear this")
             assert offset > state.last, f"{offset} comes after {state.last}"
             state.events += 1
-            state.points += event.properties["points"]
+            state.points += event.properties.get("points", 0)
             state.last = offset
         last = events[-1].event
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import msgspec
 
 from shared.scores import decode_score, to_micro
 from shared.topics import Topics
-from tests.load.bench.build import Built
+from tests.load.bench.build import ROOT, Built
 
 HERE = Path(__file__).parents[1]
 PEERS = HERE / "peers"
@@ -34,7 +35,7 @@ class Run:
 
     @property
     def scores(self) -> str:
-        return self.topics.scores if self.engine == "tasuki" else f"{self.group}.scores"
+        return self.topics.scores if self.engine in {"tasuki", "counting"} else f"{self.group}.scores"
 
     def options(self) -> list[str]:
         """The command line that all peers have."""
@@ -62,7 +63,7 @@ class Engine:
     command: Callable[[Run], list[str]]
     read: Read
     counts_events: bool = False
-    """Of the ceiling only: it has no scores, so the events that it has seen are counted."""
+    """It has no scores, so the events that it has seen are counted."""
 
 
 class _Published(msgspec.Struct):
@@ -94,8 +95,22 @@ def _read_touched(known: dict[str, int], value: bytes) -> None:
     known[touched.lead] = known.get(touched.lead, 0) + touched.events
 
 
+def _read_counted(known: dict[str, int], value: bytes) -> None:
+    counted = decode_score(value)
+    known[counted.lead_id] = round(counted.total)
+
+
 def _tasuki(run: Run) -> list[str]:
     """The process that is delivered; further TASUKI_SCORER_* variables reach it from the caller's environment."""
+    return _scorer(run, "services.cli.main", "serve", "scorer")
+
+
+def _counting(run: Run) -> list[str]:
+    """The same with `tests/load/counting.py` for its scoring: what is left is the stream."""
+    return _scorer(run, "tests.load.counting")
+
+
+def _scorer(run: Run, *module: str) -> list[str]:
     variables = {
         "TASUKI_KAFKA_BOOTSTRAP": run.bootstrap,
         "TASUKI_TOPIC_PREFIX": run.topics.prefix,
@@ -103,10 +118,10 @@ def _tasuki(run: Run) -> list[str]:
         "TASUKI_SCORER_PORT": "0",
         "TASUKI_PLAYBOOK": str(PLAYBOOK),
         "TASUKI_LOG_LEVEL": "WARNING",
-        "PYTHONPATH": str(run.built.services),
+        "PYTHONPATH": f"{run.built.services}{os.pathsep}{ROOT}",
     }
     assignments = [f"{name}={value}" for name, value in variables.items()]
-    return ["/usr/bin/env", *assignments, sys.executable, "-m", "services.cli.main", "serve", "scorer"]
+    return ["/usr/bin/env", *assignments, sys.executable, "-m", *module]
 
 
 def _python(script: str, *more: str) -> Callable[[Run], list[str]]:
@@ -146,6 +161,7 @@ ENGINES = {
         ),
         Engine("kafka_streams", "Kafka Streams", "exactly_once_v2", _kafka_streams("exactly_once_v2"), _read_score),
         Engine("kafka_streams_alo", "Kafka Streams", "at_least_once", _kafka_streams("at_least_once"), _read_score),
+        Engine("counting", "Tasuki, counting only", "exactly-once", _counting, _read_counted, counts_events=True),
         Engine("ceiling", "Ceiling (aiokafka)", "none", _python("ceiling.py"), _read_touched, counts_events=True),
     )
 }
