@@ -93,7 +93,8 @@ def measure_scorer(parts: Parts, sizes: Sizes) -> dict[str, Any]:
 
 
 def _engines() -> tuple[Built, list[str], list[str]]:
-    """What could be built, the engines that it runs, and why others do not."""
+    """What could be built, the engines that it runs, and why others do not. Raises `BuildError` without ours."""
+    ours = build(python=False, java=False)
     java = {key for key in scorer_bench.USUAL if key.startswith("kafka_streams")}
     python = set(scorer_bench.USUAL) - java - {"tasuki"}
     keys, problems = list(scorer_bench.USUAL), []
@@ -103,7 +104,7 @@ def _engines() -> tuple[Built, list[str], list[str]]:
         except BuildError as error:
             problems.append(f"{', '.join(sorted(group))}: {error}")
             keys = [key for key in keys if key not in group]
-    return build(python=False, java=False), keys, problems
+    return ours, keys, problems
 
 
 def measure_ingest(parts: Parts, sizes: Sizes) -> dict[str, Any]:

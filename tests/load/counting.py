@@ -7,7 +7,7 @@ Run as a script it is a scorer process, configured by the environment like the r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -27,27 +27,37 @@ class Count(msgspec.Struct, array_like=True):
     last: int = -1
 
 
+class Heard(NamedTuple):
+    """What is kept of an event until it is counted: as little as the real scoring keeps."""
+
+    offset: int
+    points: int
+    unbearable: bool
+
+
 class Counting:
     """One score record per lead and batch; its total is the number of events, its attribute their points."""
 
     def new_state(self) -> Count:
         return Count()
 
-    def hear(self, logged: Logged) -> Logged:
-        return logged
+    def hear(self, logged: Logged) -> Heard:
+        event = logged.event
+        if event.name == "unhearable":
+            raise ArithmeticError("nobody can hear this")
+        return Heard(logged.offset, event.properties.get("points", 0), event.name == "unbearable")
 
     def score(
-        self, state: Count, events: Sequence[Logged], partition: int, event_at: Callable[[int], Event]
+        self, state: Count, events: Sequence[Heard], partition: int, event_at: Callable[[int], Event]
     ) -> list[ScoreRecord]:
-        for logged in events:
-            offset, event = logged.offset, logged.event
-            if event.name == "unbearable":
+        for heard in events:
+            if heard.unbearable:
                 raise ArithmeticError("no rule can bear this")
-            assert offset > state.last, f"{offset} comes after {state.last}"
+            assert heard.offset > state.last, f"{heard.offset} comes after {state.last}"
             state.events += 1
-            state.points += event.properties.get("points", 0)
-            state.last = offset
-        last = events[-1].event
+            state.points += heard.points
+            state.last = heard.offset
+        last = event_at(events[-1].offset)
         return [
             ScoreRecord(
                 lead_id=last.key,

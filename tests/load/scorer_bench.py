@@ -27,7 +27,7 @@ from rich.table import Table
 from shared.kafka import create_topics
 from shared.parts import PartsKind, start_parts
 from shared.topics import Topics, TopicSpec
-from tests.load.bench.build import ROOT, BuildError, Built, build
+from tests.load.bench.build import BuildError, Built, build
 from tests.load.bench.engines import ENGINES, PLAYBOOK, Engine, Run
 from tests.load.bench.observe import Sample, committed_until, published
 from tests.load.bench.worker import EngineError, Worker, guarded
@@ -213,10 +213,9 @@ def bench(
     interpreted: bool = False,
 ) -> dict[str, Any]:
     """Build what is measured, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
-    python = any(key not in {"tasuki", "kafka_streams", "kafka_streams_alo"} for key in keys)
-    built = build(python, java=any(key.startswith("kafka_streams") for key in keys))
-    if interpreted:
-        built = replace(built, services=ROOT)
+    java = {key for key in keys if key.startswith("kafka_streams")}
+    python = set(keys) - java - {"tasuki", "counting"}
+    built = build(bool(python), bool(java), interpreted)
     with start_parts(kind, say=say) as parts:
         result = asyncio.run(measure_all(parts.kafka_bootstrap, size, keys, built, kill))
         return {"broker": parts.kafka.description, **result}

@@ -33,8 +33,10 @@ class Built:
     classpath: str
 
 
-def build(python: bool, java: bool) -> Built:
-    """Build what is asked for; what is up to date costs some seconds. Raises `BuildError`."""
+def build(python: bool, java: bool, interpreted: bool = False) -> Built:
+    """Build what is asked for; what is up to date costs some seconds. `interpreted`: ours as it stands here. Raises
+    `BuildError`."""
+    services = ROOT if interpreted else compiled()
     environment, jars = TARGET / "venv", TARGET / "kafka_streams"
     if python:
         sync = [_program("uv", ROOT / "build" / "uv" / "bin" / "uv"), "sync", "--frozen", "--project", str(PEERS)]
@@ -42,12 +44,13 @@ def build(python: bool, java: bool) -> Built:
     if java:
         pom = PEERS / "kafka_streams" / "pom.xml"
         _call([_program("mvn"), "-B", "-q", "-f", str(pom), f"-DbuildDirectory={jars}", "package"], {})
-    return Built(compiled(), environment / "bin" / "python", f"{jars / 'peer.jar'}:{jars / 'lib'}/*")
+    return Built(services, environment / "bin" / "python", f"{jars / 'peer.jar'}:{jars / 'lib'}/*")
 
 
 @cache
 def compiled() -> Path:
-    """A directory with our packages, compiled; made when a file has changed (half a minute). Raises `BuildError`."""
+    """A directory with our packages, compiled; made when a file has changed (half a minute). Raises `BuildError`: it
+    needs a C compiler."""
     target = TARGET / "compiled"
     stamp, state = target / "made-of", _fingerprint()
     if not stamp.exists() or stamp.read_text() != state:

@@ -123,8 +123,10 @@ def test_what_is_no_event_is_buried_byte_for_byte_and_the_others_go_on(case: str
     assert applied.dead_letters == 1
 
 
-def test_an_event_that_no_rule_can_bear_is_buried_alone() -> None:
-    applied = apply([record(0, "a", 1), record(1, "a", name="unbearable"), record(2, "a", 4)], {"a": Count(1, 1, -1)})
+@pytest.mark.parametrize("name", ["unhearable", "unbearable"])
+def test_an_event_that_no_rule_can_bear_is_buried_alone(name: str) -> None:
+    """Whether it fails when it is heard or when its lead is scored."""
+    applied = apply([record(0, "a", 1), record(1, "a", name=name), record(2, "a", 4)], {"a": Count(1, 1, -1)})
     (letter,) = buried(applied)
     assert b"ArithmeticError" in dict(letter.headers)["tasuki_reason"]
     assert dict(letter.headers)["tasuki_origin"] == b"t.events/3/1"
