@@ -93,6 +93,7 @@ class Watch:
             "router_cpu_us_per_update": round((cpu.router - began[2].router) / updates * 1e6, 1),
             "postgres_cpu_us_per_update": round((cpu.postgres - began[2].postgres) / updates * 1e6, 1),
             "sql_ms_per_1000_updates": round((after["sql_ms"] - before["sql_ms"]) / thousands, 1),
+            "wal_bytes_per_update": round(float(after["wal_bytes"] - before["wal_bytes"]) / thousands / 1000),
             "stage_changes_per_1000": round((after["stage_changes"] - before["stage_changes"]) / thousands, 1),
             "handoffs_per_1000": round((after["handoffs"] - before["handoffs"]) / thousands, 1),
         }
@@ -121,6 +122,7 @@ _PLACE = (
 )
 _ROWS = (
     "SELECT (SELECT count(*) FROM stage_changes) AS stage_changes, (SELECT count(*) FROM handoffs) AS handoffs, "
+    "pg_current_wal_lsn() - '0/0'::pg_lsn AS wal_bytes, "
     "(SELECT active_time FROM pg_stat_database WHERE datname = current_database() AND :topic <> '') AS sql_ms"
 )
 
