@@ -105,7 +105,8 @@ class World:
             "TASUKI_DATABASE_URL": self.database_url,
             "TASUKI_TOPIC_PREFIX": self.topics.prefix,
             "TASUKI_API_TOKENS": TOKENS,
-            "TASUKI_ROUTER_SESSION_TIMEOUT_SECONDS": "4",  # a killed member is missed that long
+            # A killed member is missed that long; the embedded broker takes nothing shorter.
+            "TASUKI_ROUTER_SESSION_TIMEOUT_SECONDS": "6",
             **more,
         }
 
