@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -44,6 +44,12 @@ from shared.transaction_backoff import shorten_transaction_backoff
 log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 10
+PLANS_OF_BATCHES = {
+    # Planned anew for each batch, statements copy their arrays into the plan: 5 of 14 µs for each lead updated.
+    "plan_cache_mode": "force_generic_plan",
+    # Batches find all by an index. A plan made while a table was small would read the whole of it later.
+    "enable_seqscan": "off",
+}
 
 
 def serve() -> None:
@@ -70,17 +76,19 @@ async def run(settings: RouterSettings) -> bool:
     except ValueError as error:
         raise ConfigurationError(f"the playbook cannot be used: {error}") from error
     options = client_options(settings)
-    engine = ledger_engine(settings)
+    engine, engine_of_batches = ledger_engine(settings, {}), ledger_engine(settings, PLANS_OF_BATCHES)
     try:
         await _check_everything(settings, playbook, options, engine)
         clock = await _clock(settings, engine)
-        return await _serve(settings, Ledger(engine, rules, settings.topics, clock), options)
+        ledger, batches = (Ledger(one, rules, settings.topics, clock) for one in (engine, engine_of_batches))
+        return await _serve(settings, ledger, batches, options)
     finally:
         await engine.dispose()
+        await engine_of_batches.dispose()
 
 
-def ledger_engine(settings: RouterSettings) -> AsyncEngine:
-    """Connections whose transactions end when their worker stands still.
+def ledger_engine(settings: RouterSettings, more: Mapping[str, str]) -> AsyncEngine:
+    """Connections, with `more` settings of Postgres, whose transactions end when their worker stands still.
 
     A worker that is stopped, or whose host is gone, in the middle of a transaction keeps its row locks, and its
     successor would wait for them as long as TCP does: hours. So Postgres ends such a transaction when Kafka gives up
@@ -89,10 +97,7 @@ def ledger_engine(settings: RouterSettings) -> AsyncEngine:
     server_settings = {
         "application_name": settings.group,
         "idle_in_transaction_session_timeout": str(idle_ms),
-        # Planned anew for each batch, statements copy their arrays into the plan: 5 of 14 µs for each lead updated.
-        "plan_cache_mode": "force_generic_plan",
-        # Everything is found by an index. A plan made while a table was small would read the whole of it later.
-        "enable_seqscan": "off",
+        **more,
     }
     engine = create_async_engine(
         settings.database_url,
@@ -104,10 +109,11 @@ def ledger_engine(settings: RouterSettings) -> AsyncEngine:
     return engine
 
 
-async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, Any]) -> bool:
+async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, options: dict[str, Any]) -> bool:
+    """`ledger` is the API's, which counts whole tables; `batches` the consumer's and the relay's."""
     watch = Watch()
     relay = Relay(
-        ledger.engine,
+        batches.engine,
         lambda: consumer.lanes,
         partial(lane_producer, options, f"{settings.group}-relay"),
         watch,
@@ -119,8 +125,8 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
             records_at_once=settings.router_batch_records,
             session_timeout_seconds=settings.router_session_timeout_seconds,
         ),
-        ledger,
-        Intake(ledger.rules, settings.topics, watch.metrics),
+        batches,
+        Intake(batches.rules, settings.topics, watch.metrics),
         watch,
         relay.wake.set,
     )
