@@ -32,6 +32,7 @@ from rich.console import Console
 from shared.parts import Parts, PartsError, PartsKind
 from tests.load import e2e, ingest_rate, recovery, router_rate, scale, scorer_bench
 from tests.load.bench.build import BuildError, Built, build
+from tests.load.bench.engines import ENGINES
 from tests.load.bench.figures import SECTIONS, markdown, table, targets
 from tests.load.bench.parts import durable_parts
 from tests.load.bench.service import say
@@ -95,12 +96,11 @@ def measure_scorer(parts: Parts, sizes: Sizes) -> dict[str, Any]:
 def _engines() -> tuple[Built, list[str], list[str]]:
     """What could be built, the engines that it runs, and why others do not. Raises `BuildError` without ours."""
     ours = build(python=False, java=False)
-    java = {key for key in scorer_bench.USUAL if key.startswith("kafka_streams")}
-    python = set(scorer_bench.USUAL) - java - {"tasuki"}
     keys, problems = list(scorer_bench.USUAL), []
-    for needs, group in (({"python": True, "java": False}, python), ({"python": False, "java": True}, java)):
+    for peer in ("python", "java"):
+        group = {key for key in keys if ENGINES[key].peer == peer}
         try:
-            build(**needs)
+            build(python=peer == "python", java=peer == "java")
         except BuildError as error:
             problems.append(f"{', '.join(sorted(group))}: {error}")
             keys = [key for key in keys if key not in group]

@@ -213,9 +213,8 @@ def bench(
     interpreted: bool = False,
 ) -> dict[str, Any]:
     """Build what is measured, start a Kafka, measure. Raises `BuildError` or `PartsError`."""
-    java = {key for key in keys if key.startswith("kafka_streams")}
-    python = set(keys) - java - {"tasuki", "counting"}
-    built = build(bool(python), bool(java), interpreted)
+    peers = {ENGINES[key].peer for key in keys}
+    built = build("python" in peers, "java" in peers, interpreted)
     with start_parts(kind, say=say) as parts:
         result = asyncio.run(measure_all(parts.kafka_bootstrap, size, keys, built, kill))
         return {"broker": parts.kafka.description, **result}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,7 @@ class Run:
 
     @property
     def scores(self) -> str:
-        return self.topics.scores if self.engine in {"tasuki", "counting"} else f"{self.group}.scores"
+        return f"{self.group}.scores" if ENGINES[self.engine].peer else self.topics.scores
 
     def options(self) -> list[str]:
         """The command line that all peers have."""
@@ -62,6 +63,8 @@ class Engine:
     guarantee: str
     command: Callable[[Run], list[str]]
     read: Read
+    peer: Literal["python", "java"] | None = None
+    """What must be built for it beside ours."""
     counts_events: bool = False
     """It has no scores, so the events that it has seen are counted."""
 
@@ -145,6 +148,7 @@ ENGINES = {
             "at-least-once",
             _python("stock_faust.py", "--store", "memory://"),
             _read_score,
+            "python",
         ),
         Engine(
             "stock_faust_rocksdb",
@@ -152,16 +156,33 @@ ENGINES = {
             "at-least-once",
             _python("stock_faust.py", "--store", "rocksdb://"),
             _read_score,
+            "python",
         ),
         Engine(
-            "quix", "Quix Streams", "at-least-once", _python("quix.py", "--guarantee", "at-least-once"), _read_score
+            "quix",
+            "Quix Streams",
+            "at-least-once",
+            _python("quix.py", "--guarantee", "at-least-once"),
+            _read_score,
+            "python",
         ),
         Engine(
-            "quix_eos", "Quix Streams", "exactly-once", _python("quix.py", "--guarantee", "exactly-once"), _read_score
+            "quix_eos",
+            "Quix Streams",
+            "exactly-once",
+            _python("quix.py", "--guarantee", "exactly-once"),
+            _read_score,
+            "python",
         ),
-        Engine("kafka_streams", "Kafka Streams", "exactly_once_v2", _kafka_streams("exactly_once_v2"), _read_score),
-        Engine("kafka_streams_alo", "Kafka Streams", "at_least_once", _kafka_streams("at_least_once"), _read_score),
+        Engine(
+            "kafka_streams", "Kafka Streams", "exactly_once_v2", _kafka_streams("exactly_once_v2"), _read_score, "java"
+        ),
+        Engine(
+            "kafka_streams_alo", "Kafka Streams", "at_least_once", _kafka_streams("at_least_once"), _read_score, "java"
+        ),
         Engine("counting", "Tasuki, counting only", "exactly-once", _counting, _read_counted, counts_events=True),
-        Engine("ceiling", "Ceiling (aiokafka)", "none", _python("ceiling.py"), _read_touched, counts_events=True),
+        Engine(
+            "ceiling", "Ceiling (aiokafka)", "none", _python("ceiling.py"), _read_touched, "python", counts_events=True
+        ),
     )
 }
