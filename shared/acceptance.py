@@ -18,7 +18,6 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """Receptions outside were written by a broken clock. One of them would age its lead's points away for good."""
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-HORIZON = timedelta(days=3 * 365)
 
 
 def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
@@ -56,7 +55,7 @@ def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def too_late(event: Event) -> bool:
+def too_late(event: Event, after: timedelta) -> bool:
     """Whether a live event is told of so long after it happened that it moves no behaviour points any more: its sender
     has a broken clock, or repeats history without saying so. Imported history may be of any age."""
-    return not event.historical and event.received_at - event.time > HORIZON
+    return not event.historical and event.received_at - event.time > after

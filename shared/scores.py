@@ -6,31 +6,43 @@ of their parts; JSON shows points. `score_at` and `falls_below` are the one plac
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 MICRO = 1_000_000
+LONGEST_STEP_MS = 10**14  # three thousand years: what is left by then never fades
 CLOUD_EVENT_TYPE = "tasuki.score.updated"
 
 
-class Contribution(msgspec.Struct, frozen=True, kw_only=True):
-    """What one rule adds now: all contributions of a record add up to its `total` exactly."""
+class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one rule adds now: all contributions of a record without a dimension of their own add up to its `total`
+    exactly.
+
+    `earned` is what it added before it faded, missing where that is the same; `uncapped` what it would have earned
+    without caps, missing where none has cut. `event_id` is the latest event's."""
 
     rule: str
-    dimension: str  # "attribute" or "behaviour"
+    dimension: str  # "attribute", "behaviour", "bounds" (what the bounds of the total take or give), or the playbook's
     points: float
     times: int
     last: datetime | None = None
+    event_id: str = ""
+    earned: float | None = None
+    uncapped: float | None = None
 
 
-class DecayTerm(msgspec.Struct, frozen=True, kw_only=True):
-    """`points` until `since`; afterwards halved every `half_life_seconds`."""
+class DecayTerm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`points` until `since`; afterwards halved every `half_life_seconds`, and nothing from `until` on. Terms of a
+    `dimension` are no part of the total."""
 
     points: float
     since: datetime
     half_life_seconds: float
+    until: datetime | None = None
+    dimension: str | None = None
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,6 +92,11 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     position: Position
     playbook: str
     historical: bool = False
+    at_least: float | None = None
+    at_most: float | None = None
+    """The bounds of the total."""
+    grade: str | None = None  # of the attribute score, A to D; None: the playbook has no grades
+    dimensions: dict[str, float] = msgspec.field(default_factory=dict)
     level: int = 0
     level_until: datetime | None = None
     signals: dict[str, Signal] = msgspec.field(default_factory=dict)
@@ -123,33 +140,51 @@ def decayed(micro: int, seconds: float, half_life_seconds: float) -> int:
     return round(micro * remaining)
 
 
-def score_at(attribute: float, terms: list[DecayTerm], moment: datetime) -> int:
-    """The total in micro-points at `moment`, provided that no further event comes."""
-    behaviour = sum(
-        decayed(to_micro(term.points), (moment - term.since).total_seconds(), term.half_life_seconds) for term in terms
-    )
-    return to_micro(attribute) + behaviour
+def bounded(micro: int, at_least: float | None, at_most: float | None) -> int:
+    """A total within the bounds, which are points."""
+    if at_least is not None:
+        micro = max(micro, to_micro(at_least))
+    return micro if at_most is None else min(micro, to_micro(at_most))
 
 
-def falls_below(attribute: float, terms: list[DecayTerm], threshold: float, after: datetime) -> datetime | None:
-    """The first millisecond after `after` at which the total is no longer over `threshold`; None if never.
+def worth_at(terms: Iterable[DecayTerm], moment: datetime, dimension: str | None = None) -> int:
+    """What the terms of a dimension are worth, in micro-points; of None those of the total."""
+    return sum(_term_at(term, moment) for term in terms if term.dimension == dimension)
 
-    Assumes that decay only lowers the total (no negative behaviour terms outweigh it): found by bisection.
-    """
-    limit = to_micro(threshold)
-    if score_at(attribute, terms, after) <= limit:
-        return after
-    if to_micro(attribute) > limit or not terms:
-        return None
-    low, high = 0, 1000
-    while score_at(attribute, terms, after + timedelta(milliseconds=high)) > limit:
-        low, high = high, high * 2
-        if high > 10**14:  # three thousand years: the sum of what never decays stays above
+
+def score_at(attribute: float, terms: Iterable[DecayTerm], moment: datetime) -> int:
+    """The total without its bounds, in micro-points, at `moment`, provided that no further event comes."""
+    return to_micro(attribute) + worth_at(terms, moment)
+
+
+def falls_below(attribute: float, terms: Iterable[DecayTerm], threshold: float, after: datetime) -> datetime | None:
+    """The first millisecond, from `after` on, at which the total is no longer over `threshold`; None if never.
+
+    Exact also where some terms are negative, so that the total may rise again: all that is positive only falls and all
+    that is negative only rises towards nothing, so between two moments the total is never under the positive part of
+    the later one with the negative part of the earlier one. Steps are as long as that stays over the threshold."""
+    limit, total = to_micro(threshold), [term for term in terms if term.dimension is None]
+    up, down = [term for term in total if term.points > 0], [term for term in total if term.points < 0]
+    base, at, step = to_micro(attribute), after, 1
+    if score_at(attribute, total, at) <= limit:
+        return at
+    while step < LONGEST_STEP_MS:
+        try:
+            then = at + timedelta(milliseconds=step)
+        except OverflowError:
             return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if score_at(attribute, terms, after + timedelta(milliseconds=middle)) > limit:
-            low = middle
+        if base + worth_at(up, then) + worth_at(down, at) > limit:
+            at, step = then, step * 2
+        elif step > 1:
+            step //= 2
+        elif score_at(attribute, total, then) <= limit:
+            return then
         else:
-            high = middle
-    return after + timedelta(milliseconds=high)
+            at = then
+    return None
+
+
+def _term_at(term: DecayTerm, moment: datetime) -> int:
+    if term.until is not None and moment >= term.until:
+        return 0
+    return decayed(to_micro(term.points), (moment - term.since).total_seconds(), term.half_life_seconds)

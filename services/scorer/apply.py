@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
-from shared.acceptance import accepted, too_late
+from shared.acceptance import accepted
 from shared.events import Event, Logged
 from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
@@ -30,6 +31,8 @@ class Heard(Protocol):
 
     @property
     def offset(self) -> int: ...
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
 
 
 H = TypeVar("H", bound=Heard)
@@ -75,8 +78,8 @@ class Applied:
     scored: list[ScoreRecord] = field(default_factory=list)
     events: int = 0
     dead_letters: int = 0
-    late: int = 0
-    """Events that were told of too late to move behaviour points."""
+    remarks: Counter[str] = field(default_factory=Counter)
+    """What is odd about events, and about how many of them."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ class Applying:
             except Exception as error:  # noqa: BLE001 - as in `_score`
                 self._bury(batch, record, _unbearable(error))
                 continue
-            if too_late(event):
-                batch.applied.late += 1
+            if heard.remarks:
+                batch.applied.remarks.update(heard.remarks)
             its_events = by_lead.get(event.key)
             if its_events is None:
                 by_lead[event.key] = [heard]

@@ -23,7 +23,7 @@ class ScorerMetrics:
         self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
         self.late = Counter(
             "tasuki_scorer_late_events",
-            "Live events received over three years after they happened: they move no behaviour points",
+            "Live events told of so late that they move no behaviour points",
             registry=self.registry,
         )
         self.scores = Counter("tasuki_scorer_scores", "Score records published", registry=self.registry)
@@ -58,7 +58,7 @@ class ScorerMetrics:
         self.events.inc(applied.events)
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
-        self.late.inc(applied.late)
+        self.late.inc(applied.remarks["late"])
         self.scores.inc(len(applied.scored))
         self.batch_events.observe(applied.events + applied.dead_letters)
         self.transaction_seconds.observe(seconds)

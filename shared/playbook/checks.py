@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable
+from fnmatch import translate
 from typing import Any
 
 from shared.playbook.values import Check, Scalar
@@ -28,8 +30,12 @@ def compile_check(check: Check) -> Predicate:
     if check.starts_with is not None:
         tests.append(_starts_with(fold(check.starts_with)))
     if check.contains is not None:
-        needles = [check.contains] if isinstance(check.contains, str) else check.contains
-        tests.append(_contains([fold(needle) for needle in needles]))
+        needles = [fold(needle) for needle in _listed(check.contains)]
+        tests.append(_some_text(lambda text: any(needle in text for needle in needles)))
+    if check.like is not None:
+        # `translate` makes patterns that take linear time, however many stars there are; brackets mean themselves.
+        patterns = [re.compile(translate(fold(pattern).replace("[", "[[]"))) for pattern in _listed(check.like)]
+        tests.append(_some_text(lambda text: any(pattern.match(text) for pattern in patterns)))
     return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
 
 
@@ -108,13 +114,16 @@ def _starts_with(prefix: str) -> Predicate:
     return lambda value: isinstance(value, str) and fold(value).startswith(prefix)
 
 
-def _contains(needles: list[str]) -> Predicate:
-    def contains(value: Any) -> bool:
-        if isinstance(value, list):
-            return any(contains(item) for item in value)
-        if not isinstance(value, str):
-            return False
-        folded = fold(value)
-        return any(needle in folded for needle in needles)
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
-    return contains
+
+def _some_text(passes: Callable[[str], bool]) -> Predicate:
+    """Of a list, some member."""
+
+    def test(value: Any) -> bool:
+        if isinstance(value, list):
+            return any(test(item) for item in value)
+        return isinstance(value, str) and passes(fold(value))
+
+    return test

@@ -21,12 +21,14 @@ from shared.prefectures import prefecture
 
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str]
+RESERVED_DIMENSIONS = ("attribute", "behaviour", "bounds")
 
 
 def crosscheck(playbook: Playbook) -> list[Finding]:
     """Every reference that leads nowhere, as (path in the file, what was expected)."""
     return [
         *_rules(playbook),
+        *_behaviour(playbook),
         *_event_matches(playbook),
         *_stages(playbook),
         *_conditions(playbook),
@@ -50,6 +52,30 @@ def _rules(playbook: Playbook) -> Iterator[Finding]:
             yield (*path, "field"), _unknown("field", attribute.field, playbook.fields)
         elif _looks_into_personal_data(attribute.field, attribute.is_, playbook):
             yield (*path, "is"), _only_presence(attribute.field)
+        if attribute.group is not None and attribute.group not in playbook.attribute.groups:
+            yield (*path, "group"), _unknown("group", attribute.group, playbook.attribute.groups)
+
+
+def _behaviour(playbook: Playbook) -> Iterator[Finding]:
+    score = playbook.behaviour
+    for index, rule in enumerate(score.rules):
+        path: Path = ("behaviour", "rules", index)
+        if rule.dimension is not None and rule.dimension not in playbook.dimensions:
+            yield (*path, "dimension"), _unknown("dimension", rule.dimension, playbook.dimensions)
+        if rule.group is None:
+            continue
+        group = score.groups.get(rule.group)
+        if group is None:
+            yield (*path, "group"), _unknown("group", rule.group, score.groups)
+        elif group.cap_ever is not None:
+            # Otherwise an earlier event could set free what a later one has used, and no day could be forgotten.
+            if {"cap_per_week", "cap_ever"} & set(rule.caps):
+                yield path, f"the group '{rule.group}' has a cap_ever: expected no cap of the rule but cap_per_day"
+            if rule.points < 0:
+                yield (*path, "points"), f"the group '{rule.group}' has a cap_ever: expected points of 0 or more"
+    for name in playbook.dimensions:
+        if name in RESERVED_DIMENSIONS:
+            yield ("dimensions", name), f"'{name}' has a meaning already; expected another name"
 
 
 def _event_matches(playbook: Playbook) -> Iterator[Finding]:

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from shared.playbook.conditions import EventMatch, LeadCondition
-from shared.playbook.values import Check, Deadline, Duration, Label, Scalar, Strict
+from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension
+from shared.playbook.values import Deadline, Duration, Label, Scalar, Strict
 
 Identifier = str
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -54,44 +55,6 @@ class Levels(Strict):
     """How long an action keeps its level."""
 
     valid_for: Duration = timedelta(days=90)
-
-
-class AttributeRule(Strict):
-    """Points for what the lead is."""
-
-    id: Identifier
-    label: Label
-    field: str
-    is_: Check = Field(alias="is")
-    points: float
-
-
-class BehaviourRule(Strict):
-    """Points for what the lead did. `cap_per_day` bounds a calendar day's sum, before decay; `once` counts the
-    first time only."""
-
-    id: Identifier
-    label: Label
-    when: EventMatch
-    points: float
-    cap_per_day: float | None = Field(default=None, gt=0)
-    once: bool = False
-    half_life: Duration | None = None
-
-    @model_validator(mode="after")
-    def _once_needs_no_cap(self) -> BehaviourRule:
-        if self.once and self.cap_per_day is not None:
-            raise ValueError("expected once or cap_per_day, not both: what counts once needs no cap")
-        return self
-
-
-class AttributeScore(Strict):
-    rules: list[AttributeRule] = Field(default_factory=list)
-
-
-class BehaviourScore(Strict):
-    half_life: Duration = timedelta(days=30)
-    rules: list[BehaviourRule] = Field(default_factory=list)
 
 
 class Hours(Strict):
@@ -166,6 +129,8 @@ class Playbook(Strict):
     levels: Levels = Levels()
     attribute: AttributeScore
     behaviour: BehaviourScore
+    dimensions: dict[Identifier, Dimension] = Field(default_factory=dict)
+    total: Bounds = Bounds()
     departments: dict[Identifier, Department]
     stages: list[Stage] = Field(min_length=1)
     guards: list[Guard] = Field(default_factory=list)

@@ -61,7 +61,8 @@ Deadline = Annotated[WorkingTime, BeforeValidator(parse_working_time)]
 class Check(Strict):
     """What a value must be; all the given tests must hold. A bare value means `equals`, a bare list means `in`.
 
-    Texts are compared without regard to case. Numbers written as text count as numbers for the four comparisons.
+    Texts are compared without regard to case. In `like`, * stands for any text and ? for one character. Numbers written
+    as text count as numbers for the four comparisons.
     """
 
     equals: Scalar | None = None
@@ -73,6 +74,7 @@ class Check(Strict):
     at_most: float | None = None
     starts_with: str | None = None
     contains: str | list[str] | None = None
+    like: str | list[str] | None = None
     present: bool | None = None
 
     @model_validator(mode="before")
@@ -87,5 +89,5 @@ class Check(Strict):
     @model_validator(mode="after")
     def _tests_something(self) -> Check:
         if not self.model_fields_set:
-            raise ValueError("expected at least one test, such as equals, in, at_least, starts_with or present")
+            raise ValueError("expected at least one test, such as equals, in, at_least, starts_with, like or present")
         return self

@@ -33,6 +33,7 @@ class Heard(NamedTuple):
     offset: int
     points: int
     unbearable: bool
+    remarks: tuple[str, ...] = ()
 
 
 class Counting:

@@ -1,9 +1,11 @@
 """Laws of the score: it depends on the set of events and the time, and on nothing else."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,12 +13,14 @@ from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Kind, Logged
 from shared.playbook import load_playbook
-from shared.scores import ScoreRecord, falls_below, score_at, to_micro
+from shared.scores import ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from tests.property.playbooks import playbooks
 
 SCORER = Scorer(load_playbook())
+SCORERS = st.one_of(st.just(SCORER), playbooks().map(Scorer))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RECEIVED = START + timedelta(days=400)
-NAMES = ["Document Downloaded", "Webinar Attended", "Email Link Clicked", "Newsletter Joined", "Email Unsubscribed",
+NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Newsletter Joined", "Email Unsubscribed",
          "Inquiry Submitted", "Deal Won", "Booth Visited", "Unheard Of"]  # fmt: skip
 TRAITS = st.fixed_dictionaries(
     {},
@@ -29,6 +33,13 @@ TRAITS = st.fixed_dictionaries(
         "prefecture": st.sampled_from(["大阪", "Tokyo", "nowhere"]),
     },
 )
+
+
+PROPERTIES = {
+    Kind.TRACK: st.fixed_dictionaries({}, optional={"usage": st.sampled_from([1, 2.5, -3, "7", "many", 1e9, True])}),
+    Kind.PAGE: st.fixed_dictionaries({"path": st.sampled_from(["/", "/pricing", "/product/a"])}),
+    Kind.IDENTIFY: st.just({}),
+}
 
 
 @st.composite
@@ -49,19 +60,19 @@ def _event(draw: st.DrawFn, id: str) -> Event:
         time=time,
         received_at=RECEIVED,
         name=draw(st.sampled_from(NAMES)) if kind is Kind.TRACK else "",
-        properties={"path": draw(st.sampled_from(["/", "/pricing", "/product/a"]))} if kind is Kind.PAGE else {},
+        properties=draw(PROPERTIES[kind]),
         traits=draw(TRAITS) if kind is Kind.IDENTIFY else {},
         historical=draw(st.booleans()),
     )
 
 
-def run(log: list[Event], cuts: set[int] | None = None) -> tuple[LeadState, list[ScoreRecord]]:
+def run(log: list[Event], cuts: set[int] | None = None, scorer: Scorer = SCORER) -> tuple[LeadState, list[ScoreRecord]]:
     """Apply a log in batches that begin at the given indexes; in between the state passes through its
     encoding, as it does in the scorer, or goes on as it is, or what is derived from it is derived anew."""
-    state, records = SCORER.new_state(), []
+    state, records = scorer.new_state(), []
     starts = sorted({0, *(cuts or set()), len(log)})
     for start, end in pairwise(starts):
-        records += SCORER.apply(state, [Logged(offset, 20_000, log[offset]) for offset in range(start, end)], 0)
+        records += scorer.apply(state, [Logged(offset, 20_000, log[offset]) for offset in range(start, end)], 0)
         if end % 3:
             state = decode_state(encode_state(state))
         if end % 3 == 2:
@@ -76,26 +87,22 @@ def comparable(state: LeadState) -> LeadState:
     return state
 
 
-@given(events(), st.randoms(use_true_random=False))
-def test_order_does_not_matter(log: list[Event], random: Random) -> None:
+@given(events(), SCORERS, st.randoms(use_true_random=False))
+def test_order_does_not_matter(log: list[Event], scorer: Scorer, random: Random) -> None:
     shuffled = log.copy()
     random.shuffle(shuffled)
-    (state, records), (other, others) = run(log), run(shuffled)
+    (state, records), (other, others) = run(log, scorer=scorer), run(shuffled, scorer=scorer)
     assert comparable(state) == comparable(other)
     first, second = records[-1], others[-1]
-    assert (first.total, first.attribute, first.level, first.decay) == (
-        second.total,
-        second.attribute,
-        second.level,
-        second.decay,
-    )
+    for name in ("total", "attribute", "behaviour", "dimensions", "grade", "level", "decay"):
+        assert getattr(first, name) == getattr(second, name)
     assert sorted(first.contributions, key=lambda c: c.rule) == sorted(second.contributions, key=lambda c: c.rule)
 
 
-@given(events(), st.sets(st.integers(1, 24)))
-def test_batches_do_not_matter(log: list[Event], cuts: set[int]) -> None:
-    state, records = run(log)
-    other, others = run(log, {cut for cut in cuts if cut < len(log)})
+@given(events(), SCORERS, st.sets(st.integers(1, 24)))
+def test_batches_do_not_matter(log: list[Event], scorer: Scorer, cuts: set[int]) -> None:
+    state, records = run(log, scorer=scorer)
+    other, others = run(log, {cut for cut in cuts if cut < len(log)}, scorer)
     assert comparable(state) == comparable(other)
     assert max(r.highest_total for r in records) == max(r.highest_total for r in others)
     assert decided(records) == decided(others)
@@ -112,28 +119,53 @@ def decided(records: list[ScoreRecord]) -> list[tuple[str, int, frozenset[str]]]
     return found
 
 
-@given(events(), st.data())
-def test_copies_do_not_matter(log: list[Event], data: st.DataObject) -> None:
+@given(events(), SCORERS, st.data())
+def test_copies_do_not_matter(log: list[Event], scorer: Scorer, data: st.DataObject) -> None:
     copies = data.draw(st.lists(st.sampled_from(log)))
-    state, _ = run(log)
-    assert comparable(state) == comparable(run(log + copies)[0])
+    state, _ = run(log, scorer=scorer)
+    assert comparable(state) == comparable(run(log + copies, scorer=scorer)[0])
 
 
-@given(events())
-def test_every_point_is_explained_and_the_decay_terms_tell_the_same(log: list[Event]) -> None:
-    for record in run(log)[1]:
-        assert sum(to_micro(c.points) for c in record.contributions) == to_micro(record.total)
-        assert score_at(record.attribute, record.decay, record.time) == to_micro(record.total)
+@given(events(), SCORERS)
+def test_every_point_is_explained_and_the_decay_terms_tell_the_same(log: list[Event], scorer: Scorer) -> None:
+    for record in run(log, scorer=scorer)[1]:
+        of: Counter[str] = Counter()
+        for one in record.contributions:
+            of[one.dimension] += to_micro(one.points)
+        assert of["attribute"] == to_micro(record.attribute)
+        assert of["behaviour"] == to_micro(record.behaviour)
+        assert of["attribute"] + of["behaviour"] + of["bounds"] == to_micro(record.total)
+        assert of["adoption"] == to_micro(record.dimensions.get("adoption", 0.0))
+        unbounded = score_at(record.attribute, record.decay, record.time)
+        assert unbounded == of["attribute"] + of["behaviour"]
+        assert bounded(unbounded, record.at_least, record.at_most) == to_micro(record.total)
+        assert worth_at(record.decay, record.time, "adoption") == of["adoption"]
 
 
-@given(events(), st.integers(1, 150))
-def test_the_moment_of_cooling_is_exact(log: list[Event], threshold: int) -> None:
-    clicks_only = [event for event in log if event.name != "Email Unsubscribed"]
-    for record in run(clicks_only)[1]:
+@given(events(), SCORERS, st.integers(1, 400))
+def test_time_alone_makes_of_a_score_what_its_decay_terms_tell(log: list[Event], scorer: Scorer, days: int) -> None:
+    """A later event that earns nothing, and moves the time on, finds what the last record foretold."""
+    ordered = sorted(log, key=lambda event: event.time)
+    later = msgspec.structs.replace(
+        ordered[-1], id="later", kind=Kind.TRACK, name="Nothing", time=ordered[-1].time + timedelta(days=days),
+        received_at=RECEIVED + timedelta(days=400), properties={}, traits={},
+    )  # fmt: skip
+    *_, before, after = run([*ordered, later], {len(ordered)}, scorer)[1]
+    foretold = score_at(before.attribute, before.decay, after.time)
+    # A term is the sum of several accounts, of which each is rounded by itself, then and later.
+    assert abs(foretold - score_at(after.attribute, after.decay, after.time)) <= 2 + 2 * len(before.contributions)
+
+
+@given(events(), SCORERS, st.integers(-10, 150))
+def test_the_moment_of_cooling_is_exact(log: list[Event], scorer: Scorer, threshold: int) -> None:
+    for record in run(log, scorer=scorer)[1]:
         moment = falls_below(record.attribute, record.decay, threshold, after=record.time)
         if moment is None:
             assert record.attribute > threshold
             continue
+        for part in (0.1, 0.5, 0.9, 0.999):  # nor at any moment before
+            at = record.time + part * (moment - record.time)
+            assert at == moment or score_at(record.attribute, record.decay, at) > to_micro(threshold)
         assert score_at(record.attribute, record.decay, moment) <= to_micro(threshold)
         if moment > record.time:
             before = moment - timedelta(milliseconds=1)

@@ -2,105 +2,176 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.scorer.scoring.caps import Pool, pools_of
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
-from services.scorer.scoring.state import Account, LeadState, RuleDay, Today
-from services.scorer.scoring.times import day_end, day_of, from_ms
-from shared.playbook.schema import BehaviourScore
-from shared.scores import Contribution, DecayTerm, to_points
+from services.scorer.scoring.state import Account, LeadState, RuleState, Today
+from services.scorer.scoring.times import NEVER, day_end, day_of
+from shared.events import Event
+from shared.playbook.checks import as_number
+from shared.playbook.points import BehaviourScore
+from shared.reading import at_path
+from shared.scores import to_micro
+
+MOST_AT_ONCE = 1e6  # of a property that gives points: senders write what they like
+
+
+class Earning(NamedTuple):
+    """What an event earns by a rule: once more, or so many millionths of the property that gives the points."""
+
+    rule: Rule
+    amount: int
+
+
+def earned(rule: Rule, event: Event) -> Earning | None:
+    """None where the property that gives the points holds no number."""
+    if rule.source is None:
+        return Earning(rule, 1)
+    number = as_number(at_path(event.properties, rule.source))
+    if number is None:
+        return None
+    # What is to be used up for ever must not be given back.
+    least = 0.0 if rule.capped_for_ever else -MOST_AT_ONCE
+    return Earning(rule, to_micro(max(least, min(MOST_AT_ONCE, number))))
+
+
+@dataclass(slots=True)
+class Worth:
+    """What a rule has at the lead's latest time. `past`: of the days before the present one, as (micro, since, until):
+    all of it at `since`, fading from then on, nothing from `until` on; `today`: what the present day counts. `earned`
+    is what all days counted before they faded, `told` what they would have without caps."""
+
+    rule: Rule
+    past: list[tuple[int, int, int]]
+    today: int = 0
+    earned: int = 0
+    told: int = 0
 
 
 class Behaviour:
     """The behaviour rules of a playbook, compiled."""
 
     def __init__(self, score: BehaviourScore, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self.rules = [(rule.when, compiled(rule, score)) for rule in score.rules]
+        self._zone, self.late_after = zone, score.late_after
+        self.rules = [(rule.when, made) for rule, made in zip(score.rules, compiled(score), strict=True)]
         self._by_id = {rule.id: rule for _, rule in self.rules}
-        self._kept_days = min((rule.kept_days for _, rule in self.rules), default=0)
+        self._pools = pools_of(score, self._by_id)
+        self._pool_of = {rule.id: pool for pool in self._pools for rule in pool.rules}
+        self._kept_days = min((rule.kept_days for _, rule in self.rules if rule.kept_days is not None), default=0)
 
-    def book(self, state: LeadState, matched: Sequence[Rule], time: int) -> int:
-        """Book an event under the rules that it matches; gives what all rules together are worth at the lead's latest
-        time, which includes the event's already, in micro-points."""
+    def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> int:
+        """Book an event under the rules that it matches; gives what all rules of the total together are worth at the
+        lead's latest time, which includes the event's already, in micro-points."""
         today, at = self._today(state), state.time
-        for rule in matched:
-            if today.begins <= time and not rule.once:
-                today.earned += rule.book(state.behaviour, state.day, time)
+        for rule, amount in earnings:
+            if today.begins <= time and not rule.once and not rule.pooled:
+                added = rule.book(state.behaviour, state.day, amount, time, event_id)
+                if rule.dimension is None:
+                    today.earned += added
             else:
-                self._book_before(state, rule, time)
+                self._book_before(state, rule, amount, time, event_id)
                 today.fading = None
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
         total = today.earned
-        for micro, end, half_life in fading:
+        for micro, since, half_life, until in fading:
             # As `decayed`, without a call for each: this is asked for every event.
-            total += round(micro * 2.0 ** ((end - at) / 1000 / half_life))
+            if at < until:
+                total += round(micro * 2.0 ** ((since - at) / 1000 / half_life))
         return total
 
-    def explained(self, state: LeadState) -> tuple[list[Contribution], list[DecayTerm]]:
-        """The same, rule by rule, without those worth nothing; and the fewest terms that tell it at any later moment:
-        past days are summed at the lead's latest time, the present one begins to fade at its end."""
-        today, at = self._today(state), state.time
-        contributions: list[Contribution] = []
-        past_by_half_life: dict[float, int] = defaultdict(int)
-        now_by_half_life: dict[float, int] = defaultdict(int)
-        for rule, account, of_today in self._accounts(state):
-            worth, times, last = rule.left(account, at), account.times, account.last
-            past_by_half_life[rule.half_life] += worth
-            if of_today is not None:
-                now, times, last = rule.of_day(of_today), times + of_today.times, max(last, of_today.last)
-                now_by_half_life[rule.half_life] += now
-                worth += now
-            if worth:
-                contributions.append(
-                    Contribution(
-                        rule=rule.id, dimension="behaviour", points=to_points(worth), times=times, last=from_ms(last)
-                    )
-                )
-        sums = [(half_life, at, micro) for half_life, micro in past_by_half_life.items()]
-        sums += [(half_life, today.ends, micro) for half_life, micro in now_by_half_life.items()]
-        decay = [
-            DecayTerm(points=to_points(micro), since=from_ms(since), half_life_seconds=half_life)
-            for half_life, since, micro in sorted(sums)
-            if micro
-        ]
-        return contributions, decay
+    def worths(self, state: LeadState) -> tuple[list[Worth], int]:
+        """The same rule by rule, of every dimension; and the end of the present day, at which what it counts begins to
+        fade."""
+        today = self._today(state)
+        return list(self._worths(state)), today.ends
 
-    def _book_before(self, state: LeadState, rule: Rule, time: int) -> None:
-        """Book what changes the account of the days before the present one."""
+    def _book_before(self, state: LeadState, rule: Rule, amount: int, time: int, event_id: str) -> None:
+        """Book what changes more than what the rule has of the present day."""
         day = day_of(time, self._zone)
-        if day >= rule.oldest(state.day):
-            rule.book(state.behaviour, day, time)
-            state.past.pop(rule.id, None)
-            state.first = min(state.first, day)
+        if day < rule.oldest(state.day):
+            rule.book(state.behaviour, None, amount, time, event_id)
+            return
+        rule.book(state.behaviour, day, amount, time, event_id)
+        state.first = min(state.first, day)
+        if rule.pooled:
+            self._pool_of[rule.id].forget(state.behaviour)
+        if day < state.day or rule.once:
+            self._forget_accounts(state, rule.id)
 
-    def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float]]:
+    def _forget_accounts(self, state: LeadState, id: str) -> None:
+        """Of a rule whose earlier days have changed, and of those whose days are counted with them."""
+        pool = self._pool_of.get(id)
+        for other in [rule.id for rule in pool.rules] if pool else [id]:
+            state.past.pop(other, None)
+
+    def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float, int]]:
         today.earned, today.fading = 0, []
-        for rule, account, of_today in self._accounts(state):
-            if account.micro:
-                today.fading.append((account.micro, account.end, rule.half_life))
-            if of_today is not None:
-                today.earned += rule.of_day(of_today)
+        for worth in self._worths(state):
+            rule = worth.rule
+            if rule.dimension is None:
+                today.fading += [(micro, since, rule.half_life, until) for micro, since, until in worth.past if micro]
+                today.earned += worth.today
         return today.fading
 
-    def _accounts(self, state: LeadState) -> Iterator[tuple[Rule, Account, RuleDay | None]]:
-        """Each rule with its account of the past days, and what the present one has gathered."""
-        for id, days in state.behaviour.items():
+    def _worths(self, state: LeadState) -> Iterator[Worth]:
+        """Of each rule that has gathered something."""
+        for id, gathered in state.behaviour.items():
             rule = self._by_id.get(id)
-            if rule is not None:
-                yield rule, state.past.get(id) or self._past(state, rule, days), days.get(state.day)
+            if rule is not None and not rule.pooled:
+                account = state.past.get(id) or self._past(state, rule, gathered)
+                of_today = gathered.days.get(state.day)
+                counted, told = (rule.of_day(of_today), rule.told(of_today)) if of_today is not None else (0, 0)
+                past = [(account.micro, account.end, NEVER)]
+                yield Worth(rule, past, counted, account.earned + counted, account.told + told)
+        for pool in self._pools:
+            yield from self._of_pool(state, pool)
 
-    def _past(self, state: LeadState, rule: Rule, days: dict[int, RuleDay]) -> Account:
+    def _of_pool(self, state: LeadState, pool: Pool) -> Iterator[Worth]:
+        day = state.day
+        found = {rule.id: Worth(rule, []) for rule in pool.rules if rule.id in state.behaviour}
+        is_stored = not pool.is_whole and found.keys() <= state.past.keys()
+        accounts = {id: state.past[id] if is_stored else NOTHING for id in found}
+        since = pool.first_day(day) if is_stored else 0
+        for rule, number, counted, told in pool.counted(state.behaviour, since, day + 1):
+            worth, end = found[rule.id], day_end(number, self._zone)
+            if number == day:
+                worth.today = counted
+            elif rule.expires is not None:
+                worth.past.append((counted, end, end + rule.expires))
+            elif is_stored:
+                continue
+            else:
+                accounts[rule.id] = rule.carried(accounts[rule.id], end, counted, told)
+                continue
+            worth.earned += counted
+            worth.told += told
+        for id, account in accounts.items():
+            worth = found[id]
+            worth.past.append((account.micro, account.end, NEVER))
+            worth.earned += account.earned
+            worth.told += account.told
+        if not pool.is_whole:
+            state.past.update(accounts)
+        yield from found.values()
+
+    def _past(self, state: LeadState, rule: Rule, gathered: RuleState) -> Account:
         """The account of the days before the present one, reckoned anew and remembered."""
         account = NOTHING
-        for number in sorted(days):
+        for number in sorted(gathered.days):
             if number < state.day:
-                account = state.past[rule.id] = rule.carried(account, day_end(number, self._zone), days[number])
+                account = self._carried(account, rule, number, gathered)
+                state.past[rule.id] = account
         return account
+
+    def _carried(self, account: Account, rule: Rule, day: int, gathered: RuleState) -> Account:
+        of_day = gathered.days[day]
+        return rule.carried(account, day_end(day, self._zone), rule.of_day(of_day), rule.told(of_day))
 
     def _today(self, state: LeadState) -> Today:
         """The day of the lead's latest time. When another begins, the accounts go on to it."""
@@ -115,26 +186,27 @@ class Behaviour:
 
     def _turn(self, state: LeadState, day: int) -> None:
         last, state.day = state.day, day
-        for id, days in state.behaviour.items():
-            rule, of_last, account = self._by_id.get(id), days.get(last), state.past.get(id)
+        for id, gathered in state.behaviour.items():
+            rule, account = self._by_id.get(id), state.past.get(id)
+            if rule is None or last not in gathered.days:
+                continue
+            if rule.pooled:
+                state.past.pop(id, None)
             # Without an account there is nothing to go on with, unless that was the first day.
-            if rule is not None and of_last is not None and (account is not None or min(days) == last):
-                state.past[id] = rule.carried(account or NOTHING, day_end(last, self._zone), of_last)
+            elif account is not None or min(gathered.days) == last:
+                state.past[id] = self._carried(account or NOTHING, rule, last, gathered)
         self._forget(state)
 
     def _forget(self, state: LeadState) -> None:
-        """Drop the days before the oldest of each account: the state stays bounded. An explanation's `times` and `last`
-        tell only of the days that are left. Whether a day is dropped depends on nothing but the latest time: a late
-        event for it is not booked either."""
+        """Drop the days before the oldest of each account: the state stays bounded. Whether a day is dropped depends on
+        nothing but the latest time: a late event for it is not booked either."""
         if state.first >= state.day - self._kept_days:
             return
-        for id, days in list(state.behaviour.items()):
-            rule = self._by_id.get(id)
-            if rule is None or min(days) >= (oldest := rule.oldest(state.day)):
+        for id, gathered in state.behaviour.items():
+            rule, days = self._by_id.get(id), gathered.days
+            if rule is None or not days or min(days) >= (oldest := rule.oldest(state.day)):
                 continue
             for day in [day for day in days if day < oldest]:
                 del days[day]
-            state.past.pop(id, None)
-            if not days:
-                del state.behaviour[id]
-        state.first = min((min(days) for days in state.behaviour.values()), default=state.day)
+            self._forget_accounts(state, id)
+        state.first = min((min(g.days) for g in state.behaviour.values() if g.days), default=state.day)

@@ -6,12 +6,12 @@ lead is scored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from services.scorer.scoring.behaviour import Behaviour
+from services.scorer.scoring.behaviour import Behaviour, Earning, earned
 from services.scorer.scoring.duplicates import digest_of
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.matching import MatchIndex
@@ -23,19 +23,22 @@ from shared.events import Event, Logged
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
+NOTHING_ODD: tuple[str, ...] = ()
+LATE = ("late",)
+
 
 class Matched(NamedTuple):
     """What of the playbook an event matches."""
 
-    rules: Sequence[Rule]
+    earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """`digest` tells copies of a message, `day` is the one on which Kafka took it; `time` in ms; `fields` that the
-    event reports. Without rules when it is told of too late to move points. The event itself is there only where it
-    has more to tell: fields, or facts that a signal keeps."""
+    event reports; `id` only where it earns something, which it does not when it is told of too late. The event itself
+    is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd."""
 
     offset: int
     day: int
@@ -44,36 +47,48 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     historical: bool
     matched: Matched
     fields: Fields
+    id: str
     event: Event | None
+    remarks: tuple[str, ...] = ()
 
 
 _Entry = Rule | Touch | Showing
 
 
-def _matched(entries: list[_Entry]) -> Matched:
-    return Matched(
-        [entry for entry in entries if isinstance(entry, Rule)],
-        [entry for entry in entries if isinstance(entry, Touch)],
-        [entry for entry in entries if isinstance(entry, Showing)],
-    )
+class _Matching:
+    """Makes `Matched` of what an event satisfies."""
+
+    def paths(self, entry: _Entry) -> Iterable[str]:
+        return [entry.source] if isinstance(entry, Rule) and entry.source is not None else []
+
+    def made_of(self, entries: list[_Entry], event: Event) -> Matched:
+        earnings = [earned(entry, event) for entry in entries if isinstance(entry, Rule)]
+        return Matched(
+            [earning for earning in earnings if earning is not None],
+            [entry for entry in entries if isinstance(entry, Touch)],
+            [entry for entry in entries if isinstance(entry, Showing)],
+        )
 
 
 class Hearing:
     """Makes `Heard` of events."""
 
     def __init__(self, fields: FieldReader, behaviour: Behaviour, levels: Levels, signals: Signals) -> None:
-        self._fields = fields
+        self._fields, self._late_after = fields, behaviour.late_after
         entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
-        self._index = MatchIndex(entries, _matched)
+        self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
         event = logged.event
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
-        if matched.rules and too_late(event):
-            matched = matched._replace(rules=())
+        remarks = NOTHING_ODD
+        if too_late(event, self._late_after):
+            matched, remarks = matched._replace(earnings=()), LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
         kept = event if fields or matched.showings else None
-        return Heard(logged.offset, logged.day, digest_of(event), time, event.historical, matched, fields, kept)
+        id = event.id if matched.earnings else ""
+        digest, historical = digest_of(event), event.historical
+        return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.events import Event, Kind
 from shared.playbook.checks import Predicate, compile_check
@@ -12,6 +12,7 @@ from shared.reading import INT64, MAX_TEXT, Fields, at_path
 
 T = TypeVar("T")
 Found = TypeVar("Found")
+Found_co = TypeVar("Found_co", covariant=True)
 REMEMBERED = 10_000
 Matcher = Callable[[Event, Fields], bool]
 
@@ -31,18 +32,27 @@ def compile_match(match: EventMatch) -> Matcher | None:
     return matches
 
 
+class Collect(Protocol[T, Found_co]):
+    """Makes one answer of the entries that an event satisfies."""
+
+    def paths(self, entry: T) -> Iterable[str]:
+        """The properties that an entry needs beside those that its match asks for."""
+
+    def made_of(self, entries: list[T], event: Event) -> Found_co:
+        """The answer; it must follow from the entries and these properties alone, as it is remembered by them."""
+
+
 class _Candidates(Generic[T, Found]):
     """The entries that one kind and name of event may satisfy.
 
     Which of them it does follows from the few values that their checks ask for, and most events repeat those of
     others: the answer is remembered by them."""
 
-    def __init__(
-        self, entries: Sequence[tuple[EventMatch, Matcher | None, T]], collect: Callable[[list[T]], Found]
-    ) -> None:
+    def __init__(self, entries: Sequence[tuple[EventMatch, Matcher | None, T]], collect: Collect[T, Found]) -> None:
         self._entries = [(matches, entry) for _, matches, entry in entries]
         self._collect = collect
-        self._paths = sorted({path for match, _, _ in entries for path in match.where})
+        asked = {path for match, _, _ in entries for path in match.where}
+        self._paths = sorted(asked.union(*(collect.paths(entry) for _, _, entry in entries)))
         self._fields = sorted({name for match, _, _ in entries for name in match.traits})
         self._known: dict[tuple[Any, ...], Found] = {}
 
@@ -66,14 +76,15 @@ class _Candidates(Generic[T, Found]):
         return found
 
     def _look(self, event: Event, fields: Fields) -> Found:
-        return self._collect([entry for matches, entry in self._entries if matches is None or matches(event, fields)])
+        found = [entry for matches, entry in self._entries if matches is None or matches(event, fields)]
+        return self._collect.made_of(found, event)
 
 
 class MatchIndex(Generic[T, Found]):
     """Finds the entries whose `EventMatch` an event satisfies, in the order given, as `collect` makes them up: once for
     all events alike."""
 
-    def __init__(self, entries: Iterable[tuple[EventMatch, T]], collect: Callable[[list[T]], Found]) -> None:
+    def __init__(self, entries: Iterable[tuple[EventMatch, T]], collect: Collect[T, Found]) -> None:
         self._collect = collect
         self._entries = [(match, compile_match(match), entry) for match, entry in entries]
         self._names = {name for match, _, _ in self._entries for name in match.names}

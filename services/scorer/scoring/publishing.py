@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
+from services.scorer.scoring.explaining import Explanation
 from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
 from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
-from shared.scores import Position, ScoreRecord, to_points
+from shared.playbook.schema import Playbook
+from shared.scores import Contribution, Position, ScoreRecord, to_points
 
 
-@dataclass(frozen=True)
 class Publishing:
     """Makes score records, with the parts of one playbook."""
 
-    playbook_id: str
-    attributes: Attributes
-    behaviour: Behaviour
-    levels: Levels
-    signals: Signals
+    def __init__(
+        self, playbook: Playbook, attributes: Attributes, behaviour: Behaviour, levels: Levels, signals: Signals
+    ) -> None:
+        self._id, self._bounds = playbook.id, playbook.total
+        self._attributes, self._behaviour, self._levels, self._signals = attributes, behaviour, levels, signals
 
     def record(self, state: LeadState, last: Heard, event: Event, highest: int, partition: int) -> ScoreRecord:
         """Of the state as `last` left it, which was heard of `event`; counts it in the state. `highest` is the highest
         total since the record before, in micro-points."""
-        at, attribute, matched = state.time, self.attributes.total(state), last.matched
-        contributions, decay = self.behaviour.explained(state)
-        level, until = self.levels.level(state, at)
+        at, attribute, matched = state.time, self._attributes.total(state), last.matched
+        explained = Explanation(state, *self._behaviour.worths(state))
+        level, until = self._levels.level(state, at)
         touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
+        behaviour = explained.points[None]
+        bounds = _bounds(state.total - attribute - behaviour)
         state.seq += 1
         return ScoreRecord(
             lead_id=event.key,
@@ -40,18 +42,27 @@ class Publishing:
             epoch=state.epoch,
             time=from_ms(at),
             attribute=to_points(attribute),
-            behaviour=to_points(state.total - attribute),
+            behaviour=to_points(behaviour),
             total=to_points(state.total),
             highest_total=to_points(highest),
             trigger=trigger_of(event, touch),
             position=Position(partition, last.offset),
-            playbook=self.playbook_id,
+            playbook=self._id,
             historical=last.historical,
+            at_least=self._bounds.at_least,
+            at_most=self._bounds.at_most,
+            grade=self._attributes.grade(state),
+            dimensions={name: to_points(micro) for name, micro in explained.points.items() if name and micro},
             level=level,
             level_until=from_ms(until) if until is not None else None,
-            signals=self.signals.shown(state),
-            reported=self.signals.facts(event, matched.showings),
+            signals=self._signals.shown(state),
+            reported=self._signals.facts(event, matched.showings),
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
-            contributions=self.attributes.contributions(state) + contributions,
-            decay=decay,
+            contributions=self._attributes.contributions(state) + explained.contributions + bounds,
+            decay=explained.decay,
         )
+
+
+def _bounds(micro: int) -> list[Contribution]:
+    """What the bounds of the total take away, or give."""
+    return [Contribution(rule="total", dimension="bounds", points=to_points(micro), times=1)] if micro else []

@@ -2,70 +2,92 @@
 
 A rule's points are an account. Over the days on which it earned something, in their order,
 
-    account = account · 2^(−(end of the day − end of the earning day before it) / half-life) + min(cap, sum of the day)
+    account = account · 2^(−(end of the day − end of the earning day before it) / half-life) + what the day counts
 
 and at a moment it is worth `account · 2^(−(moment − end of its last day) / half-life)` of the days that are over, and
-all of `min(cap, sum)` of the present day. Each product is rounded to whole micro-points. The days of an account are a
-set, so neither the order of events nor batches change the score; and the next day continues the account of the last,
-so that an event costs the same however long the lead's history is. An account goes back `FADED_AFTER` half-lives.
+all of what the present one counts. Each product is rounded to whole micro-points. The days of an account are a set, so
+neither the order of events nor batches change the score; and the next day continues the account of the last, so that
+an event costs the same however long the lead's history is. An account goes back `FADED_AFTER` half-lives.
+
+What a day counts is capped: see `caps`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 
-from services.scorer.scoring.state import Account, RuleDay
-from shared.playbook.schema import BehaviourRule, BehaviourScore
-from shared.scores import decayed, to_micro
+from services.scorer.scoring.state import Account, RuleState
+from shared.playbook.points import BehaviourRule, BehaviourScore
+from shared.scores import MICRO, decayed, to_micro
 
 DAY_SECONDS = 24 * 60 * 60
 FADED_AFTER = 32
 """Half-lives after which a day counts for nothing: of a thousand points less than a micro-point would be left."""
+MOST_OF_A_DAY = 10**15
+"""A thousand million points: sums of any number of days then fit into 64 bits."""
+WEEK = 7
 NOTHING = Account()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A behaviour rule, compiled."""
+    """A behaviour rule, compiled. `micro` is what each time counts, or each unit of the property `source`."""
 
     id: str
     micro: int
+    source: str | None
     cap: int | None
     once: bool
     half_life: float  # seconds
-    kept_days: int
-    """Earlier days are no part of the account any more, and are forgotten."""
+    expires: int | None  # milliseconds after the end of the day
+    dimension: str | None
+    kept_days: int | None
+    """Earlier days are no part of the account any more, and are forgotten. None: all are kept."""
+    capped_for_ever: bool
+    pooled: bool
+    """Its days are counted by a pool (see `caps`)."""
 
-    def book(self, behaviour: dict[str, dict[int, RuleDay]], day: int, time: int) -> int:
-        """One more time on `day`; gives what that adds to the worth of the day. Of a rule that counts once, the
-        earliest day decides and stands for all."""
-        days = behaviour.get(self.id)
-        if days is None:
-            days = behaviour[self.id] = {}
-        first = min(days, default=day) if self.once else day
-        entry = days.get(first)
-        if entry is None:
-            entry, before = RuleDay(), 0
-            days[first] = entry
-        else:
-            before = self.of_day(entry)
-        entry.times += 1
-        entry.micro += self.micro
-        entry.last = max(entry.last, time)
-        if day < first:
-            days[day] = days.pop(first)
-        return self.of_day(entry) - before
+    def book(self, behaviour: dict[str, RuleState], day: int | None, amount: int, time: int, event_id: str) -> int:
+        """Once more, on `day`; gives what that adds to the day's worth. None: on a day that counts no more. Of a rule
+        that counts once, the earliest day decides and stands for all."""
+        state = behaviour.get(self.id)
+        if state is None:
+            state = behaviour[self.id] = RuleState({})
+        state.times += 1
+        if time > state.last or (time == state.last and event_id > state.event_id):
+            state.last, state.event_id = time, event_id
+        if day is None:
+            return 0
+        days = state.days
+        if self.once:
+            state.days = {min(days, default=day) if days and min(days) < day else day: 1}
+            return 0
+        before = days.get(day, 0)
+        days[day] = before + amount
+        return self.of_day(before + amount) - (self.of_day(before) if before else 0)
 
     def oldest(self, today: int) -> int:
         """The earliest day of the account when `today` is the lead's latest day."""
-        return 0 if self.once else today - self.kept_days
+        if self.kept_days is None:
+            return 0
+        day = today - self.kept_days
+        # Whole weeks: without its Monday a week's Tuesday would count what the cap of the week has cut.
+        return day - (day - 1) % WEEK if self.pooled else day
 
-    def of_day(self, day: RuleDay) -> int:
-        """What counts of a day."""
+    def told(self, gathered: int) -> int:
+        """What a day would count without caps."""
         if self.once:
             return self.micro
-        micro, cap = day.micro, self.cap
+        micro = gathered * self.micro
+        if self.source is not None:
+            micro = (micro + MICRO // 2) // MICRO
+        return micro if -MOST_OF_A_DAY <= micro <= MOST_OF_A_DAY else max(-MOST_OF_A_DAY, min(MOST_OF_A_DAY, micro))
+
+    def of_day(self, gathered: int) -> int:
+        """What a day counts by itself."""
+        micro, cap = self.told(gathered), self.cap
         if cap is None or -cap <= micro <= cap:
             return micro
         return cap if micro > 0 else -cap
@@ -74,21 +96,40 @@ class Rule:
         """What is left of an account at the moment `at`."""
         return decayed(account.micro, (at - account.end) / 1000, self.half_life) if account.micro else 0
 
-    def carried(self, account: Account, end: int, day: RuleDay) -> Account:
+    def carried(self, account: Account, end: int, counted: int, told: int) -> Account:
         """The account after the day that ends at `end`."""
-        micro = self.left(account, end) + self.of_day(day)
-        return Account(micro, end, account.times + day.times, max(account.last, day.last))
+        return Account(self.left(account, end) + counted, end, account.earned + counted, account.told + told)
 
 
-def compiled(rule: BehaviourRule, score: BehaviourScore) -> Rule:
-    """A rule of the playbook's `score`."""
-    cap = to_micro(rule.cap_per_day) if rule.cap_per_day is not None else None
-    half_life = (rule.half_life or score.half_life).total_seconds()
+def compiled(score: BehaviourScore) -> list[Rule]:
+    """The rules of a playbook's behaviour score, in its order."""
+    lasting = {rule.id: _lasting_days(rule, score) for rule in score.rules}
+    for group in score.groups:
+        # Together: what one rule has used of a shared cap must stay known for as long as another counts of it.
+        ids = [rule.id for rule in score.rules if rule.group == group]
+        lasting |= dict.fromkeys(ids, max((lasting[id] for id in ids), default=0))
+    return [_compiled(rule, score, lasting[rule.id]) for rule in score.rules]
+
+
+def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> Rule:
+    group = score.groups.get(rule.group) if rule.group else None
+    for_ever = rule.cap_ever is not None or (group is not None and group.cap_ever is not None)
     return Rule(
         id=rule.id,
         micro=to_micro(rule.points),
-        cap=cap,
+        source=rule.points_from,
+        cap=to_micro(rule.cap_per_day) if rule.cap_per_day is not None else None,
         once=rule.once,
-        half_life=half_life,
-        kept_days=math.ceil(FADED_AFTER * half_life / DAY_SECONDS),
+        half_life=(rule.half_life or score.half_life).total_seconds(),
+        expires=round(rule.expires.total_seconds() * 1000) if rule.expires is not None else None,
+        dimension=rule.dimension,
+        kept_days=None if rule.once or for_ever else lasting_days,
+        capped_for_ever=for_ever,
+        pooled=bool({"cap_per_week", "cap_ever"} & set(rule.caps)) or group is not None or rule.expires is not None,
     )
+
+
+def _lasting_days(rule: BehaviourRule, score: BehaviourScore) -> int:
+    """Days until nothing is left of a day's points."""
+    lasts = min(FADED_AFTER * (rule.half_life or score.half_life), rule.expires or timedelta.max)
+    return math.ceil(lasts.total_seconds() / DAY_SECONDS)

@@ -16,7 +16,7 @@ from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.scores import ScoreRecord, to_micro
+from shared.scores import ScoreRecord, bounded, to_micro
 
 
 class Scorer:
@@ -29,7 +29,9 @@ class Scorer:
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
         self._levels = Levels(playbook)
         self._signals = Signals(playbook)
-        self._publishing = Publishing(playbook.id, self._attributes, self._behaviour, self._levels, self._signals)
+        self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
+        self._bounds = playbook.total
+        self._is_unbounded = not playbook.total.model_fields_set
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
         self.hear = Hearing(self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
@@ -98,11 +100,12 @@ class Scorer:
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
-        (rules, touches, showings), time, event = heard.matched, heard.time, heard.event
+        (earnings, touches, showings), time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
         if touches:
             self._levels.add(state, touches, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
             self._signals.add(state, event, showings, time)
-        state.total = self._attributes.total(state) + self._behaviour.book(state, rules, time)
+        points = self._attributes.total(state) + self._behaviour.book(state, earnings, time, heard.id)
+        state.total = points if self._is_unbounded else bounded(points, self._bounds.at_least, self._bounds.at_most)

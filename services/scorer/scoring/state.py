@@ -23,13 +23,16 @@ class FieldValue(msgspec.Struct, array_like=True):
     event_id: str
 
 
-class RuleDay(msgspec.Struct, array_like=True):
-    """What one behaviour rule gathered on one calendar day, before its cap. A rule that counts once has only the
-    earliest day, which gathers all."""
+class RuleState(msgspec.Struct, array_like=True):
+    """What one behaviour rule gathered: by calendar day how often, before any cap; of a rule that takes its points from
+    a property the sum of that, in millionths. A rule that counts once has only its earliest day.
 
+    `times` counts all, `last` and `event_id` are the latest one's, also where its day is forgotten."""
+
+    days: dict[int, int]
     times: int = 0
-    micro: int = 0
     last: int = BEFORE_ALL
+    event_id: str = ""
 
 
 class SignalState(msgspec.Struct, array_like=True):
@@ -43,23 +46,23 @@ class SignalState(msgspec.Struct, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
-    """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `times` and `last` how
-    often and when it was earned."""
+    """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
+    before they faded, `told` what they would have without caps."""
 
     micro: int = 0
     end: int = 0
-    times: int = 0
-    last: int = BEFORE_ALL
+    earned: int = 0
+    told: int = 0
 
 
 class Today(msgspec.Struct):
-    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day; `fading`: the
-    accounts of the days before it as (micro, end, half-life). Both are missing (`fading` is None) until asked for."""
+    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day; `fading`: what is
+    left of earlier days, as (micro, end, half-life, until). Both are missing (`fading` is None) until asked for."""
 
     begins: int
     ends: int
     earned: int = 0
-    fading: list[tuple[int, int, float]] | None = None
+    fading: list[tuple[int, int, float, int]] | None = None
 
 
 class LeadState(msgspec.Struct, array_like=True):
@@ -79,7 +82,7 @@ class LeadState(msgspec.Struct, array_like=True):
     time: int = BEFORE_ALL
     total: int = 0
     fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
-    behaviour: dict[str, dict[int, RuleDay]] = msgspec.field(default_factory=dict)
+    behaviour: dict[str, RuleState] = msgspec.field(default_factory=dict)
     signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
     levels: dict[str, int] = msgspec.field(default_factory=dict)
     seen: dict[int, dict[int, None]] = msgspec.field(default_factory=dict)

@@ -18,7 +18,6 @@ KINDS = ("track", "identify", "page", "screen", "group", "alias")
 MAX_BYTES = 32 * 1024
 MAX_ID = 256
 MAX_TEXT = 256
-THREE_YEARS = 3 * 365 * 24 * 60 * 60 * 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +58,7 @@ class Happened:
     fields: Mapping[str, Any]
     historical: bool
     late: bool = False
-    """Told live, over three years after it happened: it moves no behaviour points."""
+    """Told live, and so long after it happened that it moves no behaviour points."""
 
 
 def read(sent: Sent, book: Book) -> Happened:
@@ -84,7 +83,7 @@ def read(sent: Sent, book: Book) -> Happened:
         properties=_properties(kind, call, context),
         fields=_fields(kind, call, context, book),
         historical=(history := call.get("historical") is True or context.get("historical") is True),
-        late=not history and _ms(sent.received) - _time(sent) > THREE_YEARS,
+        late=not history and _ms(sent.received) - _time(sent) > book.late_after,
     )
 
 

@@ -53,16 +53,28 @@ class AttributePoints:
     field: str
     check: Any
     micro: int
+    group: str | None
+
+
+Caps = Mapping[str, int]
+"""Micro-points by period: "day", "week", "ever", in this order."""
 
 
 @dataclass(frozen=True)
 class BehaviourPoints:
+    """`lasting`: for how long something is left of a day's points, in milliseconds."""
+
     id: str
     match: Raw
     micro: int
-    cap: int | None
+    source: str | None
+    caps: Caps
     once: bool
     half_life: int
+    expires: int | None
+    lasting: int
+    group: str | None
+    dimension: str | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,11 @@ class Book:
     actions: Sequence[ActionLevel]
     level_valid: int
     attribute: Sequence[AttributePoints]
+    attribute_groups: Mapping[str, int]
     behaviour: Sequence[BehaviourPoints]
+    behaviour_groups: Mapping[str, Caps]
+    late_after: int
+    bounds: tuple[int | None, int | None]
     stages: Sequence[StageOnTheWay]
     guards: Sequence[tuple[str, Raw]]
     teams: Mapping[str, Sequence[tuple[str, Mapping[str, Sequence[Any]]]]]
@@ -109,10 +125,14 @@ def read_book(text: str) -> Book:
         ],
         level_valid=_milliseconds(raw.get("levels", {}).get("valid_for", "90d")),
         attribute=[
-            AttributePoints(rule["field"], rule["is"], micro(rule["points"]))
+            AttributePoints(rule["field"], rule["is"], micro(rule["points"]), rule.get("group"))
             for rule in raw["attribute"].get("rules", [])
         ],
+        attribute_groups={id: micro(told["at_most"]) for id, told in raw["attribute"].get("groups", {}).items()},
         behaviour=list(_behaviour(raw["behaviour"])),
+        behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
+        late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
+        bounds=_bounds(raw.get("total", {})),
         stages=[_stage(index, stage) for index, stage in enumerate(raw["stages"])],
         guards=[(guard["id"], guard["when"]) for guard in raw.get("guards", [])],
         teams={
@@ -124,17 +144,36 @@ def read_book(text: str) -> Book:
 
 def _behaviour(raw: Raw) -> list[BehaviourPoints]:
     common = raw.get("half_life", "30d")
-    return [
-        BehaviourPoints(
-            id=rule["id"],
-            match=rule["when"],
-            micro=micro(rule["points"]),
-            cap=micro(rule["cap_per_day"]) if rule.get("cap_per_day") is not None else None,
-            once=rule.get("once", False),
-            half_life=_milliseconds(rule.get("half_life") or common),
+    rules = []
+    for rule in raw.get("rules", []):
+        half_life = _milliseconds(rule.get("half_life") or common)
+        expires = _milliseconds(rule["expires"]) if rule.get("expires") else None
+        rules.append(
+            BehaviourPoints(
+                id=rule["id"],
+                match=rule["when"],
+                micro=micro(rule.get("points", 1)),
+                source=rule.get("points_from"),
+                caps=_caps(rule),
+                once=rule.get("once", False),
+                half_life=half_life,
+                expires=expires,
+                lasting=min(32 * half_life, expires if expires is not None else 32 * half_life),
+                group=rule.get("group"),
+                dimension=rule.get("dimension"),
+            )
         )
-        for rule in raw.get("rules", [])
-    ]
+    return rules
+
+
+def _caps(raw: Raw) -> Caps:
+    given = {"day": raw.get("cap_per_day"), "week": raw.get("cap_per_week"), "ever": raw.get("cap_ever")}
+    return {period: micro(points) for period, points in given.items() if points is not None}
+
+
+def _bounds(raw: Raw) -> tuple[int | None, int | None]:
+    least, most = raw.get("at_least"), raw.get("at_most")
+    return (None if least is None else micro(least)), (None if most is None else micro(most))
 
 
 def _stage(index: int, raw: Raw) -> StageOnTheWay:

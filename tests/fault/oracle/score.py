@@ -6,19 +6,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import lru_cache
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from tests.fault.oracle.calls import EPOCH, Happened
+from tests.fault.oracle.calls import Happened
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.playbook import Book
+from tests.fault.oracle.points import counted_days, day_of, points_of, worth
 from tests.fault.oracle.values import passes
-
-_EXACT = Context(prec=34, rounding=ROUND_HALF_EVEN)
-_LN2 = _EXACT.ln(Decimal(2))
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,12 @@ class Card:
     def add(self, event: Happened) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
         self.time = max(self.time, event.time)
-        day = _day_of(event.time, self.book.zone)
+        day = day_of(event.time, self.book.zone)
         for rule in self.book.behaviour:
             if not event.late and matches(rule.match, *said):
-                self._points[rule.id][day] += rule.micro
+                told = points_of(rule, event, self.book)
+                if told is not None:
+                    self._points[rule.id][day] += told
         for name, value in event.fields.items():
             told = (event.time, event.id, value)
             if name not in self._fields or told[:2] >= self._fields[name][:2]:
@@ -76,16 +73,34 @@ class Card:
 
     @property
     def attribute(self) -> int:
-        known = self.fields
-        return sum(rule.micro for rule in self.book.attribute if passes(rule.check, known.get(rule.field)))
+        known, of_groups = self.fields, defaultdict[str, int](int)
+        alone = 0
+        for rule in self.book.attribute:
+            if not passes(rule.check, known.get(rule.field)):
+                continue
+            if rule.group is None:
+                alone += rule.micro
+            else:
+                most = self.book.attribute_groups[rule.group]
+                of_groups[rule.group] = min(most, of_groups[rule.group] + rule.micro)
+        return alone + sum(of_groups.values())
 
     @property
     def behaviour(self) -> int:
-        return sum(self._rule_worth(rule.id) for rule in self.book.behaviour if rule.id in self._points)
+        return self.dimension(None)
+
+    def dimension(self, name: str | None) -> int:
+        """The behaviour points of a dimension; None: those of the total."""
+        rules = [rule for rule in self.book.behaviour if rule.dimension == name]
+        counted = counted_days(self.book, self._points, self.time)
+        return sum(worth(rule, counted[rule.id], self.time, self.book.zone) for rule in rules)
 
     @property
     def total(self) -> int:
-        return self.attribute + self.behaviour
+        least, most = self.book.bounds
+        total = self.attribute + self.behaviour
+        total = total if least is None else max(least, total)
+        return total if most is None else min(most, total)
 
     @property
     def level(self) -> int:
@@ -110,45 +125,3 @@ class Card:
             event_id=newest.id,
             kept={name: value for name, value in kept.items() if value is not None},
         )
-
-    def _rule_worth(self, id: str) -> int:
-        rule = next(rule for rule in self.book.behaviour if rule.id == id)
-        days = self._points[id]
-        earned = {min(days): rule.micro} if rule.once else days
-        cap = rule.cap if rule.cap is not None else sys.maxsize
-        today = _day_of(self.time, self.book.zone)
-        reach = timedelta(days=-(-32 * rule.half_life // 86_400_000))
-        account, since = 0, 0
-        for day in sorted(day for day in earned if day < today and (rule.once or day >= today - reach)):
-            end = _end_of(day, self.book.zone)
-            account = _faded(account, end - since, rule.half_life) + max(-cap, min(cap, earned[day]))
-            since = end
-        of_today = max(-cap, min(cap, earned.get(today, 0)))
-        return _faded(account, self.time - since, rule.half_life) + of_today
-
-
-def _faded(points: int, age: int, half_life: int) -> int:
-    """points · 2^(−age / half-life), a whole number; all of it while the day is not over."""
-    return points if age <= 0 else int(_EXACT.to_integral_value(_EXACT.multiply(points, _half(age, half_life))))
-
-
-@lru_cache(maxsize=100_000)
-def _half(age: int, half_life: int) -> Decimal:
-    whole, part = divmod(age, half_life)
-    fraction = _EXACT.exp(_EXACT.multiply(-_LN2, _EXACT.divide(part, half_life)))
-    return _EXACT.divide(fraction, Decimal(2**whole))
-
-
-def _day_of(time: int, zone: ZoneInfo) -> date:
-    """The first day that ends after `time`: clocks may go back over midnight."""
-    day = (EPOCH + timedelta(milliseconds=time)).astimezone(zone).date()
-    while _end_of(day, zone) <= time:
-        day += timedelta(days=1)
-    return day
-
-
-@lru_cache(maxsize=100_000)
-def _end_of(day: date, zone: ZoneInfo) -> int:
-    """The midnight that ends the day."""
-    midnight = datetime.combine(day + timedelta(days=1), time(), zone)
-    return (midnight - EPOCH) // timedelta(milliseconds=1)

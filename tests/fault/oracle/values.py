@@ -57,8 +57,8 @@ def _test(name: str, wanted: Any, value: Any) -> bool:  # noqa: PLR0911 - one fo
                 for member in _members(value)
             )
         case _:
-            number = _number(value)
-            return number is not None and _compare(name, number, Fraction(str(wanted)))
+            found = number(value)
+            return found is not None and _compare(name, found, Fraction(str(wanted)))
 
 
 def _is_one_of(wanted: list[Any], value: Any) -> bool:
@@ -83,7 +83,7 @@ def _compare(name: str, number: Fraction, limit: Fraction) -> bool:
     raise ValueError(f"unknown test {name!r}")
 
 
-def _number(value: Any) -> Fraction | None:
+def number(value: Any) -> Fraction | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):

@@ -158,5 +158,6 @@ def test_a_state_that_cannot_be_encoded_is_never_handed_to_the_store() -> None:
 
 
 def test_live_events_of_long_ago_are_counted() -> None:
-    old = {"time": NOW.replace(year=2020)}
-    assert apply([record(0, "a"), record(1, "a", **old)]).late == 1
+    records = [record(0, "a"), record(1, "a", time=NOW.replace(year=2020))]
+    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state))
+    assert applying.apply(records, {}.get, NOW).remarks == {"late": 1}

@@ -148,7 +148,7 @@ def test_days_that_are_worth_nothing_any_more_are_forgotten() -> None:
         assert sum(to_micro(c.points) for c in record.contributions) == to_micro(record.total)
         sizes.append(len(encode_state(state)))
     assert max(sizes[len(sizes) // 2 :]) <= sizes[len(sizes) // 2] + 20  # as numbers get longer
-    assert len(state.behaviour["newsletter_joined"]) == 1
+    assert len(state.behaviour["newsletter_joined"].days) == 1
 
 
 def test_what_is_older_than_32_half_lives_is_forgotten() -> None:

@@ -23,6 +23,12 @@ from shared.playbook.values import Check
         ),
         ({"over": 100}, [100.1, "1,200"], [100, "100"]),
         ({"starts_with": "/product"}, ["/products/a", "/Product"], ["/blog/product", None, 3]),
+        (
+            {"like": ["*部長", "VP ?f *"]},
+            ["営業部長", "ＶＰ of Sales", ["x", "部長"]],
+            ["部長代理", "VP Sales", None, 5],
+        ),
+        ({"like": "[a]*"}, ["[A]b"], ["ab", "a"]),
         ({"contains": ["部長", "課長"]}, ["営業部長", "課長補佐"], ["担当", None]),
         ({"present": True}, ["x", 0, False], [None, ""]),
         ({"present": False}, [None, ""], ["x", 0]),

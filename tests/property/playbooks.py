@@ -1,0 +1,81 @@
+"""Playbooks of any shape: the default one with other rules."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any
+
+import yaml
+from hypothesis import reject
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared.playbook import Playbook
+from shared.playbook.crosscheck import crosscheck
+
+DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
+NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+LABEL = {"ja": "規則", "en": "rule"}
+POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
+CAPS = st.sampled_from([0.5, 1, 5, 12, 50])
+DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
+
+
+@st.composite
+def behaviours(draw: st.DrawFn) -> dict[str, Any]:
+    """The part `behaviour`, valid or nearly so."""
+    groups = {
+        name: {"label": LABEL, **draw(st.fixed_dictionaries({}, optional=_caps()).filter(bool))}
+        for name in draw(st.sets(st.sampled_from(["mail", "web"])))
+    }
+    rules = [_rule(draw, number, sorted(groups)) for number in range(draw(st.integers(1, 5)))]
+    return {"half_life": draw(DURATIONS), "groups": groups, "rules": rules}
+
+
+def _caps() -> dict[str, st.SearchStrategy[Any]]:
+    return {"cap_per_day": CAPS, "cap_per_week": CAPS, "cap_ever": CAPS}
+
+
+def _rule(draw: st.DrawFn, number: int, groups: list[str]) -> dict[str, Any]:
+    rule: dict[str, Any] = {"id": f"rule_{number}", "label": LABEL, "points": draw(POINTS)}
+    rule["when"] = {"event": draw(st.sampled_from(NAMES))}
+    rule |= draw(st.fixed_dictionaries({}, optional={"half_life": DURATIONS, "expires": DURATIONS}))
+    if draw(st.integers(0, 4)) == 0:
+        return rule | {"once": True}
+    rule |= draw(st.fixed_dictionaries({}, optional=_caps()))
+    if draw(st.integers(0, 3)) == 0:
+        rule["points_from"] = "usage"
+    if groups and draw(st.booleans()):
+        rule["group"] = draw(st.sampled_from(groups))
+    if draw(st.integers(0, 4)) == 0:
+        rule["dimension"] = "adoption"
+    return rule
+
+
+@st.composite
+def playbooks(draw: st.DrawFn) -> Playbook:
+    """Such as can be loaded."""
+    raw = draw(contents())
+    try:
+        playbook = Playbook.model_validate(raw)
+    except ValidationError:
+        reject()
+    if crosscheck(playbook):
+        reject()
+    return playbook
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> dict[str, Any]:
+    """What a playbook's file holds."""
+    rules = [dict(rule) for rule in DEFAULT["attribute"]["rules"]]
+    for rule in rules:
+        if draw(st.booleans()):
+            rule["group"] = "size"
+    groups = {"size": {"label": LABEL, "at_most": draw(CAPS)}}
+    return DEFAULT | {
+        "behaviour": draw(behaviours()),
+        "attribute": DEFAULT["attribute"] | {"groups": groups, "rules": rules},
+        "dimensions": {"adoption": {"label": LABEL}},
+        "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
+    }
