@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,7 +12,6 @@ from shared.playbook.conditions import EventMatch
 from shared.playbook.values import Check, Duration, Label, Strict
 
 Identifier = str
-Grade = Literal["A", "B", "C", "D"]
 
 
 class AttributeRule(Strict):
@@ -38,6 +38,13 @@ class AttributeScore(Strict):
     groups: dict[Identifier, AttributeGroup] = Field(default_factory=dict)
     rules: list[AttributeRule] = Field(default_factory=list)
     grades: dict[Literal["A", "B", "C"], float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _grades_in_order(self) -> AttributeScore:
+        points = [self.grades[grade] for grade in sorted(self.grades)]
+        if any(better <= worse for better, worse in pairwise(points)):
+            raise ValueError("expected grades that ask for fewer points from A to C")
+        return self
 
 
 class Caps(Strict):

@@ -107,6 +107,8 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         "attribute": round(score["attribute"] * MICRO),
         "behaviour": round(score["behaviour"] * MICRO),
         "total": round(score["total"] * MICRO),
+        "dimensions": {name: round(points * MICRO) for name, points in score.get("dimensions", {}).items()},
+        "grade": score.get("grade"),
         "level": score.get("level", 0),
         "fields": score.get("attributes", {}),
         "signals": {
@@ -117,7 +119,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score(lead: ExpectedLead) -> dict[str, Any]:
-    names = ("time", "attribute", "behaviour", "total", "level", "fields", "signals")
+    names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "level", "fields", "signals")
     return {name: getattr(lead, name) for name in names}
 
 

@@ -18,6 +18,7 @@ NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visi
 LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
 CAPS = st.sampled_from([0.5, 1, 5, 12, 50])
+GRADES = st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])
 DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 
 
@@ -75,7 +76,11 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
     groups = {"size": {"label": LABEL, "at_most": draw(CAPS)}}
     return DEFAULT | {
         "behaviour": draw(behaviours()),
-        "attribute": DEFAULT["attribute"] | {"groups": groups, "rules": rules},
+        "attribute": {
+            "groups": groups,
+            "rules": rules,
+            "grades": draw(st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])),
+        },
         "dimensions": {"adoption": {"label": LABEL}},
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }

@@ -11,8 +11,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.cli.sample.generate import generate
 from services.ingest.segment import Arrival, parse, read_batch
@@ -22,9 +23,11 @@ from services.router.lifecycle.rules import Rules
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Logged, decode_event, encode_event
-from shared.playbook import load_playbook
+from shared.playbook import Playbook, load_playbook
+from shared.playbook.crosscheck import crosscheck
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
+from tests.property.playbooks import contents
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
 SCORER, RULES = Scorer(load_playbook()), Rules(load_playbook())
@@ -43,32 +46,34 @@ def ingested(log: Sequence[Sent]) -> list[Event]:
     return events
 
 
-def produced(log: Sequence[Sent], cuts: set[int]) -> dict[str, ExpectedLead]:
+def produced(
+    log: Sequence[Sent], cuts: set[int], scorer: Scorer = SCORER, rules: Rules = RULES
+) -> dict[str, ExpectedLead]:
     """What scorer and router make of the log, whose batches begin at `cuts`."""
     leads: dict[str, list[tuple[int, Event]]] = {}
     for offset, event in enumerate(ingested(log)):
         leads.setdefault(event.key, []).append((offset, event))
-    return {lead_id: routed(lead_id, scored(events, cuts)) for lead_id, events in leads.items()}
+    return {lead_id: routed(lead_id, scored(events, cuts, scorer), rules) for lead_id, events in leads.items()}
 
 
-def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]:
+def scored(events: list[tuple[int, Event]], cuts: set[int], scorer: Scorer) -> list[ScoreRecord]:
     """Between two batches the state passes through its encoding, as after a crash, or is copied, as usually."""
-    state, records = SCORER.new_state(), []
+    state, records = scorer.new_state(), []
     for start, end in pairwise(sorted({0, *cuts, events[-1][0] + 1})):
         batch = [(offset, event) for offset, event in events if start <= offset < end]
-        records += SCORER.apply(state, [Logged(offset, 20_000, event) for offset, event in batch], 0)
+        records += scorer.apply(state, [Logged(offset, 20_000, event) for offset, event in batch], 0)
         state = decode_state(encode_state(state))
         if end % 2:
             state.follow("another playbook")  # what is derived is derived anew
     return [decode_score(encode_score(record)) for record in records]
 
 
-def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
-    lead, opened = new_lead(lead_id, 0, RULES), None
+def routed(lead_id: str, records: list[ScoreRecord], rules: Rules) -> ExpectedLead:
+    lead, opened = new_lead(lead_id, 0, rules), None
     stages: list[StageStep] = []
     handoffs: list[HandOffStep] = []
     for record in records:
-        decision = decide(lead, opened, record, RULES, record.time)
+        decision = decide(lead, opened, record, rules, record.time)
         lead, opened = decision.lead, still_open(decision, opened)
         trigger = record.trigger.event_id
         stages += [StageStep(one.source, one.target, trigger, one.historical) for one in decision.stages]
@@ -80,6 +85,8 @@ def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
         attribute=to_micro(last.attribute),
         behaviour=to_micro(last.behaviour),
         total=to_micro(last.total),
+        dimensions={name: to_micro(points) for name, points in last.dimensions.items()},
+        grade=last.grade,
         level=last.level,
         fields=last.attributes,
         signals={
@@ -126,7 +133,15 @@ TRACKED = [
         "Onboarding Completed",
         "Contact Retired",
     ),
-    *("Booth Visited", "Lead Acquired", "Survey Answered", "Catalogue Requested", "Unheard Of", "deal won"),
+    *(
+        "Email Clicked",
+        "Booth Visited",
+        "Lead Acquired",
+        "Survey Answered",
+        "Catalogue Requested",
+        "Unheard Of",
+        "deal won",
+    ),
 ]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
@@ -135,6 +150,7 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "contact_requested": st.booleans(),
         "deal_id": st.sampled_from(["d1", "d2", None]),
         "amount": st.integers(0, 9),
+        "usage": st.sampled_from([1, 2.5, -3, "1,000", "many", True, 10**9]),
         "expected_date": st.sampled_from(["2026-12-01", "", None]),
         "path": st.sampled_from(["/", "/pricing", "/Product/a", "/PRICING"]),
     },
@@ -241,6 +257,17 @@ def test_batches_that_once_mattered(log: list[Sent]) -> None:
 @given(logs(), st.sets(st.integers(1, 27)))
 def test_any_log_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
     assert produced(log, cuts) == expected(log, PLAYBOOK)
+
+
+@pytest.mark.timeout(900)
+@given(logs(), contents(), st.sets(st.integers(1, 27)))
+def test_any_log_by_any_playbook(log: list[Sent], content: dict[str, Any], cuts: set[int]) -> None:
+    try:
+        playbook = Playbook.model_validate(content)
+    except ValidationError:
+        reject()
+    assume(not crosscheck(playbook))
+    assert produced(log, cuts, Scorer(playbook), Rules(playbook)) == expected(log, json.dumps(content))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

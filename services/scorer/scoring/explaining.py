@@ -10,7 +10,6 @@ from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import NEVER, from_ms
 from shared.scores import Contribution, DecayTerm, decayed, to_points
 
-
 _Course = tuple[str, float, int, int]
 """Dimension ("": the total), half-life, since when, until when."""
 

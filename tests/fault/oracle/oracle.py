@@ -21,6 +21,8 @@ class ExpectedLead:
     attribute: int
     behaviour: int
     total: int
+    dimensions: Mapping[str, int]
+    grade: str | None
     level: int
     fields: Mapping[str, Any]
     signals: Mapping[str, SignalShown]
@@ -55,6 +57,8 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         attribute=card.attribute,
         behaviour=card.behaviour,
         total=card.total,
+        dimensions={name: points for name in card.book.dimensions if (points := card.dimension(name))},
+        grade=card.grade,
         level=card.level,
         fields=card.fields,
         signals=card.signals,

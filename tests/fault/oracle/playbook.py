@@ -99,9 +99,11 @@ class Book:
     level_valid: int
     attribute: Sequence[AttributePoints]
     attribute_groups: Mapping[str, int]
+    grades: Mapping[str, int]
     behaviour: Sequence[BehaviourPoints]
     behaviour_groups: Mapping[str, Caps]
     late_after: int
+    dimensions: Sequence[str]
     bounds: tuple[int | None, int | None]
     stages: Sequence[StageOnTheWay]
     guards: Sequence[tuple[str, Raw]]
@@ -129,9 +131,11 @@ def read_book(text: str) -> Book:
             for rule in raw["attribute"].get("rules", [])
         ],
         attribute_groups={id: micro(told["at_most"]) for id, told in raw["attribute"].get("groups", {}).items()},
+        grades={grade: micro(points) for grade, points in raw["attribute"].get("grades", {}).items()},
         behaviour=list(_behaviour(raw["behaviour"])),
         behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
         late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
+        dimensions=list(raw.get("dimensions", {})),
         bounds=_bounds(raw.get("total", {})),
         stages=[_stage(index, stage) for index, stage in enumerate(raw["stages"])],
         guards=[(guard["id"], guard["when"]) for guard in raw.get("guards", [])],

@@ -86,6 +86,12 @@ class Card:
         return alone + sum(of_groups.values())
 
     @property
+    def grade(self) -> str | None:
+        """The best whose points are reached; D below all."""
+        reached = [grade for grade, points in self.book.grades.items() if self.attribute >= points]
+        return min(reached, default="D") if self.book.grades else None
+
+    @property
     def behaviour(self) -> int:
         return self.dimension(None)
 
