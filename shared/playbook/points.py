@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,8 @@ from shared.playbook.conditions import EventMatch
 from shared.playbook.values import Check, Duration, Label, Strict
 
 Identifier = str
+Points = Annotated[float, Field(ge=-100_000, le=100_000)]
+"""Sums of any length then fit into 64 bits as millionths."""
 
 
 class AttributeRule(Strict):
@@ -21,7 +23,7 @@ class AttributeRule(Strict):
     label: Label
     field: str
     is_: Check = Field(alias="is")
-    points: float
+    points: Points
     group: Identifier | None = None
 
 
@@ -69,7 +71,7 @@ class BehaviourRule(Caps):
     id: Identifier
     label: Label
     when: EventMatch
-    points: float = 1.0
+    points: Points = 1.0
     points_from: str | None = None
     once: bool = False
     half_life: Duration | None = None

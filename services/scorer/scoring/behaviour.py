@@ -15,7 +15,7 @@ from shared.events import Event
 from shared.playbook.checks import as_number
 from shared.playbook.points import BehaviourScore
 from shared.reading import at_path
-from shared.scores import to_micro
+from shared.scores import decayed, to_micro
 
 MOST_AT_ONCE = 1e6  # of a property that gives points: senders write what they like
 
@@ -68,10 +68,8 @@ class Behaviour:
         lead's latest time, which includes the event's already, in micro-points."""
         today, at = self._today(state), state.time
         for rule, amount in earnings:
-            if today.begins <= time and not rule.once and not rule.pooled:
-                added = rule.book(state.behaviour, state.day, amount, time, event_id)
-                if rule.dimension is None:
-                    today.earned += added
+            if rule.is_plain and today.begins <= time:
+                today.earned += rule.book(state.behaviour, state.day, amount, time, event_id)
             else:
                 self._book_before(state, rule, amount, time, event_id)
                 today.fading = None
@@ -79,17 +77,30 @@ class Behaviour:
         if fading is None:
             fading = self._reckon(state, today)
         total = today.earned
-        for micro, since, half_life, until in fading:
+        for micro, end, half_life in fading:
             # As `decayed`, without a call for each: this is asked for every event.
-            if at < until:
-                total += round(micro * 2.0 ** ((since - at) / 1000 / half_life))
+            total += round(micro * 2.0 ** ((end - at) / 1000 / half_life))
+        if today.ending:
+            ending = [one for one in today.ending if at < one[3]]
+            total += sum(decayed(micro, (at - end) / 1000, half_life) for micro, end, half_life, _ in ending)
         return total
 
     def worths(self, state: LeadState) -> tuple[list[Worth], int]:
         """The same rule by rule, of every dimension; and the end of the present day, at which what it counts begins to
         fade."""
         today = self._today(state)
-        return list(self._worths(state)), today.ends
+        worths = []
+        for rule, account, of_today in self._accounts(state):
+            past = [(account.micro, account.end, NEVER)]
+            if of_today is None:
+                worths.append(Worth(rule, past, 0, account.earned, account.told))
+            else:
+                counted = rule.of_day(of_today)
+                told = account.told + rule.told(of_today)
+                worths.append(Worth(rule, past, counted, account.earned + counted, told))
+        for pool in self._pools:
+            worths += self._of_pool(state, pool)
+        return worths, today.ends
 
     def _book_before(self, state: LeadState, rule: Rule, amount: int, time: int, event_id: str) -> None:
         """Book what changes more than what the rule has of the present day."""
@@ -110,27 +121,30 @@ class Behaviour:
         for other in [rule.id for rule in pool.rules] if pool else [id]:
             state.past.pop(other, None)
 
-    def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float, int]]:
-        today.earned, today.fading = 0, []
-        for worth in self._worths(state):
-            rule = worth.rule
-            if rule.dimension is None:
-                today.fading += [(micro, since, rule.half_life, until) for micro, since, until in worth.past if micro]
-                today.earned += worth.today
+    def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float]]:
+        today.earned, today.fading, today.ending = 0, [], []
+        for rule, account, of_today in self._accounts(state):
+            if rule.dimension is not None:
+                continue
+            if account.micro:
+                today.fading.append((account.micro, account.end, rule.half_life))
+            if of_today is not None:
+                today.earned += rule.of_day(of_today)
+        for pool in self._pools:
+            for worth in self._of_pool(state, pool):
+                if worth.rule.dimension is None:
+                    today.earned += worth.today
+                    half_life = worth.rule.half_life
+                    today.ending += [(micro, end, half_life, until) for micro, end, until in worth.past if micro]
         return today.fading
 
-    def _worths(self, state: LeadState) -> Iterator[Worth]:
-        """Of each rule that has gathered something."""
+    def _accounts(self, state: LeadState) -> Iterator[tuple[Rule, Account, int | None]]:
+        """Each rule that is counted by itself with its account of the past days, and what the present one has
+        gathered."""
         for id, gathered in state.behaviour.items():
             rule = self._by_id.get(id)
             if rule is not None and not rule.pooled:
-                account = state.past.get(id) or self._past(state, rule, gathered)
-                of_today = gathered.days.get(state.day)
-                counted, told = (rule.of_day(of_today), rule.told(of_today)) if of_today is not None else (0, 0)
-                past = [(account.micro, account.end, NEVER)]
-                yield Worth(rule, past, counted, account.earned + counted, account.told + told)
-        for pool in self._pools:
-            yield from self._of_pool(state, pool)
+                yield rule, state.past.get(id) or self._past(state, rule, gathered), gathered.days.get(state.day)
 
     def _of_pool(self, state: LeadState, pool: Pool) -> Iterator[Worth]:
         day = state.day

@@ -10,8 +10,10 @@ from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import NEVER, from_ms
 from shared.scores import Contribution, DecayTerm, decayed, to_points
 
+NO_DIMENSION = ""
+"""Part of the total."""
 _Course = tuple[str, float, int, int]
-"""Dimension ("": the total), half-life, since when, until when."""
+"""Dimension, half-life, since when, until when."""
 
 
 class Explanation:
@@ -23,14 +25,19 @@ class Explanation:
 
     def __init__(self, state: LeadState, worths: Iterable[Worth], day_ends: int) -> None:
         self.contributions: list[Contribution] = []
-        self.points: defaultdict[str | None, int] = defaultdict(int)
-        """Micro-points by dimension; None: of the total."""
+        self.points: dict[str, int] = {NO_DIMENSION: 0}
+        """Micro-points by dimension."""
         self._state, self._at, self._ends = state, state.time, day_ends
         self._sums: defaultdict[_Course, int] = defaultdict(int)
         self._single: list[tuple[_Course, int]] = []
         """Has faded already: rounded together, they would not be what they are each by itself."""
         for worth in worths:
             self._add(worth)
+
+    @property
+    def dimensions(self) -> dict[str, float]:
+        """Points of those that are no part of the total."""
+        return {name: to_points(micro) for name, micro in self.points.items() if name and micro}
 
     @property
     def decay(self) -> list[DecayTerm]:
@@ -48,7 +55,7 @@ class Explanation:
 
     def _add(self, worth: Worth) -> None:
         rule, at = worth.rule, self._at
-        dimension, now = rule.dimension or "", worth.today
+        dimension, now = rule.dimension or NO_DIMENSION, worth.today
         for micro, since, until in worth.past:
             left = decayed(micro, (at - since) / 1000, rule.half_life) if micro and at < until else 0
             if not left:
@@ -63,7 +70,7 @@ class Explanation:
             self._sums[dimension, rule.half_life, self._ends, until] += worth.today
         if not now:
             return
-        self.points[rule.dimension] += now
+        self.points[dimension] = self.points.get(dimension, 0) + now
         gathered = self._state.behaviour[rule.id]
         self.contributions.append(
             Contribution(

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
-from services.scorer.scoring.explaining import Explanation
+from services.scorer.scoring.explaining import NO_DIMENSION, Explanation
 from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
@@ -33,7 +33,7 @@ class Publishing:
         explained = Explanation(state, *self._behaviour.worths(state))
         level, until = self._levels.level(state, at)
         touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
-        behaviour = explained.points[None]
+        behaviour = explained.points[NO_DIMENSION]
         bounds = _bounds(state.total - attribute - behaviour)
         state.seq += 1
         return ScoreRecord(
@@ -52,7 +52,7 @@ class Publishing:
             at_least=self._bounds.at_least,
             at_most=self._bounds.at_most,
             grade=self._attributes.grade(state),
-            dimensions={name: to_points(micro) for name, micro in explained.points.items() if name and micro},
+            dimensions=explained.dimensions,
             level=level,
             level_until=from_ms(until) if until is not None else None,
             signals=self._signals.shown(state),

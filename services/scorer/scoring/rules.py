@@ -25,8 +25,6 @@ from shared.scores import MICRO, decayed, to_micro
 DAY_SECONDS = 24 * 60 * 60
 FADED_AFTER = 32
 """Half-lives after which a day counts for nothing: of a thousand points less than a micro-point would be left."""
-MOST_OF_A_DAY = 10**15
-"""A thousand million points: sums of any number of days then fit into 64 bits."""
 WEEK = 7
 NOTHING = Account()
 
@@ -48,6 +46,8 @@ class Rule:
     capped_for_ever: bool
     pooled: bool
     """Its days are counted by a pool (see `caps`)."""
+    is_plain: bool
+    """Part of the total, as often as it is told, the same each time, and counted by itself."""
 
     def book(self, behaviour: dict[str, RuleState], day: int | None, amount: int, time: int, event_id: str) -> int:
         """Once more, on `day`; gives what that adds to the day's worth. None: on a day that counts no more. Of a rule
@@ -80,14 +80,13 @@ class Rule:
         """What a day would count without caps."""
         if self.once:
             return self.micro
-        micro = gathered * self.micro
-        if self.source is not None:
-            micro = (micro + MICRO // 2) // MICRO
-        return micro if -MOST_OF_A_DAY <= micro <= MOST_OF_A_DAY else max(-MOST_OF_A_DAY, min(MOST_OF_A_DAY, micro))
+        return gathered * self.micro if self.source is None else (gathered * self.micro + MICRO // 2) // MICRO
 
     def of_day(self, gathered: int) -> int:
         """What a day counts by itself."""
-        micro, cap = self.told(gathered), self.cap
+        # As `told`, without a call for what most rules are: this is asked for every event.
+        micro = gathered * self.micro if self.is_plain else self.told(gathered)
+        cap = self.cap
         if cap is None or -cap <= micro <= cap:
             return micro
         return cap if micro > 0 else -cap
@@ -114,6 +113,7 @@ def compiled(score: BehaviourScore) -> list[Rule]:
 def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> Rule:
     group = score.groups.get(rule.group) if rule.group else None
     for_ever = rule.cap_ever is not None or (group is not None and group.cap_ever is not None)
+    pooled = bool({"cap_per_week", "cap_ever"} & set(rule.caps)) or group is not None or rule.expires is not None
     return Rule(
         id=rule.id,
         micro=to_micro(rule.points),
@@ -125,7 +125,8 @@ def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> 
         dimension=rule.dimension,
         kept_days=None if rule.once or for_ever else lasting_days,
         capped_for_ever=for_ever,
-        pooled=bool({"cap_per_week", "cap_ever"} & set(rule.caps)) or group is not None or rule.expires is not None,
+        pooled=pooled,
+        is_plain=not (pooled or rule.once or rule.points_from or rule.dimension),
     )
 
 

@@ -57,12 +57,14 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
 
 class Today(msgspec.Struct):
     """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day; `fading`: what is
-    left of earlier days, as (micro, end, half-life, until). Both are missing (`fading` is None) until asked for."""
+    left of earlier days, as (micro, end, half-life); `ending` the same of what expires, with when it does. All are
+    missing (`fading` is None) until asked for."""
 
     begins: int
     ends: int
     earned: int = 0
-    fading: list[tuple[int, int, float, int]] | None = None
+    fading: list[tuple[int, int, float]] | None = None
+    ending: list[tuple[int, int, float, int]] = msgspec.field(default_factory=list)
 
 
 class LeadState(msgspec.Struct, array_like=True):
