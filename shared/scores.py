@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 MICRO = 1_000_000
+BOUNDS = "bounds"
+"""The rule, and the dimension, of what the bounds of the total take or give."""
 LONGEST_STEP_MS = 10**14  # three thousand years: what is left by then never fades
 CLOUD_EVENT_TYPE = "tasuki.score.updated"
 
@@ -25,7 +27,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     without caps, missing where none has cut. `event_id` is the latest event's."""
 
     rule: str
-    dimension: str  # "attribute", "behaviour", "bounds" (what the bounds of the total take or give), or the playbook's
+    dimension: str  # "attribute", "behaviour", "bounds", or one of the playbook's
     points: float
     times: int
     last: datetime | None = None

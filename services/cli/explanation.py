@@ -12,6 +12,12 @@ WORDS = {
         "nobody": "なし",
         "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
         "part": "  {points:+8.1f}  {label}({times}回)",
+        "earned": "減衰前 {earned:.1f}点",
+        "uncapped": "上限がなければ {uncapped:.1f}点",
+        "last": "最終 {last}",
+        "event": "イベント {event_id}",
+        "grade": "、属性ランク {grade}",
+        "beside": "合計に含まれないスコア:",
         "held": "営業には渡しません: {label}",
         "missing": "「{stage}」に進むには(いずれか、または組み合わせ):",
         "leaf": "  - {label}",
@@ -23,6 +29,12 @@ WORDS = {
         "nobody": "nobody",
         "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
         "part": "  {points:+8.1f}  {label} ({times}×)",
+        "earned": "{earned:.1f} before it faded",
+        "uncapped": "{uncapped:.1f} without caps",
+        "last": "last {last}",
+        "event": "event {event_id}",
+        "grade": ", grade {grade}",
+        "beside": "Scores that are no part of the total:",
         "held": "Not passed to sales: {label}",
         "missing": "What is missing for “{stage}” (any of these, or together):",
         "leaf": "  - {label}",
@@ -37,10 +49,15 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     who = " / ".join(part for part in (owner["department"], owner["team"], owner["person"]) if part)
     yield f"{lead['lead_id']}  {lead['contact']['name'] or ''}  {lead['company'] or ''}".rstrip()
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
-    yield words["score"].format(**score, level=lead["level"])
-    for part in sorted(score["contributions"], key=lambda part: -abs(part["points"])):
-        label = (part["label"] or {}).get(language) or part["rule"]
-        yield words["part"].format(points=part["points"], label=label, times=part["times"])
+    grade = words["grade"].format(**score) if score["grade"] else ""
+    yield words["score"].format(**score, level=lead["level"]) + grade
+    parts = sorted(score["contributions"], key=lambda part: -abs(part["points"]))
+    yield from (_part(part, language) for part in parts if part["dimension"] not in score["dimensions"])
+    if score["dimensions"]:
+        yield words["beside"]
+    for name, points in score["dimensions"].items():
+        yield f"  {points:+8.1f}  {name}"
+        yield from ("  " + _part(part, language) for part in parts if part["dimension"] == name)
     if lead["held"]:
         yield words["held"].format(label=lead["held"]["label"][language])
     for stage, parts in lead["missing"].items():
@@ -52,3 +69,15 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
             yield words["leaf"].format(label=part["label"][language]) + (
                 words["numbers"].format(**part) if numbers else ""
             )
+
+
+def _part(part: dict[str, Any], language: str) -> str:
+    """One rule's line: what it adds now, and how that came to be."""
+    words = WORDS[language]
+    label = (part["label"] or {}).get(language) or part["rule"]
+    told = [words[name].format(**part) for name in ("earned", "uncapped") if part[name] is not None]
+    if part["last"]:
+        told.append(words["last"].format(last=part["last"][:16].replace("T", " ")))
+    if part["event_id"]:
+        told.append(words["event"].format(**part))
+    return words["part"].format(points=part["points"], label=label, times=part["times"]) + "  " + ", ".join(told)

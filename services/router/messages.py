@@ -11,8 +11,7 @@ import msgspec
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange
 from shared.playbook import Playbook
-from shared.playbook import values as playbook_values
-from shared.scores import Contribution, ScoreRecord, Trigger
+from shared.scores import BOUNDS, Contribution, ScoreRecord, Trigger
 
 STAGE_CHANGED = "tasuki.stage.changed"
 SOURCE = "tasuki/router"
@@ -39,6 +38,8 @@ class FrozenScore(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: float
     highest_total: float
     contributions: list[LabelledContribution]
+    grade: str | None = None
+    dimensions: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class StageName(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,22 +228,21 @@ def contact_data(contact: Mapping[str, str]) -> ContactData:
 
 def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
     """The score with the labels of its rules."""
-    labels = {rule.id: rule.label for rule in playbook.attribute.rules}
-    labels |= {rule.id: rule.label for rule in playbook.behaviour.rules}
+    labels: dict[str, Label] = {rule.id: rule.label.model_dump() for rule in playbook.attribute.rules}
+    labels |= {rule.id: rule.label.model_dump() for rule in playbook.behaviour.rules}
+    labels[BOUNDS] = {"ja": "合計の上限と下限", "en": "Bounds of the total"}
     return FrozenScore(
         total=record.total,
         attribute=record.attribute,
         behaviour=record.behaviour,
         highest_total=record.highest_total,
         contributions=[
-            LabelledContribution(**msgspec.structs.asdict(part), label=_label(labels.get(part.rule)))
+            LabelledContribution(**msgspec.structs.asdict(part), label=labels.get(part.rule))
             for part in record.contributions
         ],
+        grade=record.grade,
+        dimensions=record.dimensions,
     )
-
-
-def _label(label: playbook_values.Label | None) -> Label | None:
-    return label.model_dump() if label else None
 
 
 def _party(department: str, team: str | None, playbook: Playbook) -> Party:

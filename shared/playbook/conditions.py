@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -51,6 +51,12 @@ class AttributeAtLeast(Strict):
     attribute_at_least: float
 
 
+class GradeAtLeast(Strict):
+    """The grade of the attribute score is this one or better."""
+
+    grade_at_least: Literal["A", "B", "C"]
+
+
 class LevelAtLeast(Strict):
     """The certainty level is so high or higher."""
 
@@ -89,7 +95,10 @@ class SomeOf(Strict):
     of: list[LeadCondition] = Field(min_length=1)
 
 
-_TAGS = ("signal", "total_over", "attribute_at_least", "level_at_least", "field", "any", "all", "not", "of")
+_TAGS = (
+    *("signal", "total_over", "attribute_at_least", "grade_at_least", "level_at_least", "field"),
+    *("any", "all", "not", "of"),
+)
 CONDITION_KEYS = ", ".join(_TAGS)
 
 
@@ -106,6 +115,7 @@ LeadCondition = Annotated[
     Annotated[SignalIs, Tag("signal")]
     | Annotated[TotalOver, Tag("total_over")]
     | Annotated[AttributeAtLeast, Tag("attribute_at_least")]
+    | Annotated[GradeAtLeast, Tag("grade_at_least")]
     | Annotated[LevelAtLeast, Tag("level_at_least")]
     | Annotated[FieldIs, Tag("field")]
     | Annotated[AnyOf, Tag("any")]

@@ -10,6 +10,7 @@ from shared.playbook.conditions import (
     AnyOf,
     EventMatch,
     FieldIs,
+    GradeAtLeast,
     LeadCondition,
     NotOf,
     SignalIs,
@@ -136,6 +137,8 @@ def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Ite
     match condition:
         case SignalIs(signal=name) if name not in playbook.signals:
             yield (*path, "signal"), _unknown("signal", name, playbook.signals)
+        case GradeAtLeast(grade_at_least=grade) if grade not in playbook.attribute.grades:
+            yield (*path, "grade_at_least"), _unknown("grade", grade, playbook.attribute.grades)
         case FieldIs(field=name) if name not in playbook.fields:
             yield (*path, "field"), _unknown("field", name, playbook.fields)
         case FieldIs(field=name, is_=check) if _looks_into_personal_data(name, check, playbook):

@@ -41,10 +41,13 @@ class Contribution(BaseModel):
     """What one rule adds; all of them add up to the total."""
 
     rule: str
-    dimension: str = Field(description="attribute or behaviour")
+    dimension: str = Field(description="attribute, behaviour, bounds, or one of the playbook's, which the total lacks")
     points: float
     times: int
     last: datetime | None = None
+    event_id: str = Field(default="", description="of the latest event")
+    earned: float | None = Field(default=None, description="before it faded, where that is something else")
+    uncapped: float | None = Field(default=None, description="what it would have earned without caps, where they cut")
     label: Label | None = None
 
 
@@ -57,6 +60,8 @@ class Score(BaseModel):
     highest_total: float = Field(description="since the record before: what criteria compare")
     at: datetime
     contributions: list[Contribution]
+    grade: str | None = Field(default=None, description="of the attribute score, A to D")
+    dimensions: dict[str, float] = Field(default_factory=dict, description="scores beside the total")
 
 
 class StageInfo(BaseModel):

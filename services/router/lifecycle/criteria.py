@@ -19,6 +19,7 @@ from shared.playbook.conditions import (
     AnyOf,
     AttributeAtLeast,
     FieldIs,
+    GradeAtLeast,
     LeadCondition,
     LevelAtLeast,
     NotOf,
@@ -100,6 +101,10 @@ def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion
             return _number("total_over", condition.total_over, lambda facts: facts.total, over=True)
         case AttributeAtLeast():
             return _number("attribute_at_least", condition.attribute_at_least, lambda facts: facts.attribute)
+        case GradeAtLeast(grade_at_least=grade):
+            return _number(
+                "grade_at_least", playbook.attribute.grades[grade], lambda facts: facts.attribute, name=grade
+            )
         case LevelAtLeast():
             return _level(condition.level_at_least)
         case FieldIs():
@@ -129,11 +134,12 @@ def _signal(name: str, playbook: Playbook) -> Criterion:
     return Criterion(holds, leaves)
 
 
-def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: bool = False) -> Criterion:
+def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: bool = False, name: str = "") -> Criterion:
     limit = to_micro(points)
     label = {
         "total_over": {"ja": f"スコア{points:g}点超", "en": f"Score over {points:g}"},
         "attribute_at_least": {"ja": f"属性スコア{points:g}点以上", "en": f"Attribute score {points:g} or more"},
+        "grade_at_least": {"ja": f"属性ランク{name}以上", "en": f"Grade {name} or better"},
     }[kind]
 
     def holds(facts: Facts) -> bool:

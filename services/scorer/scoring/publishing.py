@@ -14,7 +14,7 @@ from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
 from shared.playbook.schema import Playbook
-from shared.scores import Contribution, Position, ScoreRecord, to_points
+from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, to_points
 
 
 class Publishing:
@@ -65,4 +65,4 @@ class Publishing:
 
 def _bounds(micro: int) -> list[Contribution]:
     """What the bounds of the total take away, or give."""
-    return [Contribution(rule="total", dimension="bounds", points=to_points(micro), times=1)] if micro else []
+    return [Contribution(rule=BOUNDS, dimension=BOUNDS, points=to_points(micro), times=1)] if micro else []

@@ -26,6 +26,8 @@ def holds(when: Mapping[str, Any], card: Card) -> bool:  # noqa: PLR0911 - one f
             return card.total > micro(points)
         case {"attribute_at_least": points}:
             return card.attribute >= micro(points)
+        case {"grade_at_least": grade}:
+            return card.attribute >= card.book.grades[grade]
         case {"level_at_least": level}:
             return card.level >= int(level)
         case {"field": name, "is": check}:
