@@ -16,7 +16,8 @@ from shared.playbook.conditions import (
     SignalIs,
     SomeOf,
 )
-from shared.playbook.schema import Playbook
+from shared.playbook.contradictions import contradiction, no_prefecture
+from shared.playbook.schema import LeadField, Playbook
 from shared.playbook.values import Check
 from shared.prefectures import prefecture
 
@@ -34,6 +35,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *_stages(playbook),
         *_conditions(playbook),
         *_territories(playbook),
+        *_never(playbook),
     ]
 
 
@@ -121,16 +123,40 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _conditions(playbook: Playbook) -> Iterator[Finding]:
+    for path, condition in _all_conditions(playbook):
+        yield from _references(path, condition, playbook)
+
+
+def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
     for index, stage in enumerate(playbook.stages):
         if stage.when is not None:
-            yield from _references(("stages", index, "when"), stage.when, playbook)
+            yield ("stages", index, "when"), stage.when
         for number, response in enumerate(stage.respond):
             if response.when is not None:
-                yield from _references(("stages", index, "respond", number, "when"), response.when, playbook)
+                yield ("stages", index, "respond", number, "when"), response.when
     for index, guard in enumerate(playbook.guards):
-        yield from _references(("guards", index, "when"), guard.when, playbook)
+        yield ("guards", index, "when"), guard.when
     for name, milestone in playbook.milestones.items():
-        yield from _references(("milestones", name), milestone, playbook)
+        yield ("milestones", name), milestone
+
+
+def _all_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
+    for path, condition in _whole_conditions(playbook):
+        yield from _parts(path, condition)
+
+
+def _parts(path: Path, condition: LeadCondition) -> Iterator[tuple[Path, LeadCondition]]:
+    """A condition and those that it is made of."""
+    yield path, condition
+    match condition:
+        case NotOf(not_=inner):
+            yield from _parts((*path, "not"), inner)
+        case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
+            key = {AnyOf: "any", AllOf: "all", SomeOf: "of"}[type(condition)]
+            for index, part in enumerate(parts):
+                yield from _parts((*path, key, index), part)
+        case _:
+            pass
 
 
 def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Iterator[Finding]:
@@ -143,12 +169,8 @@ def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Ite
             yield (*path, "field"), _unknown("field", name, playbook.fields)
         case FieldIs(field=name, is_=check) if _looks_into_personal_data(name, check, playbook):
             yield (*path, "is"), _only_presence(name)
-        case NotOf(not_=inner):
-            yield from _references((*path, "not"), inner, playbook)
-        case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
-            key = {AnyOf: "any", AllOf: "all", SomeOf: "of"}[type(condition)]
-            for index, part in enumerate(parts):
-                yield from _references((*path, key, index), part, playbook)
+        case SomeOf(at_least=count, of=parts) if count > len(parts):
+            yield (*path, "at_least"), f"only {len(parts)} are given of which {count} must hold"
         case _:
             pass
 
@@ -167,6 +189,28 @@ def _territories(playbook: Playbook) -> Iterator[Finding]:
                                 (*path, field, index),
                                 f"'{value}' is no prefecture; expected one such as 大阪府 or Osaka",
                             )
+
+
+def _never(playbook: Playbook) -> Iterator[Finding]:
+    """Checks that nothing can pass: a rule that never matches looks like one that nobody has met yet."""
+    for index, rule in enumerate(playbook.attribute.rules):
+        yield from _never_passes(("attribute", "rules", index, "is"), rule.is_, playbook.fields.get(rule.field))
+    for path, match in _all_matches(playbook):
+        for name, check in match.where.items():
+            yield from _never_passes((*path, "where", name), check, None)
+        for name, check in match.traits.items():
+            yield from _never_passes((*path, "traits", name), check, playbook.fields.get(name))
+    for path, condition in _all_conditions(playbook):
+        if isinstance(condition, FieldIs):
+            yield from _never_passes((*path, "is"), condition.is_, playbook.fields.get(condition.field))
+
+
+def _never_passes(path: Path, check: Check, field: LeadField | None) -> Iterator[Finding]:
+    problem = contradiction(check)
+    if problem is None and field is not None and field.kind == "prefecture":
+        problem = no_prefecture(check)
+    if problem is not None:
+        yield path, problem
 
 
 def _looks_into_personal_data(field: str, check: Check, playbook: Playbook) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.playbook.conditions import EventMatch
 from shared.playbook.values import Check, Duration, Label, Strict
@@ -41,12 +41,13 @@ class AttributeScore(Strict):
     rules: list[AttributeRule] = Field(default_factory=list)
     grades: dict[Literal["A", "B", "C"], float] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _grades_in_order(self) -> AttributeScore:
-        points = [self.grades[grade] for grade in sorted(self.grades)]
+    @field_validator("grades")
+    @classmethod
+    def _in_order(cls, grades: dict[str, float]) -> dict[str, float]:
+        points = [grades[grade] for grade in sorted(grades)]
         if any(better <= worse for better, worse in pairwise(points)):
             raise ValueError("expected grades that ask for fewer points from A to C")
-        return self
+        return grades
 
 
 class Caps(Strict):

@@ -51,6 +51,23 @@ class Worth:
     earned: int = 0
     told: int = 0
 
+    def add_today(self, counted: int, told: int) -> None:
+        """What the present day counts, and what was told of it."""
+        self.today += counted
+        self.earned += counted
+        self.told += told
+
+    def copy(self) -> Worth:
+        """Of its own but for `past`, which nobody changes any more."""
+        return Worth(self.rule, self.past, self.today, self.earned, self.told)
+
+
+class PoolPast(NamedTuple):
+    """What a pool has of the days before the present one, and what its caps have let pass as that begins."""
+
+    worths: dict[str, Worth]
+    used: list[int]
+
 
 class Behaviour:
     """The behaviour rules of a playbook, compiled."""
@@ -71,8 +88,7 @@ class Behaviour:
             if rule.is_plain and today.begins <= time:
                 today.earned += rule.book(state.behaviour, state.day, amount, time, event_id)
             else:
-                self._book_before(state, rule, amount, time, event_id)
-                today.fading = None
+                self._book_specially(state, today, Earning(rule, amount), time, event_id)
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
@@ -91,29 +107,44 @@ class Behaviour:
         today = self._today(state)
         worths = []
         for rule, account, of_today in self._accounts(state):
-            past = [(account.micro, account.end, NEVER)]
-            if of_today is None:
-                worths.append(Worth(rule, past, 0, account.earned, account.told))
-            else:
-                counted = rule.of_day(of_today)
-                told = account.told + rule.told(of_today)
-                worths.append(Worth(rule, past, counted, account.earned + counted, told))
-        for pool in self._pools:
-            worths += self._of_pool(state, pool)
+            worth = Worth(rule, [(account.micro, account.end, NEVER)], 0, account.earned, account.told)
+            if of_today is not None:
+                worth.add_today(rule.of_day(of_today), rule.told(of_today))
+            worths.append(worth)
+        for pool in self._pools_known(state):
+            past = self._past_of(state, today, pool)
+            found = {id: worth.copy() for id, worth in past.worths.items()}
+            for rule, _, counted, told in pool.count(state.behaviour, state.day, past.used.copy()):
+                found.setdefault(rule.id, Worth(rule, [])).add_today(counted, told)
+            worths += found.values()
         return worths, today.ends
 
-    def _book_before(self, state: LeadState, rule: Rule, amount: int, time: int, event_id: str) -> None:
-        """Book what changes more than what the rule has of the present day."""
+    def _book_specially(self, state: LeadState, today: Today, earning: Earning, time: int, event_id: str) -> None:
+        """Book what changes more than what the rule by itself has of the present day."""
+        rule, amount = earning
+        pool = self._pool_of.get(rule.id)
+        if pool is not None and not pool.is_whole and today.begins <= time and not rule.once:
+            before = self._counts_today(state, today, pool)
+            rule.book(state.behaviour, state.day, amount, time, event_id)
+            today.earned += self._counts_today(state, today, pool) - before
+            return
         day = day_of(time, self._zone)
         if day < rule.oldest(state.day):
             rule.book(state.behaviour, None, amount, time, event_id)
             return
         rule.book(state.behaviour, day, amount, time, event_id)
         state.first = min(state.first, day)
-        if rule.pooled:
-            self._pool_of[rule.id].forget(state.behaviour)
+        if pool is not None:
+            pool.forget(state.behaviour)
         if day < state.day or rule.once:
             self._forget_accounts(state, rule.id)
+        today.fading, today.pools = None, {}
+
+    def _counts_today(self, state: LeadState, today: Today, pool: Pool) -> int:
+        """What the present day counts of a pool, as part of the total."""
+        used = self._past_of(state, today, pool).used.copy()
+        counted = pool.count(state.behaviour, state.day, used)
+        return sum(micro for rule, _, micro, _ in counted if rule.dimension is None)
 
     def _forget_accounts(self, state: LeadState, id: str) -> None:
         """Of a rule whose earlier days have changed, and of those whose days are counted with them."""
@@ -130,12 +161,14 @@ class Behaviour:
                 today.fading.append((account.micro, account.end, rule.half_life))
             if of_today is not None:
                 today.earned += rule.of_day(of_today)
-        for pool in self._pools:
-            for worth in self._of_pool(state, pool):
-                if worth.rule.dimension is None:
-                    today.earned += worth.today
-                    half_life = worth.rule.half_life
-                    today.ending += [(micro, end, half_life, until) for micro, end, until in worth.past if micro]
+        for pool in self._pools_known(state):
+            today.earned += self._counts_today(state, today, pool)
+            for worth in self._past_of(state, today, pool).worths.values():
+                rule = worth.rule
+                if rule.dimension is None and rule.expires is None:
+                    today.fading += [(micro, end, rule.half_life) for micro, end, _ in worth.past if micro]
+                elif rule.dimension is None:
+                    today.ending += [(micro, end, rule.half_life, until) for micro, end, until in worth.past if micro]
         return today.fading
 
     def _accounts(self, state: LeadState) -> Iterator[tuple[Rule, Account, int | None]]:
@@ -146,33 +179,41 @@ class Behaviour:
             if rule is not None and not rule.pooled:
                 yield rule, state.past.get(id) or self._past(state, rule, gathered), gathered.days.get(state.day)
 
-    def _of_pool(self, state: LeadState, pool: Pool) -> Iterator[Worth]:
-        day = state.day
-        found = {rule.id: Worth(rule, []) for rule in pool.rules if rule.id in state.behaviour}
-        is_stored = not pool.is_whole and found.keys() <= state.past.keys()
-        accounts = {id: state.past[id] if is_stored else NOTHING for id in found}
-        since = pool.first_day(day) if is_stored else 0
-        for rule, number, counted, told in pool.counted(state.behaviour, since, day + 1):
-            worth, end = found[rule.id], day_end(number, self._zone)
-            if number == day:
-                worth.today = counted
-            elif rule.expires is not None:
-                worth.past.append((counted, end, end + rule.expires))
-            elif is_stored:
-                continue
-            else:
-                accounts[rule.id] = rule.carried(accounts[rule.id], end, counted, told)
-                continue
-            worth.earned += counted
-            worth.told += told
-        for id, account in accounts.items():
-            worth = found[id]
-            worth.past.append((account.micro, account.end, NEVER))
-            worth.earned += account.earned
-            worth.told += account.told
+    def _pools_known(self, state: LeadState) -> list[Pool]:
+        """Those of which the lead has gathered something."""
+        known = state.behaviour.keys()
+        return [pool for pool in self._pools if not pool.ids.isdisjoint(known)]
+
+    def _past_of(self, state: LeadState, today: Today, pool: Pool) -> PoolPast:
+        """What a pool has of the days before the present one; reckoned once a day, as far as it is not remembered."""
+        found: PoolPast | None = today.pools.get(pool)
+        if found is None:
+            found = today.pools[pool] = self._reckon_past(state, pool)
+        return found
+
+    def _reckon_past(self, state: LeadState, pool: Pool) -> PoolPast:
+        day, past = state.day, state.past
+        known = [rule for rule in pool.rules if rule.id in state.behaviour]
+        is_remembered = not pool.is_whole and all(rule.id in past for rule in known)
+        used, since = pool.unused(), pool.first_day(day) if is_remembered else 0
+        worths = {rule.id: Worth(rule, []) for rule in known}
+        accounts = {rule.id: past[rule.id] if is_remembered else NOTHING for rule in known}
+        for of_day in pool.counted(state.behaviour, since, day, used):
+            for rule, number, counted, told in of_day:
+                end = day_end(number, self._zone)
+                if rule.expires is not None:
+                    worths[rule.id].past.append((counted, end, end + rule.expires))
+                    worths[rule.id].earned += counted
+                    worths[rule.id].told += told
+                elif not is_remembered:
+                    accounts[rule.id] = rule.carried(accounts[rule.id], end, counted, told)
+        for rule in known:
+            if rule.expires is None:
+                account = accounts[rule.id]
+                worths[rule.id] = Worth(rule, [(account.micro, account.end, NEVER)], 0, account.earned, account.told)
         if not pool.is_whole:
-            state.past.update(accounts)
-        yield from found.values()
+            past.update(accounts)
+        return PoolPast(worths, used)
 
     def _past(self, state: LeadState, rule: Rule, gathered: RuleState) -> Account:
         """The account of the days before the present one, reckoned anew and remembered."""

@@ -7,8 +7,8 @@ each day so follows from the set of events, whatever the order in which they cam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from services.scorer.scoring.rules import WEEK, Rule
 from services.scorer.scoring.state import RuleState
@@ -16,109 +16,108 @@ from shared.playbook.points import BehaviourScore, Caps
 from shared.scores import to_micro
 
 
-@dataclass(frozen=True)
-class Cap:
+class Cap(NamedTuple):
     """At most `micro`, up or down, within `days`: 1, 7 (a calendar week), or 0 (ever)."""
 
     micro: int
     days: int
 
 
-class Meter:
-    """What a cap has let pass in its present period."""
+class Counted(NamedTuple):
+    """What of what was told counts of a rule's day, in micro-points."""
 
-    def __init__(self, cap: Cap) -> None:
-        self._limit, self._days = cap.micro, cap.days
-        self._period, self.used = 0, 0
-
-    def take(self, day: int, micro: int) -> int:
-        """What passes of `micro` on `day`; days must not go back."""
-        # Day 1 of the calendar was a Monday.
-        period = (day - 1) // self._days if self._days else 0
-        if period != self._period:
-            self._period, self.used = period, 0
-        used = max(-self._limit, min(self._limit, self.used + micro))
-        passed, self.used = used - self.used, used
-        return passed
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether nothing that is told of later days can pass; only ever where the cap is for ever."""
-        return not self._days and self.used == self._limit
+    rule: Rule
+    day: int
+    micro: int
+    told: int
 
 
-@dataclass(frozen=True)
 class Pool:
     """Rules whose days are counted together, in the playbook's order: those of a group, or one with a cap beyond the
-    day. `own` are their caps but the day's, `shared` the group's."""
+    day. `own` are their caps but the day's, `shared` the group's.
 
-    rules: tuple[Rule, ...]
-    own: tuple[tuple[Cap, ...], ...]
-    shared: tuple[Cap, ...]
+    A list of what each cap has let pass in its present period, `used`, goes from one day to the next."""
 
-    @property
-    def is_whole(self) -> bool:
+    def __init__(self, rules: Sequence[Rule], own: Sequence[Sequence[Cap]], shared: Sequence[Cap]) -> None:
+        self.rules = tuple(rules)
+        self.ids = frozenset(rule.id for rule in rules)
+        self._caps = [*shared, *(cap for caps in own for cap in caps)]
+        places = iter(range(len(shared), len(self._caps)))
+        of_group = [(place, cap.micro) for place, cap in enumerate(shared)]
+        self._ways = [
+            (rule, [*((next(places), cap.micro) for cap in caps), *of_group])
+            for rule, caps in zip(rules, own, strict=True)
+        ]
+        owners = [
+            *(self.rules for _ in shared),
+            *((rule,) for rule, caps in zip(rules, own, strict=True) for _ in caps),
+        ]
+        self._endless = [
+            (place, cap.micro, owner)
+            for place, (cap, owner) in enumerate(zip(self._caps, owners, strict=True))
+            if cap.days == 0
+        ]
+        self.is_whole = bool(self._endless) or any(rule.expires is not None for rule in rules)
         """Whether what counts of a day depends on all days before it, or each day has an end of its own."""
-        return _is_endless(self._caps) or any(rule.expires is not None for rule in self.rules)
+        self._is_weekly = any(cap.days == WEEK for cap in self._caps)
 
     def first_day(self, today: int) -> int:
         """The earliest day that what counts of `today` depends on."""
         if self.is_whole:
             return 0
-        return today - (today - 1) % WEEK if any(cap.days == WEEK for cap in self._caps) else today
+        return today - (today - 1) % WEEK if self._is_weekly else today
 
-    @property
-    def _caps(self) -> Iterator[Cap]:
-        yield from self.shared
-        for caps in self.own:
-            yield from caps
+    def unused(self) -> list[int]:
+        return [0] * len(self._caps)
 
-    def counted(self, behaviour: dict[str, RuleState], since: int, until: int) -> list[tuple[Rule, int, int, int]]:
-        """(rule, day, what counts of it, what was told) of the days from `since` to before `until`, in their order."""
-        states = [behaviour.get(rule.id) for rule in self.rules]
-        days = sorted({day for state in states if state for day in state.days if since <= day < until})
-        own, shared = [[Meter(cap) for cap in caps] for caps in self.own], [Meter(cap) for cap in self.shared]
-        found: list[tuple[Rule, int, int, int]] = []
-        for day in days:
-            for rule, state, meters in zip(self.rules, states, own, strict=True):
-                if state is None or day not in state.days:
-                    continue
-                gathered = state.days[day]
-                micro = rule.of_day(gathered)
-                for meter in (*meters, *shared):
-                    micro = meter.take(day, micro)
-                found.append((rule, day, micro, rule.told(gathered)))
+    def begin(self, used: list[int], last: int, day: int) -> None:
+        """From the day `last` to `day`: some periods are over. Day 1 of the calendar was a Monday."""
+        for place, cap in enumerate(self._caps):
+            if cap.days and (last - 1) // cap.days != (day - 1) // cap.days:
+                used[place] = 0
+
+    def count(self, behaviour: dict[str, RuleState], day: int, used: list[int]) -> list[Counted]:
+        """What counts of a day; `used` follows."""
+        found = []
+        for rule, way in self._ways:
+            state = behaviour.get(rule.id)
+            gathered = state.days.get(day) if state is not None else None
+            if gathered is None:
+                continue
+            micro = rule.of_day(gathered)
+            for place, limit in way:
+                before = used[place]
+                used[place] = max(-limit, min(limit, before + micro))
+                micro = used[place] - before
+            found.append(Counted(rule, day, micro, rule.told(gathered)))
         return found
+
+    def counted(
+        self, behaviour: dict[str, RuleState], since: int, until: int, used: list[int]
+    ) -> Iterator[list[Counted]]:
+        """What counts of each day from `since` to before `until`; `used` follows, and is left as `until` begins."""
+        states = [behaviour[rule.id] for rule in self.rules if rule.id in behaviour]
+        last = since
+        for day in sorted({day for state in states for day in state.days if since <= day < until}):
+            self.begin(used, last, day)
+            yield self.count(behaviour, day, used)
+            last = day
+        self.begin(used, last, until)
 
     def forget(self, behaviour: dict[str, RuleState]) -> None:
         """Drop the days after those that have used up a cap for ever: what is told later of earlier days can only use
         it up sooner. So no state grows for ever."""
-        for rule, caps in zip(self.rules, self.own, strict=True):
-            if _is_endless(caps):
-                _drop_after_the_last_that_passes([rule], caps, behaviour)
-        if _is_endless(self.shared):
-            _drop_after_the_last_that_passes(self.rules, self.shared, behaviour)
-
-
-def _is_endless(caps: Iterable[Cap]) -> bool:
-    return any(cap.days == 0 for cap in caps)
-
-
-def _drop_after_the_last_that_passes(
-    rules: Sequence[Rule], caps: Sequence[Cap], behaviour: dict[str, RuleState]
-) -> None:
-    meters = [Meter(cap) for cap in caps]
-    states = [(rule, behaviour[rule.id]) for rule in rules if rule.id in behaviour]
-    exhausted = False
-    for day in sorted({day for _, state in states for day in state.days}):
-        for rule, state in states:
-            if exhausted:
-                state.days.pop(day, None)
-            elif day in state.days:
-                micro = rule.of_day(state.days[day])
-                for meter in meters:
-                    micro = meter.take(day, micro)
-        exhausted = exhausted or any(meter.is_exhausted for meter in meters)
+        for place, limit, owners in self._endless:
+            gathered = [behaviour[rule.id].days for rule in owners if rule.id in behaviour]
+            used, last = self.unused(), 0
+            for day in sorted({day for days in gathered for day in days}):
+                if used[place] >= limit:
+                    for days in gathered:
+                        days.pop(day, None)
+                    continue
+                self.begin(used, last, day)
+                self.count(behaviour, day, used)
+                last = day
 
 
 def pools_of(score: BehaviourScore, rules: dict[str, Rule]) -> list[Pool]:
@@ -131,19 +130,19 @@ def pools_of(score: BehaviourScore, rules: dict[str, Rule]) -> list[Pool]:
     group_of = {rule.id: score.groups[rule.group] for rule in score.rules if rule.group}
     return [
         Pool(
-            tuple(rules[id] for id in ids),
-            tuple(own[id] for id in ids),
-            _all_caps(group_of[ids[0]]) if ids[0] in group_of else (),
+            [rules[id] for id in ids],
+            [own[id] for id in ids],
+            _all_caps(group_of[ids[0]]) if ids[0] in group_of else [],
         )
         for ids in pools.values()
     ]
 
 
-def _all_caps(caps: Caps) -> tuple[Cap, ...]:
-    of_day = (Cap(to_micro(caps.cap_per_day), 1),) if caps.cap_per_day is not None else ()
+def _all_caps(caps: Caps) -> list[Cap]:
+    of_day = [Cap(to_micro(caps.cap_per_day), 1)] if caps.cap_per_day is not None else []
     return of_day + _beyond_the_day(caps)
 
 
-def _beyond_the_day(caps: Caps) -> tuple[Cap, ...]:
+def _beyond_the_day(caps: Caps) -> list[Cap]:
     limits = ((caps.cap_per_week, WEEK), (caps.cap_ever, 0))
-    return tuple(Cap(to_micro(limit), days) for limit, days in limits if limit is not None)
+    return [Cap(to_micro(limit), days) for limit, days in limits if limit is not None]
