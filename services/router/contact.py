@@ -1,4 +1,4 @@
-"""Contact data from events: who to call. Pure; only what the playbook declares as contact fields is taken.
+"""Contact data from events: who to call, and when we were told. Pure; only the playbook's fields are taken.
 
 Personal data lives in Postgres and in `handoffs.*`; it is never part of a score.
 """
@@ -10,30 +10,33 @@ from datetime import datetime
 import msgspec
 
 from shared.acceptance import accepted
+from shared.company import corporate_domain, normalised_name
 from shared.playbook import Playbook
-from shared.reading import Scalar, read_fields
-
-CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
-"""Fields of the playbook that a caller needs (domain D5)."""
+from shared.reading import MAX_TEXT, Scalar, read_fields
 
 _MARK = b'"traits":{"'
 
 
 class ContactDatum(msgspec.Struct, frozen=True):
-    """One field of one lead; the newest by (`at`, `event_id`) wins. An empty `value`: told to be empty."""
+    """One field of one lead; the newest by (`at`, `event_id`) wins. An empty `value`: told to be empty.
+
+    `canonical` is what the value names, whatever its spelling: an address its corporate domain; a company or department
+    itself. It is a function of the value alone and so wins or loses with it: which company a lead belongs to depends
+    neither on the order of events nor on batches. Empty: it names nothing."""
 
     lead_id: str
     field: str
     value: str
     at: datetime
     event_id: str
+    canonical: str = ""
 
 
 class ContactReader:
     """Reads contact data as one playbook names it: the same values, of the same times, as the score is made from."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self._fields = {name: playbook.fields[name] for name in CONTACT_FIELDS if name in playbook.fields}
+        self._fields = playbook.fields
 
     def read(self, key: bytes | None, value: bytes | None, appended: int) -> list[ContactDatum]:
         """Contact data in a record of `events` that Kafka took at `appended` (ms since 1970). Raises `ValueError` for a
@@ -47,12 +50,20 @@ class ContactReader:
             ContactDatum(
                 lead_id=event.key,
                 field=name,
-                value=_as_text(told),
+                value=(text := _as_text(told)),
                 at=event.happened,
                 event_id=storable(event.id),
+                canonical=canonical(name, text),
             )
             for name, told in read_fields(event, self._fields).items()
         ]
+
+
+def canonical(field: str, value: str) -> str:
+    """What `value` names, in one spelling; cut, as some signs become 18, and an index takes 2,704 bytes."""
+    if field == "email":
+        return corporate_domain(value) or ""
+    return normalised_name(value)[:MAX_TEXT] if field in ("company.name", "department") else ""
 
 
 def storable(text: str) -> str:

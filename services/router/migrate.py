@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import sqlalchemy.exc
@@ -11,15 +12,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.router.canonical import derive_again
 from shared.settings import ConfigurationError
 
 _MIGRATIONS = Path(__file__).parents[2] / "deploy" / "migrations"
 
 
 def upgrade(database_url: str) -> None:
-    """Bring the tables to this program's version. Raises `ConfigurationError` when Postgres cannot be reached."""
+    """Bring the tables, and what is derived in them, to this program's version.
+
+    Raises `ConfigurationError` when Postgres cannot be reached."""
     try:
         command.upgrade(_config(database_url), "head")
+        asyncio.run(derive_again(database_url))
     except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise unreachable(database_url, error) from error
 

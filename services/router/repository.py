@@ -30,7 +30,8 @@ _HANDOFF_COLUMNS = (*HandOff.__struct_fields__, "message")
 _contacts = BulkInsert(
     contacts,
     ContactDatum.__struct_fields__,
-    "ON CONFLICT (lead_id, field) DO UPDATE SET value = EXCLUDED.value, at = EXCLUDED.at, event_id = EXCLUDED.event_id "
+    "ON CONFLICT (lead_id, field) DO UPDATE SET value = EXCLUDED.value, at = EXCLUDED.at, "
+    "event_id = EXCLUDED.event_id, canonical = EXCLUDED.canonical "
     "WHERE (contacts.at, contacts.event_id) < (EXCLUDED.at, EXCLUDED.event_id)",
 )
 _leads = BulkInsert(leads, _LEAD_COLUMNS, replace_on("lead_id", _LEAD_COLUMNS))

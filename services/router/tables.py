@@ -77,6 +77,8 @@ contacts = Table(
     Column("value", Text, nullable=False),
     Column("at", _time, nullable=False),
     Column("event_id", Text, nullable=False),
+    Column("canonical", Text, nullable=False, server_default=""),
+    Index("ix_contacts_canonical", "canonical", "field", postgresql_where=text("canonical <> ''")),
     Index("ix_contacts_email", text("lower(value)"), postgresql_where=text("field = 'email'")),
 )
 

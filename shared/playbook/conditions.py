@@ -57,6 +57,12 @@ class GradeAtLeast(Strict):
     grade_at_least: Literal["A", "B", "C"]
 
 
+class BehaviourAtLeast(Strict):
+    """The behaviour score is so many points or more: the lead has done something itself, not too long ago."""
+
+    behaviour_at_least: float
+
+
 class LevelAtLeast(Strict):
     """The certainty level is so high or higher."""
 
@@ -96,7 +102,7 @@ class SomeOf(Strict):
 
 
 _TAGS = (
-    *("signal", "total_over", "attribute_at_least", "grade_at_least", "level_at_least", "field"),
+    *("signal", "total_over", "attribute_at_least", "grade_at_least", "behaviour_at_least", "level_at_least", "field"),
     *("any", "all", "not", "of"),
 )
 CONDITION_KEYS = ", ".join(_TAGS)
@@ -116,6 +122,7 @@ LeadCondition = Annotated[
     | Annotated[TotalOver, Tag("total_over")]
     | Annotated[AttributeAtLeast, Tag("attribute_at_least")]
     | Annotated[GradeAtLeast, Tag("grade_at_least")]
+    | Annotated[BehaviourAtLeast, Tag("behaviour_at_least")]
     | Annotated[LevelAtLeast, Tag("level_at_least")]
     | Annotated[FieldIs, Tag("field")]
     | Annotated[AnyOf, Tag("any")]

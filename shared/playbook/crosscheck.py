@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from shared.playbook.conditions import (
     AllOf,
@@ -17,7 +17,7 @@ from shared.playbook.conditions import (
     SomeOf,
 )
 from shared.playbook.contradictions import contradiction, no_prefecture
-from shared.playbook.schema import LeadField, Playbook
+from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
 from shared.playbook.values import Check
 from shared.prefectures import prefecture
 
@@ -123,8 +123,10 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _conditions(playbook: Playbook) -> Iterator[Finding]:
-    for path, condition in _all_conditions(playbook):
-        yield from _references(path, condition, playbook)
+    for whole, known in ((_whole_conditions, ()), (_conditions_on_contacts, CONTACT_FIELDS)):
+        for path, condition in whole(playbook):
+            for place, part in _parts(path, condition):
+                yield from _references(place, part, playbook, known)
 
 
 def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
@@ -140,8 +142,16 @@ def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]
         yield ("milestones", name), milestone
 
 
+def _conditions_on_contacts(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
+    """Those that are asked by the router, which has the contact data."""
+    for role_id, role in playbook.buying_group.roles.items():
+        yield ("buying_group", "roles", role_id, "when"), role.when
+    if playbook.effective is not None:
+        yield ("effective",), playbook.effective
+
+
 def _all_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
-    for path, condition in _whole_conditions(playbook):
+    for path, condition in (*_whole_conditions(playbook), *_conditions_on_contacts(playbook)):
         yield from _parts(path, condition)
 
 
@@ -159,7 +169,10 @@ def _parts(path: Path, condition: LeadCondition) -> Iterator[tuple[Path, LeadCon
             pass
 
 
-def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Iterator[Finding]:
+def _references(
+    path: Path, condition: LeadCondition, playbook: Playbook, known: Collection[str] = ()
+) -> Iterator[Finding]:
+    """`known` are personal fields whose values can be asked for here."""
     match condition:
         case SignalIs(signal=name) if name not in playbook.signals:
             yield (*path, "signal"), _unknown("signal", name, playbook.signals)
@@ -167,7 +180,7 @@ def _references(path: Path, condition: LeadCondition, playbook: Playbook) -> Ite
             yield (*path, "grade_at_least"), _unknown("grade", grade, playbook.attribute.grades)
         case FieldIs(field=name) if name not in playbook.fields:
             yield (*path, "field"), _unknown("field", name, playbook.fields)
-        case FieldIs(field=name, is_=check) if _looks_into_personal_data(name, check, playbook):
+        case FieldIs(field=name, is_=check) if name not in known and _looks_into_personal_data(name, check, playbook):
             yield (*path, "is"), _only_presence(name)
         case SomeOf(at_least=count, of=parts) if count > len(parts):
             yield (*path, "at_least"), f"only {len(parts)} are given of which {count} must hold"

@@ -35,11 +35,13 @@ class AttributeGroup(Strict):
 
 
 class AttributeScore(Strict):
-    """`grades`: from how many points on a lead has the grade; below all of them it is D."""
+    """`grades`: from how many points on a lead has the grade; below all of them it is D. `stale_after`: a field that
+    was told longer ago is marked as old."""
 
     groups: dict[Identifier, AttributeGroup] = Field(default_factory=dict)
     rules: list[AttributeRule] = Field(default_factory=list)
     grades: dict[Literal["A", "B", "C"], float] = Field(default_factory=dict)
+    stale_after: Duration = timedelta(days=365)
 
     @field_validator("grades")
     @classmethod

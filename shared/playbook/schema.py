@@ -15,6 +15,8 @@ from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimen
 from shared.playbook.values import Deadline, Duration, Label, Scalar, Strict
 
 Identifier = str
+CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
+"""Fields that a caller needs (domain D5). Their values are personal or not, but the router knows them."""
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -108,6 +110,27 @@ class Guard(Strict):
     when: LeadCondition
 
 
+class Role(Strict):
+    """A role of the buying group. `when` may ask for the values of contact fields, such as the department."""
+
+    label: Label
+    when: LeadCondition
+
+
+class BuyingGroup(Strict):
+    """Who takes part in a company's decision to buy."""
+
+    roles: dict[Identifier, Role] = Field(default_factory=dict)
+
+
+class Companies(Strict):
+    """How leads make a company. `personal_domains` are mail domains that are no company's, beside those known anyway;
+    its score is the highest of its leads and this `share_of_others` of the other leads' points."""
+
+    personal_domains: list[str] = Field(default_factory=list)
+    share_of_others: float = Field(default=0.1, ge=0, le=1)
+
+
 class Rejection(Strict):
     """What follows when a hand-off is rejected."""
 
@@ -136,6 +159,9 @@ class Playbook(Strict):
     guards: list[Guard] = Field(default_factory=list)
     milestones: dict[Literal["mql", "sql"], LeadCondition] = Field(default_factory=dict)
     rejection: Rejection
+    companies: Companies = Companies()
+    buying_group: BuyingGroup = BuyingGroup()
+    effective: LeadCondition | None = None  # what makes a lead effective (有効リード); none: contact data is enough
 
     @field_validator("version", mode="before")
     @classmethod
@@ -169,7 +195,8 @@ class Playbook(Strict):
         raise KeyError(id)
 
     def lead_conditions(self) -> list[LeadCondition]:
-        """Every condition on a lead, wherever it stands."""
+        """Every condition that a score record is decided by. `effective` and roles are not: they are asked when
+        somebody wants to know, and passing a total that only they name needs no record of its own."""
         stages = [condition for stage in self.stages for condition in (stage.when, *(r.when for r in stage.respond))]
         others = [*(guard.when for guard in self.guards), *self.milestones.values()]
         return [condition for condition in (*stages, *others) if condition is not None]

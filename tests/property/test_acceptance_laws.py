@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router.contact import CONTACT_FIELDS, ContactReader
+from services.router.contact import ContactReader
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
@@ -106,9 +106,8 @@ def test_contact_data_and_score_are_read_alike(record: Record) -> None:
     applied = Applying(TOPICS, Scorer(PLAYBOOK), CODEC).apply([record], {}.get, NOW)
     state = decode_state(applied.changes[event.key])
     contacts = {datum.field: datum for datum in CONTACTS.read(record.key, record.value, record.timestamp)}
-    scored = {name: field for name, field in state.fields.items() if name in CONTACT_FIELDS}
-    assert contacts.keys() == scored.keys()
-    for name, field in scored.items():
+    assert contacts.keys() == state.fields.keys()
+    for name, field in state.fields.items():
         datum = contacts[name]
         assert (datum.value == "") is (field.value is None)
         assert datum.at == datetime.fromtimestamp(field.time // 1000, UTC).replace(microsecond=field.time % 1000 * 1000)

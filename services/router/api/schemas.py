@@ -14,7 +14,9 @@ Label = dict[str, str]
 class Part(BaseModel):
     """One part of a transition criterion and how it stands."""
 
-    condition: str = Field(description="signal, total_over, attribute_at_least, level_at_least, field, rejected")
+    condition: str = Field(
+        description="signal, total_over, attribute_at_least, behaviour_at_least, level_at_least, field, rejected"
+    )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
     name: str | None = Field(None, description="of the signal, field or rejection reason")

@@ -18,6 +18,7 @@ from shared.playbook.conditions import (
     AllOf,
     AnyOf,
     AttributeAtLeast,
+    BehaviourAtLeast,
     FieldIs,
     GradeAtLeast,
     LeadCondition,
@@ -105,6 +106,8 @@ def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion
             return _number(
                 "grade_at_least", playbook.attribute.grades[grade], lambda facts: facts.attribute, name=grade
             )
+        case BehaviourAtLeast():
+            return _number("behaviour_at_least", condition.behaviour_at_least, _behaviour)
         case LevelAtLeast():
             return _level(condition.level_at_least)
         case FieldIs():
@@ -134,12 +137,18 @@ def _signal(name: str, playbook: Playbook) -> Criterion:
     return Criterion(holds, leaves)
 
 
+def _behaviour(facts: Facts) -> int:
+    """What of the total is no attribute's; a total that does not count after a rejection leaves nothing."""
+    return max(0, facts.total - facts.attribute)
+
+
 def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: bool = False, name: str = "") -> Criterion:
     limit = to_micro(points)
     label = {
         "total_over": {"ja": f"スコア{points:g}点超", "en": f"Score over {points:g}"},
         "attribute_at_least": {"ja": f"属性スコア{points:g}点以上", "en": f"Attribute score {points:g} or more"},
         "grade_at_least": {"ja": f"属性ランク{name}以上", "en": f"Grade {name} or better"},
+        "behaviour_at_least": {"ja": f"行動スコア{points:g}点以上", "en": f"Behaviour score {points:g} or more"},
     }[kind]
 
     def holds(facts: Facts) -> bool:

@@ -31,7 +31,7 @@ def read(kind: Kind = Kind.IDENTIFY, **traits: Any) -> dict[str, str]:
         ({"name": "山田 太郎", "email": "t@a.example"}, {"name": "山田 太郎", "email": "t@a.example"}),
         ({"lastName": "山田", "jobTitle": "部長"}, {"name": "山田", "title": "部長"}),
         ({"company": "アクメ"}, {"company.name": "アクメ"}),
-        ({"company": {"name": "アクメ", "employees": 5}}, {"company.name": "アクメ"}),
+        ({"company": {"name": "アクメ", "employees": 5}}, {"company.name": "アクメ", "company.employees": "5"}),
         ({"prefecture": "osaka"}, {"prefecture": "大阪府"}),
         ({"address": {"state": "Narnia"}}, {"prefecture": ""}),
         ({"address.state": "nara"}, {"prefecture": "奈良県"}),
@@ -39,7 +39,8 @@ def read(kind: Kind = Kind.IDENTIFY, **traits: Any) -> dict[str, str]:
         ({"phone": 312345678}, {"phone": "312345678"}),
         ({"name": " ", "email": None, "phone": ["1"]}, {"name": ""}),
         ({"name": "a\0b"}, {"name": "ab"}),
-        ({"occupation": "学生"}, {}),
+        ({"occupation": "学生", "do_not_call": True}, {"occupation": "学生", "do_not_call": "true"}),
+        ({"unheard_of": "x"}, {}),
     ],
 )
 def test_where_contact_data_is_found(traits: dict[str, Any], found: dict[str, str]) -> None:
@@ -47,7 +48,24 @@ def test_where_contact_data_is_found(traits: dict[str, Any], found: dict[str, st
 
 
 def test_the_traits_of_a_group_are_the_company() -> None:
-    assert read(Kind.GROUP, name="アクメ", employees=10) == {"company.name": "アクメ"}
+    assert read(Kind.GROUP, name="アクメ", employees=10) == {"company.name": "アクメ", "company.employees": "10"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "named"),
+    [
+        ({"email": "t@mail.acme.co.jp"}, "acme.co.jp"),
+        ({"email": "t@gmail.com"}, ""),
+        ({"company": "㈱アクメ"}, "アクメ"),
+        ({"company": " "}, ""),
+        ({"company": "\ufdfa" * 256}, "صلىاللهعليهوسلم" * 17 + "ص"),
+        ({"department": "第１ 営業部"}, "第1営業部"),
+        ({"phone": "03"}, ""),
+    ],
+)
+def test_what_a_value_names(traits: dict[str, str], named: str) -> None:
+    (datum,) = READER.read(b"l", encode_event(event_of(**traits)), LATER)
+    assert datum.canonical == named
 
 
 def test_a_clock_in_the_future_does_not_fix_a_phone_number_for_good() -> None:
