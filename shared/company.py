@@ -74,17 +74,27 @@ def corporate_domain(email: str) -> str | None:
 
     None for free and disposable mail, for what is no address, and where the top-level domain does not exist."""
     mailbox, at, host = unicodedata.normalize("NFKC", email).strip().rpartition("@")
-    return _registrable(host.rstrip(".").casefold()) if at and mailbox else None
+    return _corporate(host) if at and mailbox else None
+
+
+def registrable_domain(host: str) -> str | None:
+    """`acme.co.jp` of `mail.acme.co.jp`, as DNS writes it; None where its top-level domain does not exist."""
+    ascii_host = _as_dns_writes(host)
+    return _suffixes().privatesuffix(ascii_host) if ascii_host else None
 
 
 @lru_cache(maxsize=65_536)
-def _registrable(host: str) -> str | None:
+def _corporate(host: str) -> str | None:
+    domain = registrable_domain(host)
+    return None if domain is None or is_personal(domain) or is_personal(_as_dns_writes(host)) else domain
+
+
+def _as_dns_writes(host: str) -> str:
+    """Empty where DNS could not write it."""
     try:
-        ascii_host = idna.encode(host, uts46=True).decode()
+        return idna.encode(host.rstrip("."), uts46=True).decode()
     except idna.IDNAError:
-        return None
-    domain: str | None = _suffixes().privatesuffix(ascii_host)
-    return None if domain is None or is_personal(domain) or is_personal(ascii_host) else domain
+        return ""
 
 
 @cache

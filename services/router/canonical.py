@@ -1,8 +1,8 @@
 """Canonical values of the contact data that is in the ledger already.
 
-They come from rules and lists of mail domains that a newer program may have changed, so they are derived anew with every
-`tasuki db upgrade`. Five thousand rows at a time: a router that works meanwhile waits for a moment only, and what it writes
-is not overwritten.
+They come from rules and lists of mail domains that a newer program may have changed, so they are derived anew with
+every `tasuki db upgrade`. Five thousand rows at a time: a router that works meanwhile waits for a moment only, and what
+it writes is not overwritten.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -157,6 +158,12 @@ async def contacts_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[s
     for row in await connection.execute(_read_contacts, {"ids": list(ids)}):
         found[row.lead_id][row.field] = row.value
     return found
+
+
+async def told_at(connection: AsyncConnection, lead_id: str) -> dict[str, datetime]:
+    """By field, when the value that counts was told."""
+    query = select(contacts.c.field, contacts.c.at).where(contacts.c.lead_id == lead_id, contacts.c.value != "")
+    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field))}
 
 
 async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum]) -> None:

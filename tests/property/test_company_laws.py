@@ -7,22 +7,12 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.router.company import company_points
 from shared.company import Grouping, corporate_domain, normalised_name
+from shared.scores import MICRO
 
 BEFORE = ["株式会社", "(株)", "㈱", "（株）", "㍿", "有限会社", "㈲", "合同会社", "一般社団法人", "カ)", "ｶﾌﾞｼｷｶﾞｲｼｬ"]
-AFTER = [
-    "株式会社",
-    " (株)",
-    "㈱",
-    "（有）",
-    "合同会社",
-    " Inc.",
-    ", Ltd.",
-    " Co., Ltd.",
-    " K.K.",
-    " GmbH",
-    " Ｃｏｒｐ．",
-]
+AFTER = ["株式会社", " (株)", "㈱", "（有）", "合同会社", " Inc.", ", Ltd.", " Co., Ltd.", " K.K.", "　Ｃｏｒｐ．"]
 names = st.text(st.sampled_from("アクメ山田工業ｶﾞﾊﾟ東京Acmeincoｱ 　0９"), min_size=1, max_size=12).filter(str.strip)
 
 
@@ -74,3 +64,12 @@ def test_who_has_a_domain_is_grouped_by_it_alone(given_pairs: list[tuple[str, st
             assert key == f"domain:{domain}"
         elif key is not None and key.startswith("domain:"):
             assert {other for told, other in given_pairs if told == name and other} == {key.removeprefix("domain:")}
+
+
+@given(st.lists(st.integers(-50 * MICRO, 200 * MICRO), max_size=8), st.floats(0, 1), st.randoms())
+def test_a_company_is_worth_its_highest_lead_or_more(points: list[int], share: float, dice: object) -> None:
+    worth = company_points(points, share)
+    assert max([*points, 0]) <= worth <= max(sum(value for value in points if value > 0), 0)
+    shuffled = list(points)
+    dice.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert company_points(shuffled, share) == worth

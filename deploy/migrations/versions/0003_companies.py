@@ -3,8 +3,8 @@
 Revision ID: 0003
 Revises: 0002
 
-`tasuki db upgrade` derives the values of the rows that exist (`services/router/canonical.py`), and again whenever it runs,
-as newer lists of mail domains may say otherwise.
+`tasuki db upgrade` derives the values of the rows that exist (`services/router/canonical.py`), and again whenever it
+runs, as newer lists of mail domains may say otherwise.
 """
 
 import sqlalchemy as sa

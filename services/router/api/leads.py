@@ -13,7 +13,7 @@ from services.router import repository
 from services.router.api import schemas
 from services.router.api.auth import Reader
 from services.router.api.errors import ApiError, responses
-from services.router.api.state import LedgerHere
+from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.decide import facts_of
 from services.router.lifecycle.model import Lead
@@ -54,13 +54,16 @@ async def list_leads(  # noqa: PLR0913, PLR0917 - each parameter is one of the q
 
 
 @router.get("/{id}", response_model=schemas.LeadDetail, responses=responses(404))
-async def read_lead(id: str, _: Reader, ledger: LedgerHere) -> Any:
+async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: CompaniesHere) -> Any:
     """One lead, by lead id, user id or e-mail address."""
     async with ledger.engine.connect() as connection:
         lead, record = await _find(connection, id)
         contact = (await repository.contacts_of(connection, [lead.lead_id])).get(lead.lead_id, {})
         opened = await repository.open_handoffs(connection, [lead.lead_id])
+        told = await repository.told_at(connection, lead.lead_id)
+        company_key = await companies.key_of(connection, lead.lead_id)
     rules = ledger.rules
+    stale_before = ledger.clock.now() - rules.playbook.attribute.stale_after
     _known, counting = facts_of(lead, record, rules)
     detail = {
         **msgspec.structs.asdict(lead),
@@ -74,7 +77,9 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere) -> Any:
         "bant": {point: _shown(f"bant_{point}", record) for point in BANT},
         "contact": contact_data(contact),
         "company": contact.get("company.name"),
+        "company_key": company_key,
         "attributes": record.attributes,
+        "told": {field: {"at": at, "stale": at < stale_before} for field, at in told.items()},
         "signals": {name: signal.last for name, signal in record.signals.items()},
         "missing": missing(lead, counting, rules),
         "playbook": record.playbook,

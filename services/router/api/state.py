@@ -1,4 +1,4 @@
-"""What endpoints are given: the ledger, from the app that `build_app` made."""
+"""What endpoints are given: the ledger and its companies, from the app that `build_app` made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.router.companies import Companies
 from services.router.ledger import Ledger
 
 
@@ -13,4 +14,9 @@ def _ledger(request: Request) -> Ledger:
     return cast(Ledger, request.app.state.ledger)
 
 
+def _companies(request: Request) -> Companies:
+    return cast(Companies, request.app.state.companies)
+
+
+CompaniesHere = Annotated[Companies, Depends(_companies)]
 LedgerHere = Annotated[Ledger, Depends(_ledger)]

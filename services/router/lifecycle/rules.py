@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.router.lifecycle.criteria import Criterion, compile_condition
 from services.router.lifecycle.deadlines import WorkCalendar
 from services.router.lifecycle.territory import Territories
+from shared.company import registrable_domain
 from shared.playbook import Playbook
 from shared.playbook.schema import Stage
 from shared.playbook.values import WorkingTime
@@ -39,9 +40,20 @@ class Rules:
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
+        self.personal_domains = _domains(playbook)
+        self.effective = compile_condition(playbook.effective, playbook) if playbook.effective else None
+        self.roles = {id: compile_condition(r.when, playbook) for id, r in playbook.buying_group.roles.items()}
         self.milestones = {name: compile_condition(when, playbook) for name, when in playbook.milestones.items()}
         self.territories = Territories(playbook)
         self.calendars = {id: WorkCalendar(d.hours, playbook.zone) for id, d in playbook.departments.items()}
+
+
+def _domains(playbook: Playbook) -> frozenset[str]:
+    """As DNS writes them."""
+    written = {domain: registrable_domain(domain) for domain in playbook.companies.personal_domains}
+    if unknown := [domain for domain, found in written.items() if found is None]:
+        raise ValueError(f"companies.personal_domains: {', '.join(unknown)}: expected domains such as acme.co.jp")
+    return frozenset(found for found in written.values() if found)
 
 
 def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
