@@ -80,6 +80,8 @@ def corporate_domain(email: str) -> str | None:
 def registrable_domain(host: str) -> str | None:
     """`acme.co.jp` of `mail.acme.co.jp`, as DNS writes it; None where its top-level domain does not exist."""
     ascii_host = _as_dns_writes(host)
+    if ascii_host.endswith(".example"):  # not in the public list, but reserved for samples like ours (RFC 2606)
+        return ".".join(ascii_host.split(".")[-2:])
     return _suffixes().privatesuffix(ascii_host) if ascii_host else None
 
 

@@ -55,6 +55,7 @@ def test_what_is_no_legal_form_stays(written: str, normalised: str) -> None:
         ("taro@例え.jp", "xn--r8jz45g.jp"),
         ("taro@xn--r8jz45g.jp", "xn--r8jz45g.jp"),
         ("taro@acme.jpn.com", "acme.jpn.com"),
+        ("taro@mail.acme.example", "acme.example"),
     ],
 )
 def test_a_corporate_domain(address: str, domain: str) -> None:
