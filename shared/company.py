@@ -40,6 +40,12 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(rf"(?:\s*(?:{_FORMS}|\((?:{_SHORT})\)|\({_BANK})|[\s,.(&]+(?:{_FOREIGN}|{_LATIN})[\s,.)&]*)$")
 _KEPT_SIGNS = "&"  # P&G is not PG
+_NOBODY = frozenset({
+    "なし", "無し", "無", "ナシ", "該当なし", "個人", "個人事業主", "自営業", "自営", "フリーランス", "フリー", "無職",
+    "無所属", "学生", "会社", "未定", "不明", "テスト", "ー", "na", "none", "no", "nil", "null", "test", "individual",
+    "private", "personal", "self", "selfemployed", "freelance", "freelancer", "student", "unknown",
+})  # fmt: skip
+"""What people write where a form demands a company."""
 
 
 @lru_cache(maxsize=65_536)
@@ -67,6 +73,12 @@ def _plain(text: str) -> str:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def company_name(name: str) -> str:
+    """The normalised name of a company; empty for what names none (`-`, なし, 個人事業主, n/a)."""
+    normalised = normalised_name(name)
+    return "" if normalised in _NOBODY or not any(sign.isalnum() for sign in normalised) else normalised
 
 
 def corporate_domain(email: str) -> str | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from shared.acceptance import accepted
-from shared.company import corporate_domain, normalised_name
+from shared.company import company_name, corporate_domain, normalised_name
 from shared.playbook import Playbook
 from shared.reading import MAX_TEXT, Scalar, read_fields
 
@@ -61,9 +61,15 @@ class ContactReader:
 
 def canonical(field: str, value: str) -> str:
     """What `value` names, in one spelling; cut, as some signs become 18, and an index takes 2,704 bytes."""
-    if field == "email":
-        return corporate_domain(value) or ""
-    return normalised_name(value)[:MAX_TEXT] if field in ("company.name", "department") else ""
+    match field:
+        case "email":
+            return corporate_domain(value) or ""
+        case "company.name":
+            return company_name(value)[:MAX_TEXT]
+        case "department":
+            return normalised_name(value)[:MAX_TEXT]
+        case _:
+            return ""
 
 
 def storable(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query
 
-from services.router.api import schemas
+from services.router.api import company_schemas as schemas
 from services.router.api.auth import Reader
 from services.router.api.errors import ApiError, responses
 from services.router.api.state import CompaniesHere, LedgerHere

@@ -63,7 +63,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         told = await repository.told_at(connection, lead.lead_id)
         company_key = await companies.key_of(connection, lead.lead_id)
     rules = ledger.rules
-    stale_before = ledger.clock.now() - rules.playbook.attribute.stale_after
+    now, stale_after = ledger.clock.now(), rules.playbook.attribute.stale_after
     _known, counting = facts_of(lead, record, rules)
     detail = {
         **msgspec.structs.asdict(lead),
@@ -79,7 +79,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "company": contact.get("company.name"),
         "company_key": company_key,
         "attributes": record.attributes,
-        "told": {field: {"at": at, "stale": at < stale_before} for field, at in told.items()},
+        "told": {field: {"at": at, "stale": now - at > stale_after} for field, at in told.items()},
         "signals": {name: signal.last for name, signal in record.signals.items()},
         "missing": missing(lead, counting, rules),
         "playbook": record.playbook,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.company import Grouping, corporate_domain, normalised_name
+from shared.company import Grouping, company_name, corporate_domain, normalised_name
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,14 @@ def test_a_foreign_company(written: str) -> None:
 )  # fmt: skip
 def test_what_is_no_legal_form_stays(written: str, normalised: str) -> None:
     assert normalised_name(written) == normalised
+
+
+@pytest.mark.parametrize(
+    "written", ["", " ", "-", "ー・", "なし", "（なし）", "ﾅｼ", "個人事業主", "N/A", "Test", "self-employed"]
+)
+def test_what_names_no_company(written: str) -> None:
+    assert company_name(written) == ""
+    assert company_name("株式会社アクメ") == "アクメ"
 
 
 @pytest.mark.parametrize(
