@@ -39,6 +39,8 @@ _BEFORE = re.compile(
     rf"^(?:{_FORMS}|\((?:{_SHORT})\)|{_BANK}\)|(?:{_LATIN})\.?(?=[\s,.])|kabushiki\s+(?:kaisha|gaisha)\s)\s*"
 )
 _AFTER = re.compile(rf"(?:\s*(?:{_FORMS}|\((?:{_SHORT})\)|\({_BANK})|[\s,.(&]+(?:{_FOREIGN}|{_LATIN})[\s,.)&]*)$")
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+")
 _KEPT_SIGNS = "&"  # P&G is not PG
 _NOBODY = frozenset({
     "なし", "無し", "無", "ナシ", "該当なし", "個人", "個人事業主", "自営業", "自営", "フリーランス", "フリー", "無職",
@@ -85,13 +87,18 @@ def corporate_domain(email: str) -> str | None:
     """The registrable domain of an address as DNS writes it (`xn--…` for 例え.jp).
 
     None for free and disposable mail, for what is no address, and where the top-level domain does not exist."""
-    mailbox, at, host = unicodedata.normalize("NFKC", email).strip().rpartition("@")
+    if not email.isascii():
+        email = unicodedata.normalize("NFKC", email)
+    mailbox, at, host = email.strip().rpartition("@")
     return _corporate(host) if at and mailbox else None
 
 
 def registrable_domain(host: str) -> str | None:
     """`acme.co.jp` of `mail.acme.co.jp`, as DNS writes it; None where its top-level domain does not exist."""
-    ascii_host = _as_dns_writes(host)
+    return _registrable(_as_dns_writes(host))
+
+
+def _registrable(ascii_host: str) -> str | None:
     if ascii_host.endswith(".example"):  # not in the public list, but reserved for samples like ours (RFC 2606)
         return ".".join(ascii_host.split(".")[-2:])
     return _suffixes().privatesuffix(ascii_host) if ascii_host else None
@@ -99,14 +106,18 @@ def registrable_domain(host: str) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def _corporate(host: str) -> str | None:
-    domain = registrable_domain(host)
-    return None if domain is None or is_personal(domain) or is_personal(_as_dns_writes(host)) else domain
+    ascii_host = _as_dns_writes(host)
+    domain = _registrable(ascii_host)
+    return None if domain is None or is_personal(domain) or is_personal(ascii_host) else domain
 
 
 def _as_dns_writes(host: str) -> str:
     """Empty where DNS could not write it."""
+    host = host.rstrip(".").casefold()
+    if _PLAIN_HOST.fullmatch(host) and "xn--" not in host:
+        return host  # most are: asking idna takes 50 µs
     try:
-        return idna.encode(host.rstrip("."), uts46=True).decode()
+        return idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         return ""
 
