@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from services.router.company import Known, Member, company_points, counts, member, naming, summary
 from services.router.contact import canonical
+from services.router.lifecycle.criteria import all_facts, compile_condition
 from services.router.lifecycle.decide import new_lead
 from services.router.lifecycle.rules import Rules
 from shared.playbook import load_playbook, parse_playbook
+from shared.playbook.conditions import BehaviourAtLeast
 from shared.scores import MICRO, DecayTerm, ScoreRecord
 from tests.score_records import MONDAY, Story
 
@@ -147,3 +149,14 @@ def test_a_record_that_fades_keeps_its_attribute_points() -> None:
     lead = replace(new_lead("l", 0, RULES), acquired_at=MONDAY)
     found = member(Known(lead=lead, record=record, contact={}, canonical={}, handoff=None), RULES, NOW)
     assert (found.points, found.effective) == (25 * MICRO, False)
+
+
+def test_behaviour_is_what_of_the_total_is_no_attributes() -> None:
+    criterion = compile_condition(BehaviourAtLeast(behaviour_at_least=10), RULES.playbook)
+    record = replace(Story("l").record(total=34.9), attribute=25.0)
+    facts = all_facts(record)
+    (leaf,) = criterion.missing(facts)
+    assert (leaf.condition, leaf.wanted, leaf.value) == ("behaviour_at_least", 10, 9.9)
+    assert leaf.label == {"ja": "行動スコア10点以上", "en": "Behaviour score 10 or more"}
+    assert criterion.holds(all_facts(replace(record, highest_total=35.0)))
+    assert not criterion.holds(replace(facts, total=0))
