@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
@@ -127,7 +127,7 @@ class Companies(Strict):
     """How leads make a company. `personal_domains` are mail domains that are no company's, beside those known anyway;
     its score is the highest of its leads and this `share_of_others` of the other leads' points."""
 
-    personal_domains: list[str] = Field(default_factory=list)
+    personal_domains: list[Annotated[str, Field(pattern=r"^[^\s@.]+(\.[^\s@.]+)+$")]] = Field(default_factory=list)
     share_of_others: float = Field(default=0.1, ge=0, le=1)
 
 

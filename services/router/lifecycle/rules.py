@@ -52,7 +52,9 @@ def _domains(playbook: Playbook) -> frozenset[str]:
     """As DNS writes them."""
     written = {domain: registrable_domain(domain) for domain in playbook.companies.personal_domains}
     if unknown := [domain for domain, found in written.items() if found is None]:
-        raise ValueError(f"companies.personal_domains: {', '.join(unknown)}: expected domains such as acme.co.jp")
+        raise ValueError(
+            f"companies.personal_domains: {', '.join(unknown)}: expected domains that can exist, such as cable.jp"
+        )
     return frozenset(found for found in written.values() if found)
 
 

@@ -139,8 +139,8 @@ def test_domains_that_the_playbook_calls_personal() -> None:
     )
     assert naming({"email": canonical("email", "t@例え.jp"), "company.name": "アクメ"}, rules) == ("アクメ", "")
     assert naming({"email": "acme.co.jp"}, rules) == ("", "acme.co.jp")
-    wrong = parse_playbook(text.replace("personal_domains: []", "personal_domains: [cable]"), "mine.yaml")
-    with pytest.raises(ValueError, match=r"personal_domains: cable: expected domains such as"):
+    wrong = parse_playbook(text.replace("personal_domains: []", "personal_domains: [cable.nowhere]"), "mine.yaml")
+    with pytest.raises(ValueError, match=r"personal_domains: cable.nowhere: expected domains that can exist"):
         Rules(wrong)
 
 

@@ -56,6 +56,7 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
             "unknown field 'departmnt'",
         ),
         ("share_of_others: 0.1", "share_of_others: 10", "less than or equal to 1"),
+        ("personal_domains: []", "personal_domains: [taro@cable.jp]", "should match pattern"),
         ("stale_after: 365d", "stale_after: a year", "expected a duration such as 30d"),
         ("{behaviour_at_least: 1}", "{signal: serious}", "unknown signal 'serious'"),
         ("field: do_not_call, is: true", "field: email, is: taro", "personal data, of which only presence is kept"),
