@@ -86,7 +86,7 @@ def naming(canonical: Mapping[str, str], rules: Rules) -> tuple[str, str]:
 def member(known: Known, rules: Rules, now: datetime) -> Member:
     """What a lead is to its company at `now`."""
     lead, contact = known.lead, known.contact
-    facts = _facts(known.record, contact, rules, now)
+    facts = _facts(known.record, contact, now)
     excluded = rules.stages[lead.stage].stage.excluded
     return Member(
         lead=lead,
@@ -141,20 +141,16 @@ def counts(companies: Collection[Company], without_company: Collection[Member]) 
     )
 
 
-def _facts(record: ScoreRecord, contact: Mapping[str, str], rules: Rules, now: datetime) -> Facts:
+def _facts(record: ScoreRecord, contact: Mapping[str, str], now: datetime) -> Facts:
     """Everything known at `now`: points have faded, levels may be over. Of personal fields scores hold only the
-    presence, contact data the value; of the others the score has the value as it was sent."""
-    fields = rules.playbook.fields
-    personal = {
-        name: contact[name] for name in CONTACT_FIELDS if name in contact and name in fields and fields[name].personal
-    }
+    presence; contact data has the value."""
     over = record.level_until is not None and record.level_until <= now
     return Facts(
         signals=record.signals,
         total=score_at(record.attribute, record.decay, now),
         attribute=to_micro(record.attribute),
         level=0 if over else record.level,
-        fields=record.attributes | personal,
+        fields=record.attributes | {name: contact[name] for name in CONTACT_FIELDS if name in contact},
     )
 
 

@@ -99,7 +99,7 @@ def test_departments_count_by_their_effective_leads() -> None:
 
 def test_the_buying_group() -> None:
     leads = [
-        lead_of("a", attributes={"title": "代表取締役社長", "department": True}, title="代表取締役社長"),
+        lead_of("a", title="代表取締役社長"),
         lead_of("b", attributes={"title": "課長", "department": True}, title="課長", department="情報システム部"),
         lead_of("c", department="購買部", stage="excluded"),
     ]
