@@ -78,7 +78,12 @@ contacts = Table(
     Column("at", _time, nullable=False),
     Column("event_id", Text, nullable=False),
     Column("canonical", Text, nullable=False, server_default=""),
-    Index("ix_contacts_canonical", "canonical", "field", postgresql_where=text("canonical <> ''")),
+    # Who else is of this company: departments are looked for only within one.
+    Index(
+        "ix_contacts_company",
+        "canonical",
+        postgresql_where=text("canonical <> '' AND field IN ('email', 'company.name')"),
+    ),
     Index("ix_contacts_email", text("lower(value)"), postgresql_where=text("field = 'email'")),
 )
 

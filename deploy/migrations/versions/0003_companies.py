@@ -16,17 +16,14 @@ branch_labels = None
 depends_on = None
 
 
+_COMPANY = "canonical <> '' AND field IN ('email', 'company.name')"
+
+
 def upgrade() -> None:
     op.add_column("contacts", sa.Column("canonical", sa.Text(), server_default="", nullable=False))
-    op.create_index(
-        "ix_contacts_canonical",
-        "contacts",
-        ["canonical", "field"],
-        unique=False,
-        postgresql_where=sa.text("canonical <> ''"),
-    )
+    op.create_index("ix_contacts_company", "contacts", ["canonical"], unique=False, postgresql_where=sa.text(_COMPANY))
 
 
 def downgrade() -> None:
-    op.drop_index("ix_contacts_canonical", table_name="contacts", postgresql_where=sa.text("canonical <> ''"))
+    op.drop_index("ix_contacts_company", table_name="contacts", postgresql_where=sa.text(_COMPANY))
     op.drop_column("contacts", "canonical")
