@@ -130,16 +130,19 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await made.dispose()
 
 
-VALUES = {
-    "company.name": ["", "株式会社アクメ", "ｱｸﾒ(株)", "山田工業", "㈲山田工業", "別"],
-    "email": ["", "a@acme.co.jp", "a@mail.acme.co.jp", "a@yamada.co.jp", "a@yamada.jp", "a@gmail.com"],
-    "department": ["", "営業部", "営業　部", "経理部"],
-}
+COMPANIES = {"アクメ": ["acme.co.jp"], "山田工業": ["yamada.co.jp", "yamada.jp"], "別": [], "東": ["azuma.jp"]}
 
 
 def _said(dice: random.Random, lead: str, number: int) -> ContactDatum:
-    field = dice.choice([*VALUES])
-    value, at = dice.choice(VALUES[field]), MONDAY + timedelta(seconds=dice.randrange(5))
+    """Something about a lead, mostly true."""
+    employer = [*COMPANIES][(int(lead.removeprefix("lead-")) if dice.random() < 0.9 else number) % len(COMPANIES)]
+    field = dice.choice(["company.name", "email", "department"])
+    value = {
+        "company.name": dice.choice(["株式会社{}", "{}(株)", "㈲　{}", "{}", ""]).format(employer),
+        "email": dice.choice(["", "a@gmail.com", *(f"a@mail.{domain}" for domain in COMPANIES[employer])]),
+        "department": dice.choice(["", "営業部", "営業　部", "経理部"]),
+    }[field]
+    at = MONDAY + timedelta(seconds=dice.randrange(5))
     return ContactDatum(lead, field, value, at, str(number), canonical(field, value))
 
 
@@ -164,16 +167,26 @@ async def test_neither_order_nor_batches_matter(engine: AsyncEngine, seed: int) 
 async def test_one_company_and_all_companies_agree(engine: AsyncEngine) -> None:
     """One company is found by those who may belong to it, all of them by everybody: it must not matter."""
     dice = random.Random(4)
-    leads = [f"lead-{number}" for number in range(30)]
+    leads = [f"lead-{number}" for number in range(40)]
     data = [_said(dice, lead, number) for lead in leads for number in range(5)]
     overview = await _applied(engine, data, [scored(lead, 1.0) for lead in leads], dice)
     companies = Companies(engine, RULES, EventClock(overview.at))
+    own = await _domains(engine)
+    adopted = 0
     for company in overview.companies:
         found = await companies.company(company.key)
         assert found is not None
         assert found[0] == company
+        adopted += sum(company.key.startswith("domain:") and not own.get(m.lead.lead_id) for m in found[1])
         async with engine.connect() as connection:
             assert {await companies.key_of(connection, m.lead.lead_id) for m in found[1]} == {company.key}
+    assert adopted > 0, "nobody came by the name alone: these data show nothing"
+
+
+async def _domains(engine: AsyncEngine) -> dict[str, str]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT lead_id, canonical FROM contacts WHERE field = 'email'"))
+        return {row.lead_id: row.canonical for row in rows}
 
 
 async def test_what_was_there_before_gets_its_company(database_url: str) -> None:
