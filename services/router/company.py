@@ -12,7 +12,7 @@ from services.router.lifecycle.criteria import Facts
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from shared.playbook.schema import CONTACT_FIELDS
-from shared.scores import ScoreRecord, score_at, to_micro
+from shared.scores import ScoreRecord, bounded, score_at, to_micro
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ def _facts(record: ScoreRecord, contact: Mapping[str, str], now: datetime) -> Fa
     over = record.level_until is not None and record.level_until <= now
     return Facts(
         signals=record.signals,
-        total=score_at(record.attribute, record.decay, now),
+        total=bounded(score_at(record.attribute, record.decay, now), record.at_least, record.at_most),
         attribute=to_micro(record.attribute),
         level=0 if over else record.level,
         fields=record.attributes | {name: contact[name] for name in CONTACT_FIELDS if name in contact},
