@@ -94,6 +94,9 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     position: Position
     playbook: str
     historical: bool = False
+    exact: bool = True
+    """Whether all events were counted by this playbook. False after a change of what events mean (which event a rule
+    is about, where a field is found), as those of before are gone: until the log is read anew."""
     at_least: float | None = None
     at_most: float | None = None
     """The bounds of the total."""

@@ -18,6 +18,7 @@ WORDS = {
         "event": "イベント {event_id}",
         "grade": "、属性ランク {grade}",
         "beside": "合計に含まれないスコア:",
+        "inexact": "正確ではありません: 規則の変更前のイベントは以前の規則で読まれました(ログの再処理で正確になります)。",
         "held": "営業には渡しません: {label}",
         "missing": "「{stage}」に進むには(いずれか、または組み合わせ):",
         "leaf": "  - {label}",
@@ -35,6 +36,7 @@ WORDS = {
         "event": "event {event_id}",
         "grade": ", grade {grade}",
         "beside": "Scores that are no part of the total:",
+        "inexact": "Not exact: events of before a change of rules were read by the former ones (exact after a replay).",
         "held": "Not passed to sales: {label}",
         "missing": "What is missing for “{stage}” (any of these, or together):",
         "leaf": "  - {label}",
@@ -51,6 +53,8 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade
+    if not score["exact"]:
+        yield words["inexact"]
     parts = sorted(score["contributions"], key=lambda part: -abs(part["points"]))
     yield from (_part(part, language) for part in parts if part["dimension"] not in score["dimensions"])
     if score["dimensions"]:

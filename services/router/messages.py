@@ -40,6 +40,7 @@ class FrozenScore(msgspec.Struct, frozen=True, kw_only=True):
     contributions: list[LabelledContribution]
     grade: str | None = None
     dimensions: dict[str, float] = msgspec.field(default_factory=dict)
+    exact: bool = True
 
 
 class StageName(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,6 +243,7 @@ def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
         ],
         grade=record.grade,
         dimensions=record.dimensions,
+        exact=record.exact,
     )
 
 

@@ -22,6 +22,11 @@ GRADES = st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])
 DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 
 
+CHANGES: dict[str, st.SearchStrategy[Any]] = {
+    "points": POINTS, "cap_per_day": CAPS, "cap_per_week": CAPS, "half_life": DURATIONS, "expires": DURATIONS,
+}  # fmt: skip
+
+
 @st.composite
 def behaviours(draw: st.DrawFn) -> dict[str, Any]:
     """The part `behaviour`, valid or nearly so."""
@@ -64,6 +69,21 @@ def playbooks(draw: st.DrawFn) -> Playbook:
     if crosscheck(playbook):
         reject()
     return playbook
+
+
+@st.composite
+def successors(draw: st.DrawFn) -> tuple[Playbook, Playbook]:
+    """A playbook, and one in which the same events have other worth."""
+    raw = draw(contents())
+    rules = [rule | draw(st.fixed_dictionaries({}, optional=CHANGES)) for rule in raw["behaviour"]["rules"]]
+    later = raw | {"behaviour": raw["behaviour"] | {"half_life": draw(DURATIONS), "rules": rules}}
+    try:
+        first, second = Playbook.model_validate(raw), Playbook.model_validate(later)
+    except ValidationError:
+        reject()
+    if crosscheck(first) or crosscheck(second):
+        reject()
+    return first, second
 
 
 @st.composite

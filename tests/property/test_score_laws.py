@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Kind, Logged
-from shared.playbook import load_playbook
-from shared.scores import ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
-from tests.property.playbooks import playbooks
+from shared.playbook import Playbook, load_playbook
+from shared.scores import Contribution, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from tests.property.playbooks import playbooks, successors
 
 SCORER = Scorer(load_playbook())
 SCORERS = st.one_of(st.just(SCORER), playbooks().map(Scorer))
@@ -96,7 +96,7 @@ def test_order_does_not_matter(log: list[Event], scorer: Scorer, random: Random)
     first, second = records[-1], others[-1]
     for name in ("total", "attribute", "behaviour", "dimensions", "grade", "level", "decay"):
         assert getattr(first, name) == getattr(second, name)
-    assert sorted(first.contributions, key=lambda c: c.rule) == sorted(second.contributions, key=lambda c: c.rule)
+    assert by_rule(first) == by_rule(second)
 
 
 @given(events(), SCORERS, st.sets(st.integers(1, 24)))
@@ -117,6 +117,29 @@ def decided(records: list[ScoreRecord]) -> list[tuple[str, int, frozenset[str]]]
             seen = frozenset(record.signals)
             found.append((record.trigger.event_id, record.position.offset, seen))
     return found
+
+
+@given(events(), successors(), st.integers(0, 25))
+def test_after_a_change_of_rules_the_score_is_that_of_the_new_ones_or_says_that_it_is_not(
+    log: list[Event], playbooks: tuple[Playbook, Playbook], cut: int
+) -> None:
+    before, after = Scorer(playbooks[0]), Scorer(playbooks[1])
+    logged = [Logged(offset, 20_000, event) for offset, event in enumerate(log)]
+    state = before.new_state()
+    if logged[:cut]:
+        before.apply(state, logged[:cut], 0)
+    state = decode_state(encode_state(state))
+    told = after.apply(state, logged[cut:], 0)
+    if told and told[-1].exact:
+        anew = after.apply(after.new_state(), logged, 0)[-1]
+        assert anew.exact
+        for name in ("total", "attribute", "behaviour", "dimensions", "level", "decay"):
+            assert getattr(told[-1], name) == getattr(anew, name)
+        assert by_rule(told[-1]) == by_rule(anew)
+
+
+def by_rule(record: ScoreRecord) -> list[Contribution]:
+    return sorted(record.contributions, key=lambda part: part.rule)
 
 
 @given(events(), SCORERS, st.data())

@@ -64,6 +64,7 @@ class Score(BaseModel):
     contributions: list[Contribution]
     grade: str | None = Field(default=None, description="of the attribute score, A to D")
     dimensions: dict[str, float] = Field(default_factory=dict, description="scores beside the total")
+    exact: bool = Field(default=True, description="false: rules changed, and earlier events were read by other ones")
 
 
 class StageInfo(BaseModel):

@@ -119,6 +119,13 @@ class Behaviour:
             worths += found.values()
         return worths, today.ends
 
+    def can_follow(self, state: LeadState) -> bool:
+        """Whether nothing is forgotten, by other rules of the same ids, that these would count."""
+        return not any(
+            rule is not None and rule.kept_days is not None and 0 < rule.oldest(state.day) <= gathered.forgot
+            for rule, gathered in ((self._by_id.get(id), gathered) for id, gathered in state.behaviour.items())
+        )
+
     def _book_specially(self, state: LeadState, today: Today, earning: Earning, time: int, event_id: str) -> None:
         """Book what changes more than what the rule by itself has of the present day."""
         rule, amount = earning
@@ -131,6 +138,8 @@ class Behaviour:
         day = day_of(time, self._zone)
         if day < rule.oldest(state.day):
             rule.book(state.behaviour, None, amount, time, event_id)
+            gathered = state.behaviour[rule.id]
+            gathered.forgot = max(gathered.forgot, day)
             return
         rule.book(state.behaviour, day, amount, time, event_id)
         state.first = min(state.first, day)
@@ -263,5 +272,6 @@ class Behaviour:
                 continue
             for day in [day for day in days if day < oldest]:
                 del days[day]
+                gathered.forgot = max(gathered.forgot, day)
             self._forget_accounts(state, id)
         state.first = min((min(g.days) for g in state.behaviour.values() if g.days), default=state.day)

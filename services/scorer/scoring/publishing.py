@@ -49,6 +49,7 @@ class Publishing:
             position=Position(partition, last.offset),
             playbook=self._id,
             historical=last.historical,
+            exact=state.exact,
             at_least=self._bounds.at_least,
             at_most=self._bounds.at_most,
             grade=self._attributes.grade(state),

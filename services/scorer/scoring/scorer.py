@@ -11,6 +11,7 @@ from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.publishing import Publishing
+from services.scorer.scoring.reading import reading_of
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
@@ -23,7 +24,7 @@ class Scorer:
     """A playbook, compiled. The same for the service, for replays and for tests over simulated years."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self._playbook_id = playbook.id
+        self._playbook_id, self._reading = playbook.id, reading_of(playbook)
         self._fields = FieldReader(playbook.fields)
         self._attributes = Attributes(playbook.attribute)
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
@@ -56,7 +57,7 @@ class Scorer:
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self._playbook_id:
-            state.follow(self._playbook_id)
+            self._take_over(state)
         records: list[ScoreRecord] = []
         last: Heard | None = None
         highest = 0
@@ -85,6 +86,14 @@ class Scorer:
         if last is not None:
             publish(last)
         return records
+
+    def _take_over(self, state: LeadState) -> None:
+        """A new state, or one of another playbook. What was counted is worth what this one says; but what the other one
+        understood differently of an event is gone, and the state remembers that."""
+        if state.reading not in {0, self._reading} or not self._behaviour.can_follow(state):
+            state.exact = False
+        state.reading = self._reading
+        state.follow(self._playbook_id)
 
     def _passes(self, before: int, now: int) -> bool:
         """Whether some threshold was not passed before, and is now."""

@@ -14,6 +14,12 @@ import msgspec
 
 from services.scorer.scoring.times import BEFORE_ALL
 
+FORMAT = -2
+
+
+class StateError(Exception):
+    """What is stored of a lead is no state that this version can read."""
+
 
 class FieldValue(msgspec.Struct, array_like=True):
     """A field's newest value; of personal fields only `True`."""
@@ -27,12 +33,14 @@ class RuleState(msgspec.Struct, array_like=True):
     """What one behaviour rule gathered: by calendar day how often, before any cap; of a rule that takes its points from
     a property the sum of that, in millionths. A rule that counts once has only its earliest day.
 
-    `times` counts all, `last` and `event_id` are the latest one's, also where its day is forgotten."""
+    `times` counts all, `last` and `event_id` are the latest one's, also where its day is forgotten; `forgot` is the
+    latest such day, 0 where there is none."""
 
     days: dict[int, int]
     times: int = 0
     last: int = BEFORE_ALL
     event_id: str = ""
+    forgot: int = 0
 
 
 class SignalState(msgspec.Struct, array_like=True):
@@ -69,10 +77,15 @@ class Today(msgspec.Struct):
 
 
 class LeadState(msgspec.Struct, array_like=True):
-    """`seq` counts score records; `time` is the latest event's, `total` the total at that moment.
+    """`format` is the version of this layout, below all numbers that stood first in earlier ones.
+
+    `seq` counts score records; `time` is the latest event's, `total` the total at that moment.
 
     Days are ordinals of the playbook's calendar; `seen` maps days to 64-bit hashes of message ids, in the order of
     arrival (see `duplicates`).
+
+    `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
+    read some of them differently.
 
     Derived from the others and from the playbook of the id `playbook`, so that an event costs the same however long the
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
@@ -80,6 +93,7 @@ class LeadState(msgspec.Struct, array_like=True):
     rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` is never stored.
     """
 
+    format: int = FORMAT
     seq: int = 0
     epoch: int = 0
     time: int = BEFORE_ALL
@@ -89,6 +103,8 @@ class LeadState(msgspec.Struct, array_like=True):
     signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
     levels: dict[str, int] = msgspec.field(default_factory=dict)
     seen: dict[int, dict[int, None]] = msgspec.field(default_factory=dict)
+    reading: int = 0
+    exact: bool = True
     playbook: str = ""
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)
@@ -105,6 +121,10 @@ class LeadState(msgspec.Struct, array_like=True):
 
 STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]
 _stored = attrgetter(*STORED)
+_UNREADABLE = (
+    "a lead's state was written by another version of the scorer, which must read the events anew: give it another "
+    "TASUKI_TOPIC_PREFIX, or empty scorer-state and the offsets of its group"
+)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(LeadState)
 
@@ -115,5 +135,11 @@ def encode_state(state: LeadState) -> bytes:
 
 
 def decode_state(raw: bytes) -> LeadState:
-    """Raises `msgspec.MsgspecError` when the bytes are no lead state."""
-    return _decoder.decode(raw)
+    """Raises `StateError`."""
+    try:
+        state = _decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise StateError(f"{_UNREADABLE} ({error})") from error
+    if state.format != FORMAT:
+        raise StateError(f"{_UNREADABLE} (format {state.format} instead of {FORMAT})")
+    return state

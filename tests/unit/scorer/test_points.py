@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from services.scorer.scoring import Scorer
+from services.scorer.scoring.state import StateError, decode_state
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook
 from shared.scores import ScoreRecord, falls_below, score_at, to_micro
@@ -116,3 +118,35 @@ def test_a_contribution_tells_how_it_came_to_be() -> None:
     assert (part.times, part.last, part.event_id) == (3, events[2].time, events[2].id)
     assert (part.earned, part.uncapped) == (25, 30)
     assert 17 < part.points < 18
+
+
+def test_a_changed_meaning_of_events_is_told_until_the_log_is_read_anew() -> None:
+    def scorer(event: str, points: float, label: str = "x") -> Scorer:
+        rules = [{"id": "r", "label": {"ja": label, "en": label}, "when": {"event": event}, "points": points}]
+        return Scorer(Playbook.model_validate(DEFAULT | {"behaviour": {"rules": rules}}))
+
+    state = scorer("a", 5).new_state()
+    exact = [
+        by.apply(state, [Logged(number, 20_000, event("a", number / 24))], 0)[-1].exact
+        for number, by in enumerate([scorer("a", 5), scorer("a", 7, "y"), scorer("b", 7), scorer("b", 8)])
+    ]
+    assert exact == [True, True, False, False]
+    lead = scorer("b", 8).new_state()
+    assert scorer("b", 8).apply(lead, [Logged(0, 20_000, event())], 0)[-1].exact
+
+
+def test_a_longer_half_life_cannot_bring_back_what_a_shorter_one_has_let_go() -> None:
+    def scorer(half_life: str) -> Scorer:
+        rules = [{"id": "r", "label": LABEL, "when": {"event": "a"}, "points": 5}]
+        return Scorer(Playbook.model_validate(DEFAULT | {"behaviour": {"half_life": half_life, "rules": rules}}))
+
+    state = scorer("1d").new_state()
+    scorer("1d").apply(state, [Logged(0, 20_000, event(day=0)), Logged(1, 20_000, event(day=40))], 0)
+    assert scorer("1h").apply(state, [Logged(2, 20_000, event(day=41))], 0)[-1].exact
+    assert not scorer("30d").apply(state, [Logged(3, 20_000, event(day=42))], 0)[-1].exact
+
+
+def test_a_state_of_another_layout_is_refused_with_what_to_do() -> None:
+    for raw in (msgspec.msgpack.encode([7, 0, 0]), msgspec.msgpack.encode([]) + b"x", b""):
+        with pytest.raises(StateError, match="must read the events anew"):
+            decode_state(raw)
