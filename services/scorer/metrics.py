@@ -7,6 +7,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
+from services.scorer.scoring.heard import LATE, UNCLASSIFIED
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 
@@ -21,6 +22,11 @@ class ScorerMetrics:
             "tasuki_scorer_skipped_events", "Events read again that the state included already", registry=self.registry
         )
         self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
+        self.unclassified = Counter(
+            "tasuki_scorer_unclassified_events",
+            "Events that no rule, signal or action of the playbook speaks of (`tasuki playbook gaps` lists them)",
+            registry=self.registry,
+        )
         self.late = Counter(
             "tasuki_scorer_late_events",
             "Live events told of so late that they move no behaviour points",
@@ -58,7 +64,8 @@ class ScorerMetrics:
         self.events.inc(applied.events)
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
-        self.late.inc(applied.remarks["late"])
+        self.late.inc(applied.remarks[LATE])
+        self.unclassified.inc(applied.remarks[UNCLASSIFIED])
         self.scores.inc(len(applied.scored))
         self.batch_events.observe(applied.events + applied.dead_letters)
         self.transaction_seconds.observe(seconds)

@@ -1,7 +1,8 @@
-"""`tasuki playbook validate|show|schema`."""
+"""`tasuki playbook validate|show|schema|gaps`."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -52,3 +53,41 @@ def schema(file: Annotated[Path | None, typer.Argument(hidden=True)] = None) -> 
     from shared.playbook.schema import Playbook
 
     typer.echo(json.dumps(Playbook.model_json_schema(by_alias=True), ensure_ascii=False, indent=2))
+
+
+@app.command()
+def gaps(
+    file: File = None,
+    last: Annotated[int, typer.Option(min=1, help="how many of the latest events to look at")] = 100_000,
+) -> None:
+    """List the events of the log that no rule, signal or action of a playbook speaks of, with an example of each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from services.cli.gaps import Gaps, latest_records
+    from services.scorer.scoring import Scorer
+    from shared.kafka import client_options
+    from shared.playbook import load_playbook
+    from shared.settings import CommonSettings, load_settings
+
+    settings = load_settings(CommonSettings)
+    playbook = load_playbook(file or settings.playbook)
+    found = Gaps(Scorer(playbook))
+
+    async def look() -> None:
+        async for records in latest_records(client_options(settings), settings.topics.events, last):
+            for record in records:
+                found.look(record)
+
+    asyncio.run(look())
+    missing = found.most_frequent_first()
+    table = Table("event", "source", "times", "last", "example", "its properties")
+    for gap in missing:
+        when = gap.last.isoformat(timespec="seconds") if gap.last else ""
+        table.add_row(gap.name, gap.source, f"{gap.times:,}", when, gap.example, ", ".join(gap.properties))
+    if missing:
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+    times = sum(gap.times for gap in missing)
+    typer.echo(f"{found.read:,} events looked at by {playbook.id}: {times:,} are of no rule, signal or action")
+    if found.refused:
+        typer.echo(f"{found.refused:,} records are no events (see the topic {settings.topics.dead_letters})")

@@ -19,12 +19,13 @@ from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
 from shared.acceptance import too_late
-from shared.events import Event, Logged
+from shared.events import Event, Kind, Logged
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
 NOTHING_ODD: tuple[str, ...] = ()
-LATE = ("late",)
+LATE, UNCLASSIFIED = "late", "unclassified"
+_LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
 
 
 class Matched(NamedTuple):
@@ -84,8 +85,10 @@ class Hearing:
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         remarks = NOTHING_ODD
+        if not (matched.earnings or matched.touches or matched.showings) and event.kind is Kind.TRACK:
+            remarks = _UNCLASSIFIED  # whatever the lead did, the playbook does not speak of it (domain A2)
         if too_late(event, self._late_after):
-            matched, remarks = matched._replace(earnings=()), LATE
+            matched, remarks = matched._replace(earnings=()), _LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
         kept = event if fields or matched.showings else None

@@ -160,4 +160,11 @@ def test_a_state_that_cannot_be_encoded_is_never_handed_to_the_store() -> None:
 def test_live_events_of_long_ago_are_counted() -> None:
     records = [record(0, "a"), record(1, "a", time=NOW.replace(year=2020))]
     applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state))
-    assert applying.apply(records, {}.get, NOW).remarks == {"late": 1}
+    assert applying.apply(records, {}.get, NOW).remarks["late"] == 1
+
+
+def test_what_the_playbook_does_not_speak_of_is_counted() -> None:
+    names = ["Quote Calculated", "Webinar Attended", "Deal Won", "Email Opened"]
+    records = [record(number, "a", name=name) for number, name in enumerate(names)]
+    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state))
+    assert applying.apply(records, {}.get, NOW).remarks == {"unclassified": 1}
