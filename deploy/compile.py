@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 # Only what is asked for every event, and knows its types. `state` and `events` are msgspec's, which is compiled.
 MODULES = (
     *(f"services/scorer/scoring/{name}.py" for name in ("attributes", "behaviour", "caps", "duplicates", "explaining")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("fields", "heard", "matching", "publishing", "rules")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("scorer", "times", "touches", "trigger")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("fields", "heard", "matching", "people", "publishing")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("rules", "scorer", "times", "touches", "trigger")),
     "services/scorer/apply.py",
     *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "reading")),
 )

@@ -18,6 +18,7 @@ WORDS = {
         "event": "イベント {event_id}",
         "grade": "、属性ランク {grade}",
         "beside": "合計に含まれないスコア:",
+        "ignored": "人ではない、または社内と見なし、点数に数えないイベント: ",
         "inexact": "正確ではありません: 規則の変更前のイベントは以前の規則で読まれました(再処理で正確になります)。",
         "held": "営業には渡しません: {label}",
         "missing": "「{stage}」に進むには(いずれか、または組み合わせ):",
@@ -36,6 +37,7 @@ WORDS = {
         "event": "event {event_id}",
         "grade": ", grade {grade}",
         "beside": "Scores that are no part of the total:",
+        "ignored": "Events that do not count, as they are no person's or our own: ",
         "inexact": "Not exact: events of before a change of rules were read by the former ones (exact after a replay).",
         "held": "Not passed to sales: {label}",
         "missing": "What is missing for “{stage}” (any of these, or together):",
@@ -43,6 +45,11 @@ WORDS = {
         "numbers": " (now {value}, wanted {wanted})",
     },
 }
+REASONS = {
+    "ja": {"crawler": "クローラー", "internal_network": "社内ネットワーク", "internal": "社内・テスト"},
+    "en": {"crawler": "crawlers", "internal_network": "our network", "internal": "colleagues and tests"},
+}
+"""Why events do not count."""
 
 
 def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, str]) -> Iterator[str]:
@@ -53,6 +60,8 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade
+    if score["ignored"]:
+        yield words["ignored"] + ", ".join(f"{REASONS[language][id]} {n}" for id, n in score["ignored"].items())
     if not score["exact"]:
         yield words["inexact"]
     parts = sorted(score["contributions"], key=lambda part: -abs(part["points"]))

@@ -41,6 +41,7 @@ class FrozenScore(msgspec.Struct, frozen=True, kw_only=True):
     grade: str | None = None
     dimensions: dict[str, float] = msgspec.field(default_factory=dict)
     exact: bool = True
+    ignored: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class StageName(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +245,7 @@ def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
         grade=record.grade,
         dimensions=record.dimensions,
         exact=record.exact,
+        ignored=record.ignored,
     )
 
 

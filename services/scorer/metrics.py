@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
 from services.scorer.scoring.heard import LATE, UNCLASSIFIED
+from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 
@@ -22,6 +23,12 @@ class ScorerMetrics:
             "tasuki_scorer_skipped_events", "Events read again that the state included already", registry=self.registry
         )
         self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
+        self.ignored = Counter(
+            "tasuki_scorer_ignored_events",
+            "Events that are worth nothing, as they are no person's or our own, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
         self.unclassified = Counter(
             "tasuki_scorer_unclassified_events",
             "Events that no rule, signal or action of the playbook speaks of (`tasuki playbook gaps` lists them)",
@@ -65,6 +72,9 @@ class ScorerMetrics:
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
         self.late.inc(applied.remarks[LATE])
+        for reason in (CRAWLER, NETWORK, INTERNAL):
+            if applied.remarks[reason]:
+                self.ignored.labels(reason).inc(applied.remarks[reason])
         self.unclassified.inc(applied.remarks[UNCLASSIFIED])
         self.scores.inc(len(applied.scored))
         self.batch_events.observe(applied.events + applied.dead_letters)

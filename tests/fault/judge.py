@@ -109,6 +109,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         "total": round(score["total"] * MICRO),
         "dimensions": {name: round(points * MICRO) for name, points in score.get("dimensions", {}).items()},
         "grade": score.get("grade"),
+        "ignored": score.get("ignored", {}),
         "level": score.get("level", 0),
         "fields": score.get("attributes", {}),
         "signals": {
@@ -119,7 +120,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score(lead: ExpectedLead) -> dict[str, Any]:
-    names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "level", "fields", "signals")
+    names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
     return {name: getattr(lead, name) for name in names}
 
 

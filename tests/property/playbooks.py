@@ -19,6 +19,14 @@ LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
 CAPS = st.sampled_from([0.5, 1, 5, 12, 50])
 GRADES = st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])
+INTERNAL = st.fixed_dictionaries(
+    {},
+    optional={
+        "networks": st.just(["192.0.2.0/24", "2001:db8::/32"]),
+        "ids": st.sampled_from([["visitor"], ["nobody"]]),
+        "domains": st.sampled_from([["acme.example"], ["other.example"]]),
+    },
+)
 DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 
 
@@ -101,6 +109,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
             "rules": rules,
             "grades": draw(st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])),
         },
+        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
         "dimensions": {"adoption": {"label": LABEL}},
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }

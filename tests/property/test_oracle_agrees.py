@@ -87,6 +87,7 @@ def routed(lead_id: str, records: list[ScoreRecord], rules: Rules) -> ExpectedLe
         total=to_micro(last.total),
         dimensions={name: to_micro(points) for name, points in last.dimensions.items()},
         grade=last.grade,
+        ignored=last.ignored,
         level=last.level,
         fields=last.attributes,
         signals={
@@ -178,6 +179,15 @@ MOMENTS = st.one_of(
 )
 
 
+DEVICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "userAgent": st.sampled_from(["Mozilla/5.0 (Windows NT 10.0) Chrome/126.0", "Googlebot/2.1", "curl/8.5", 5]),
+        "ip": st.sampled_from(["203.0.113.9", " 192.0.2.7", "2001:db8::1", "here", None]),
+    },
+)
+
+
 @st.composite
 def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
     kind = draw(st.sampled_from(["track", "track", "track", "page", "identify", "identify", "group"]))
@@ -193,6 +203,8 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
         call["groupId"] = "company-1"
     if draw(st.integers(0, 4)) == 0:
         call["context"] = {"traits": draw(TRAITS), "page": {"path": "/product/from-context"}}
+    if draw(st.integers(0, 4)) == 0:
+        call["context"] = call.get("context", {}) | draw(DEVICES)
     if draw(st.integers(0, 5)) == 0:
         call["historical"] = True
     return call

@@ -13,8 +13,10 @@ import msgspec
 
 from services.scorer.scoring.behaviour import Behaviour, Earning, earned
 from services.scorer.scoring.duplicates import digest_of
+from services.scorer.scoring.fields import NOTHING as NO_FIELDS
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.matching import MatchIndex
+from services.scorer.scoring.people import People
 from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
@@ -36,10 +38,14 @@ class Matched(NamedTuple):
     showings: Sequence[Showing]
 
 
+NOTHING_MATCHED = Matched((), (), ())
+
+
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """`digest` tells copies of a message, `day` is the one on which Kafka took it; `time` in ms; `fields` that the
     event reports; `id` only where it earns something, which it does not when it is told of too late. The event itself
-    is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd."""
+    is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
+    why it is worth nothing."""
 
     offset: int
     day: int
@@ -51,6 +57,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     id: str
     event: Event | None
     remarks: tuple[str, ...] = ()
+    ignored: str = ""
 
 
 _Entry = Rule | Touch | Showing
@@ -74,14 +81,19 @@ class _Matching:
 class Hearing:
     """Makes `Heard` of events."""
 
-    def __init__(self, fields: FieldReader, behaviour: Behaviour, levels: Levels, signals: Signals) -> None:
-        self._fields, self._late_after = fields, behaviour.late_after
+    def __init__(
+        self, people: People, fields: FieldReader, behaviour: Behaviour, levels: Levels, signals: Signals
+    ) -> None:
+        self._people, self._fields, self._late_after = people, fields, behaviour.late_after
         entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
         self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
         event = logged.event
+        ignored = self._people.reason(event)
+        if ignored:
+            return self._ignored(logged, ignored)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         remarks = NOTHING_ODD
@@ -95,3 +107,20 @@ class Hearing:
         id = event.id if matched.earnings else ""
         digest, historical = digest_of(event), event.historical
         return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks)
+
+    @staticmethod
+    def _ignored(logged: Logged, reason: str) -> Heard:
+        event = logged.event
+        return Heard(
+            offset=logged.offset,
+            day=logged.day,
+            digest=digest_of(event),
+            time=to_ms(min(event.time, event.received_at)),
+            historical=event.historical,
+            matched=NOTHING_MATCHED,
+            fields=NO_FIELDS,
+            id="",
+            event=None,
+            remarks=(reason,),
+            ignored=reason,
+        )

@@ -29,6 +29,8 @@ class Publishing:
     def record(self, state: LeadState, last: Heard, event: Event, highest: int, partition: int) -> ScoreRecord:
         """Of the state as `last` left it, which was heard of `event`; counts it in the state. `highest` is the highest
         total since the record before, in micro-points."""
+        if state.is_internal:
+            return self._of_nobody(state, last, event, partition)
         at, attribute, matched = state.time, self._attributes.total(state), last.matched
         explained = Explanation(state, *self._behaviour.worths(state))
         level, until = self._levels.level(state, at)
@@ -50,6 +52,7 @@ class Publishing:
             playbook=self._id,
             historical=last.historical,
             exact=state.exact,
+            ignored=dict(state.ignored),
             at_least=self._bounds.at_least,
             at_most=self._bounds.at_most,
             grade=self._attributes.grade(state),
@@ -61,6 +64,25 @@ class Publishing:
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + explained.contributions + bounds,
             decay=explained.decay,
+        )
+
+    def _of_nobody(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:
+        """Of a lead that is no person to be scored: nothing of what it did counts."""
+        state.seq += 1
+        return ScoreRecord(
+            lead_id=event.key,
+            seq=state.seq,
+            epoch=state.epoch,
+            time=from_ms(state.time),
+            attribute=0.0,
+            behaviour=0.0,
+            total=0.0,
+            highest_total=0.0,
+            trigger=trigger_of(event, None),
+            position=Position(partition, last.offset),
+            playbook=self._id,
+            historical=last.historical,
+            ignored=dict(state.ignored),
         )
 
 

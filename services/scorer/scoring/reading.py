@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from importlib.metadata import version
 from typing import Any
 
 from shared.playbook.points import BehaviourRule
@@ -21,6 +22,8 @@ def reading_of(playbook: Playbook) -> int:
     parts = [
         playbook.time_zone,
         playbook.behaviour.late_after.total_seconds(),
+        playbook.not_people.model_dump(mode="json"),
+        version("crawler-user-agents") if playbook.not_people.crawlers else "",
         sorted((_kept_by(rule, playbook) for rule in playbook.behaviour.rules), key=lambda rule: str(rule["id"])),
         {name: field.model_dump(mode="json", exclude={"label"}) for name, field in playbook.fields.items()},
         {name: signal.model_dump(mode="json", exclude={"label"}) for name, signal in playbook.signals.items()},

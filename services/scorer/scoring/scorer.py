@@ -10,6 +10,7 @@ from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
+from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
 from services.scorer.scoring.state import LeadState
@@ -34,7 +35,8 @@ class Scorer:
         self._bounds = playbook.total
         self._is_unbounded = not playbook.total.model_fields_set
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
-        self.hear = Hearing(self._fields, self._behaviour, self._levels, self._signals).hear
+        people = People(playbook.not_people)
+        self.hear = Hearing(people, self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
 
     def new_state(self) -> LeadState:
@@ -103,7 +105,8 @@ class Scorer:
         """Whether it tells more than points: asked before the event is booked."""
         _, touches, showings = heard.matched
         return bool(
-            (heard.fields and self._fields.changes(state, heard.fields))
+            (heard.ignored == INTERNAL and not state.is_internal)
+            or (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
             or (touches and self._levels.rises(state, touches, heard.time))
         )
@@ -111,10 +114,14 @@ class Scorer:
     def _book(self, state: LeadState, heard: Heard) -> None:
         (earnings, touches, showings), time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
+        if heard.ignored:
+            state.ignored[heard.ignored] = state.ignored.get(heard.ignored, 0) + 1
         if touches:
             self._levels.add(state, touches, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
             self._signals.add(state, event, showings, time)
         points = self._attributes.total(state) + self._behaviour.book(state, earnings, time, heard.id)
+        if state.ignored and state.is_internal:
+            points = 0
         state.total = points if self._is_unbounded else bounded(points, self._bounds.at_least, self._bounds.at_most)

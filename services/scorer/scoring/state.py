@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from services.scorer.scoring.people import INTERNAL
 from services.scorer.scoring.times import BEFORE_ALL
 
 FORMAT = -2
@@ -84,6 +85,8 @@ class LeadState(msgspec.Struct, array_like=True):
     Days are ordinals of the playbook's calendar; `seen` maps days to 64-bit hashes of message ids, in the order of
     arrival (see `duplicates`).
 
+    `ignored` counts by reason the events that are worth nothing (see `people`).
+
     `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
     read some of them differently.
 
@@ -105,6 +108,7 @@ class LeadState(msgspec.Struct, array_like=True):
     seen: dict[int, dict[int, None]] = msgspec.field(default_factory=dict)
     reading: int = 0
     exact: bool = True
+    ignored: dict[str, int] = msgspec.field(default_factory=dict)
     playbook: str = ""
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)
@@ -112,6 +116,11 @@ class LeadState(msgspec.Struct, array_like=True):
     holding: list[int] | None = None
     first: int = 0
     today: Today | None = None
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether the lead is a colleague, or a test account."""
+        return INTERNAL in self.ignored
 
     def follow(self, playbook: str) -> None:
         """From now on the derived parts follow the playbook of this id."""

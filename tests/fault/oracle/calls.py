@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fault.oracle.matching import at
+from tests.fault.oracle.people import why_nobody
 from tests.fault.oracle.places import prefecture
 from tests.fault.oracle.playbook import Book, FieldPaths
 
@@ -59,6 +60,8 @@ class Happened:
     historical: bool
     late: bool = False
     """Told live, and so long after it happened that it moves no behaviour points."""
+    ignored: str = ""
+    """Why it is worth nothing: it is no person's, or a colleague's."""
 
 
 def read(sent: Sent, book: Book) -> Happened:
@@ -83,6 +86,7 @@ def read(sent: Sent, book: Book) -> Happened:
         properties=_properties(kind, call, context),
         fields=_fields(kind, call, context, book),
         historical=(history := call.get("historical") is True or context.get("historical") is True),
+        ignored=why_nobody(ids["userId"], ids["anonymousId"], _traits(kind, call, context), context, book),
         late=not history and _ms(sent.received) - _time(sent) > book.late_after,
     )
 
@@ -180,17 +184,20 @@ def _properties(kind: str, call: Mapping[str, Any], context: Mapping[str, Any]) 
 
 def _fields(kind: str, call: Mapping[str, Any], context: Mapping[str, Any], book: Book) -> dict[str, Any]:
     """The playbook's fields that the call reports. A group's traits are the company's, not the person's."""
-    traits = call.get("traits") or {}
-    if kind == "group":
-        traits = {"company": traits}
-    elif isinstance(context.get("traits"), dict):
-        traits = {**context["traits"], **traits}
+    traits = _traits(kind, call, context)
     found = {}
     for name, wanted in book.fields.items():
         told = [value for path in wanted.paths if isinstance(value := at(traits, path), str | int | float)]
         if told:  # objects and null say nothing: `company` may be the company's name or its record
             found[name] = _plain(told[0], wanted)
     return found
+
+
+def _traits(kind: str, call: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    traits = call.get("traits") or {}
+    if kind == "group":
+        return {"company": traits}
+    return {**context["traits"], **traits} if isinstance(context.get("traits"), dict) else dict(traits)
 
 
 def _plain(value: str | int | float, wanted: FieldPaths) -> str | int | float | None:

@@ -23,6 +23,7 @@ class ExpectedLead:
     total: int
     dimensions: Mapping[str, int]
     grade: str | None
+    ignored: Mapping[str, int]
     level: int
     fields: Mapping[str, Any]
     signals: Mapping[str, SignalShown]
@@ -59,6 +60,7 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         total=card.total,
         dimensions={name: points for name in card.book.dimensions if (points := card.dimension(name))},
         grade=card.grade,
+        ignored=dict(card.ignored),
         level=card.level,
         fields=card.fields,
         signals=card.signals,

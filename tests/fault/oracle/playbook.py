@@ -104,6 +104,7 @@ class Book:
     behaviour_groups: Mapping[str, Caps]
     late_after: int
     dimensions: Sequence[str]
+    not_people: Raw
     bounds: tuple[int | None, int | None]
     stages: Sequence[StageOnTheWay]
     guards: Sequence[tuple[str, Raw]]
@@ -136,6 +137,7 @@ def read_book(text: str) -> Book:
         behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
         late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
+        not_people=raw.get("not_people", {}),
         bounds=_bounds(raw.get("total", {})),
         stages=[_stage(index, stage) for index, stage in enumerate(raw["stages"])],
         guards=[(guard["id"], guard["when"]) for guard in raw.get("guards", [])],

@@ -33,6 +33,7 @@ class Card:
 
     book: Book
     time: int = -sys.maxsize
+    ignored: dict[str, int] = field(default_factory=dict)
     _points: defaultdict[str, defaultdict[date, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
     )
@@ -43,6 +44,9 @@ class Card:
     def add(self, event: Happened) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
         self.time = max(self.time, event.time)
+        if event.ignored:
+            self.ignored[event.ignored] = self.ignored.get(event.ignored, 0) + 1
+            return
         day = day_of(event.time, self.book.zone)
         for rule in self.book.behaviour:
             if not event.late and matches(rule.match, *said):
@@ -63,18 +67,29 @@ class Card:
                 self._actions[key] = (action.level, max(last, event.time))
 
     @property
+    def is_nobody(self) -> bool:
+        """A colleague: of what they do nothing counts."""
+        return "internal" in self.ignored
+
+    @property
     def fields(self) -> dict[str, Any]:
         """The newest value of each field by (time, message id), without the empty ones; of personal ones only True."""
-        return {
-            name: True if self.book.fields[name].personal else value
-            for name, (_, _, value) in self._fields.items()
-            if value is not None
-        }
+        return (
+            {}
+            if self.is_nobody
+            else {
+                name: True if self.book.fields[name].personal else value
+                for name, (_, _, value) in self._fields.items()
+                if value is not None
+            }
+        )
 
     @property
     def attribute(self) -> int:
         known, of_groups = self.fields, defaultdict[str, int](int)
         alone = 0
+        if self.is_nobody:
+            return 0
         for rule in self.book.attribute:
             if not passes(rule.check, known.get(rule.field)):
                 continue
@@ -89,7 +104,7 @@ class Card:
     def grade(self) -> str | None:
         """The best whose points are reached; D below all."""
         reached = [grade for grade, points in self.book.grades.items() if self.attribute >= points]
-        return min(reached, default="D") if self.book.grades else None
+        return min(reached, default="D") if self.book.grades and not self.is_nobody else None
 
     @property
     def behaviour(self) -> int:
@@ -97,6 +112,8 @@ class Card:
 
     def dimension(self, name: str | None) -> int:
         """The behaviour points of a dimension; None: those of the total."""
+        if self.is_nobody:
+            return 0
         rules = [rule for rule in self.book.behaviour if rule.dimension == name]
         counted = counted_days(self.book, self._points, self.time)
         return sum(worth(rule, counted[rule.id], self.time, self.book.zone) for rule in rules)
@@ -104,6 +121,8 @@ class Card:
     @property
     def total(self) -> int:
         least, most = self.book.bounds
+        if self.is_nobody:
+            return 0
         total = self.attribute + self.behaviour
         total = total if least is None else max(least, total)
         return total if most is None else min(most, total)
@@ -112,14 +131,15 @@ class Card:
     def level(self) -> int:
         """The highest among actions whose last occurrence is still valid."""
         valid = [level for level, last in self._actions.values() if last + self.book.level_valid > self.time]
-        return max(valid, default=0)
+        return 0 if self.is_nobody else max(valid, default=0)
 
     def has_shown(self, signal: str) -> bool:
-        return signal in self._shown
+        return signal in self._shown and not self.is_nobody
 
     @property
     def signals(self) -> dict[str, SignalShown]:
-        return {name: self._signal(name, events) for name, events in self._shown.items()}
+        shown = {} if self.is_nobody else self._shown
+        return {name: self._signal(name, events) for name, events in shown.items()}
 
     def _signal(self, name: str, events: list[Happened]) -> SignalShown:
         newest = max(events, key=lambda event: (event.time, event.id))

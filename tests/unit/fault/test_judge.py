@@ -23,6 +23,7 @@ LEAD = ExpectedLead(
     total=6_500_000,
     dimensions={},
     grade=None,
+    ignored={},
     level=2,
     fields={"title": "部長"},
     signals={},
