@@ -36,9 +36,10 @@ class Matched(NamedTuple):
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
+    is_something: bool
 
 
-NOTHING_MATCHED = Matched((), (), ())
+NOTHING_MATCHED = Matched((), (), (), False)
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +76,7 @@ class _Matching:
             [earning for earning in earnings if earning is not None],
             [entry for entry in entries if isinstance(entry, Touch)],
             [entry for entry in entries if isinstance(entry, Showing)],
+            bool(entries),
         )
 
 
@@ -91,13 +93,12 @@ class Hearing:
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
         event = logged.event
-        ignored = self._people.reason(event)
-        if ignored:
-            return self._ignored(logged, ignored)
+        if self._people.are_asked and (reason := self._people.reason(event)):
+            return self._ignored(logged, reason)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         remarks = NOTHING_ODD
-        if not (matched.earnings or matched.touches or matched.showings) and event.kind is Kind.TRACK:
+        if not matched.is_something and event.kind is Kind.TRACK:
             remarks = _UNCLASSIFIED  # whatever the lead did, the playbook does not speak of it (domain A2)
         if too_late(event, self._late_after):
             matched, remarks = matched._replace(earnings=()), _LATE

@@ -27,10 +27,13 @@ class People:
         self._crawlers, self._networks = part.crawlers, part.internal.networks
         self._ids = frozenset(part.internal.ids)
         self._domains = tuple(f"@{domain.casefold()}" for domain in part.internal.domains)
+        self._knows_colleagues = bool(self._ids or self._domains)
+        self.are_asked = self._knows_colleagues or self._crawlers or bool(self._networks)
+        """Whether anybody may be none."""
 
     def reason(self, event: Event) -> str:
         """Why an event is worth nothing; empty for all others. `INTERNAL` is true of the whole lead."""
-        if (self._ids or self._domains) and self._is_colleague(event):
+        if self._knows_colleagues and self._is_colleague(event):
             return INTERNAL
         context = event.context
         if not context:

@@ -103,7 +103,7 @@ class Scorer:
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
-        _, touches, showings = heard.matched
+        _, touches, showings, _ = heard.matched
         return bool(
             (heard.ignored == INTERNAL and not state.is_internal)
             or (heard.fields and self._fields.changes(state, heard.fields))
@@ -112,7 +112,7 @@ class Scorer:
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
-        (earnings, touches, showings), time, event = heard.matched, heard.time, heard.event
+        (earnings, touches, showings, _), time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
         if heard.ignored:
             state.ignored[heard.ignored] = state.ignored.get(heard.ignored, 0) + 1
