@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.scorer.scoring.caps import Pool, pools_of
+from services.scorer.scoring.explaining import Explanation
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
 from services.scorer.scoring.state import Account, LeadState, RuleState, Today
 from services.scorer.scoring.times import NEVER, day_end, day_of
@@ -41,25 +42,14 @@ def earned(rule: Rule, event: Event) -> Earning | None:
 
 @dataclass(slots=True)
 class Worth:
-    """What a rule has at the lead's latest time. `past`: of the days before the present one, as (micro, since, until):
-    all of it at `since`, fading from then on, nothing from `until` on; `today`: what the present day counts. `earned`
-    is what all days counted before they faded, `told` what they would have without caps."""
+    """What a rule has of the days before the present one, as (micro, since, until): all of it at `since`, fading from
+    then on, nothing from `until` on. `earned` is what the days counted before they faded, `told` what they would have
+    without caps."""
 
     rule: Rule
     past: list[tuple[int, int, int]]
-    today: int = 0
     earned: int = 0
     told: int = 0
-
-    def add_today(self, counted: int, told: int) -> None:
-        """What the present day counts, and what was told of it."""
-        self.today += counted
-        self.earned += counted
-        self.told += told
-
-    def copy(self) -> Worth:
-        """Of its own but for `past`, which nobody changes any more."""
-        return Worth(self.rule, self.past, self.today, self.earned, self.told)
 
 
 class PoolPast(NamedTuple):
@@ -101,23 +91,37 @@ class Behaviour:
             total += sum(decayed(micro, (at - end) / 1000, half_life) for micro, end, half_life, _ in ending)
         return total
 
-    def worths(self, state: LeadState) -> tuple[list[Worth], int]:
-        """The same rule by rule, of every dimension; and the end of the present day, at which what it counts begins to
-        fade."""
-        today = self._today(state)
-        worths = []
+    def explain(self, state: LeadState) -> Explanation:
+        """The same rule by rule, of every dimension."""
+        today, at = self._today(state), state.time
+        explained = Explanation(state, today.ends)
         for rule, account, of_today in self._accounts(state):
-            worth = Worth(rule, [(account.micro, account.end, NEVER)], 0, account.earned, account.told)
-            if of_today is not None:
-                worth.add_today(rule.of_day(of_today), rule.told(of_today))
-            worths.append(worth)
+            left = rule.left(account, at)
+            if of_today is None:
+                explained.add(rule, left, 0, account.earned, account.told)
+            else:
+                counted = rule.of_day(of_today)
+                told = counted if rule.cap is None else rule.told(of_today)
+                explained.add(rule, left, counted, account.earned + counted, account.told + told)
         for pool in self._pools_known(state):
-            past = self._past_of(state, today, pool)
-            found = {id: worth.copy() for id, worth in past.worths.items()}
-            for rule, _, counted, told in pool.count(state.behaviour, state.day, past.used.copy()):
-                found.setdefault(rule.id, Worth(rule, [])).add_today(counted, told)
-            worths += found.values()
-        return worths, today.ends
+            self._explain_pool(state, today, pool, explained)
+        return explained
+
+    def _explain_pool(self, state: LeadState, today: Today, pool: Pool, explained: Explanation) -> None:
+        past = self._past_of(state, today, pool)
+        of_today = {one.rule.id: one for one in pool.count(state.behaviour, state.day, past.used.copy())}
+        for rule in pool.rules:
+            worth, now = past.worths.get(rule.id), of_today.get(rule.id)
+            if worth is None:
+                worth = Worth(rule, [])  # gathered nothing before this day
+            counted, told = (now.micro, now.told) if now is not None else (0, 0)
+            earned, told = worth.earned + counted, worth.told + told
+            if rule.expires is None:
+                left = sum(decayed(micro, (state.time - end) / 1000, rule.half_life) for micro, end, _ in worth.past)
+                explained.add(rule, left, counted, earned, told)
+            else:
+                days = [*worth.past, (counted, today.ends, today.ends + rule.expires)]
+                explained.add_ending(rule, days, earned, told)
 
     def can_follow(self, state: LeadState) -> bool:
         """Whether nothing is forgotten, by other rules of the same ids, that these would count."""
@@ -219,7 +223,7 @@ class Behaviour:
         for rule in known:
             if rule.expires is None:
                 account = accounts[rule.id]
-                worths[rule.id] = Worth(rule, [(account.micro, account.end, NEVER)], 0, account.earned, account.told)
+                worths[rule.id] = Worth(rule, [(account.micro, account.end, NEVER)], account.earned, account.told)
         if not pool.is_whole:
             past.update(accounts)
         return PoolPast(worths, used)

@@ -2,76 +2,68 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-
-from services.scorer.scoring.behaviour import Worth
+from services.scorer.scoring.rules import Course, Rule
 from services.scorer.scoring.state import LeadState
-from services.scorer.scoring.times import NEVER, from_ms
+from services.scorer.scoring.times import from_ms
 from shared.scores import Contribution, DecayTerm, decayed, to_points
-
-NO_DIMENSION = ""
-"""Part of the total."""
-_Course = tuple[str, float, int, int]
-"""Dimension, half-life, since when, until when."""
 
 
 class Explanation:
-    """Of a lead at its latest time.
+    """Of a lead at its latest time, on a day that ends at `day_ends`.
 
     The contributions add up to the behaviour score, and to those of the dimensions. The decay terms are the fewest that
     tell the same at any later moment, but for a millionth of a point for each rule, as each is rounded by itself: past
     days are summed at the lead's latest time, the present one begins to fade at its end."""
 
-    def __init__(self, state: LeadState, worths: Iterable[Worth], day_ends: int) -> None:
+    def __init__(self, state: LeadState, day_ends: int) -> None:
         self.contributions: list[Contribution] = []
-        self.points: dict[str, int] = {NO_DIMENSION: 0}
-        """Micro-points by dimension."""
+        self.behaviour = 0
+        """Micro-points that are part of the total."""
+        self._beside: dict[str, int] = {}
         self._state, self._at, self._ends = state, state.time, day_ends
-        self._sums: defaultdict[_Course, int] = defaultdict(int)
-        self._single: list[tuple[_Course, int]] = []
-        """Has faded already: rounded together, they would not be what they are each by itself."""
-        for worth in worths:
-            self._add(worth)
+        self._past: dict[Course, int] = {}
+        self._today: dict[Course, int] = {}
+        self._ending: list[DecayTerm] = []
 
     @property
     def dimensions(self) -> dict[str, float]:
-        """Points of those that are no part of the total."""
-        return {name: to_points(micro) for name, micro in self.points.items() if name and micro}
+        """Points that are no part of the total."""
+        return {name: to_points(micro) for name, micro in self._beside.items() if micro}
 
     @property
     def decay(self) -> list[DecayTerm]:
-        return [
-            DecayTerm(
-                points=to_points(micro),
-                since=from_ms(since),
-                half_life_seconds=half_life,
-                until=None if until == NEVER else from_ms(until),
-                dimension=dimension or None,
-            )
-            for (dimension, half_life, since, until), micro in sorted([*self._sums.items(), *self._single])
-            if micro
-        ]
+        past = [_term(course, self._at, micro) for course, micro in sorted(self._past.items()) if micro]
+        today = [_term(course, self._ends, micro) for course, micro in sorted(self._today.items()) if micro]
+        return past + today + sorted(self._ending, key=lambda term: (term.dimension or "", term.since))
 
-    def _add(self, worth: Worth) -> None:
-        rule, at = worth.rule, self._at
-        dimension, now = rule.dimension or NO_DIMENSION, worth.today
-        for micro, since, until in worth.past:
-            left = decayed(micro, (at - since) / 1000, rule.half_life) if micro and at < until else 0
-            if not left:
-                continue
-            now += left
-            if until == NEVER:
-                self._sums[dimension, rule.half_life, at, NEVER] += left
-            else:
-                self._single.append(((dimension, rule.half_life, since, until), micro))
-        if worth.today:
-            until = NEVER if rule.expires is None else self._ends + rule.expires
-            self._sums[dimension, rule.half_life, self._ends, until] += worth.today
-        if not now:
-            return
-        self.points[dimension] = self.points.get(dimension, 0) + now
+    def add(self, rule: Rule, past: int, today: int, earned: int, told: int) -> None:
+        """What is left of a rule's past days and what the present one counts; what all its days earned before they
+        faded, and what they would have without caps."""
+        if past:
+            self._past[rule.course] = self._past.get(rule.course, 0) + past
+        if today:
+            self._today[rule.course] = self._today.get(rule.course, 0) + today
+        if past + today:
+            self._tell(rule, past + today, earned, told)
+
+    def add_ending(self, rule: Rule, days: list[tuple[int, int, int]], earned: int, told: int) -> None:
+        """The same of a rule whose days end one by one, as (micro, end of the day, until), the present one too."""
+        now = 0
+        for micro, end, until in days:
+            left = decayed(micro, (self._at - end) / 1000, rule.half_life) if self._at < until else 0
+            if left:
+                now += left
+                # Has faded already: rounded together with others, it would not be what it is by itself.
+                self._ending.append(_term(rule.course, end, micro, until))
+        if now:
+            self._tell(rule, now, earned, told)
+
+    def _tell(self, rule: Rule, now: int, earned: int, told: int) -> None:
         gathered = self._state.behaviour[rule.id]
+        if rule.dimension is None:
+            self.behaviour += now
+        else:
+            self._beside[rule.dimension] = self._beside.get(rule.dimension, 0) + now
         self.contributions.append(
             Contribution(
                 rule=rule.id,
@@ -80,7 +72,18 @@ class Explanation:
                 times=gathered.times,
                 last=from_ms(gathered.last),
                 event_id=gathered.event_id,
-                earned=None if worth.earned == now else to_points(worth.earned),
-                uncapped=None if worth.told == worth.earned else to_points(worth.told),
+                earned=None if earned == now else to_points(earned),
+                uncapped=None if told == earned else to_points(told),
             )
         )
+
+
+def _term(course: Course, since: int, micro: int, until: int | None = None) -> DecayTerm:
+    dimension, half_life = course
+    return DecayTerm(
+        points=to_points(micro),
+        since=from_ms(since),
+        half_life_seconds=half_life,
+        until=None if until is None else from_ms(until),
+        dimension=dimension or None,
+    )

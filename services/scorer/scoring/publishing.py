@@ -6,7 +6,6 @@ from operator import attrgetter
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
-from services.scorer.scoring.explaining import NO_DIMENSION, Explanation
 from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
@@ -32,10 +31,10 @@ class Publishing:
         if state.is_internal:
             return self._of_nobody(state, last, event, partition)
         at, attribute, matched = state.time, self._attributes.total(state), last.matched
-        explained = Explanation(state, *self._behaviour.worths(state))
+        explained = self._behaviour.explain(state)
         level, until = self._levels.level(state, at)
         touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
-        behaviour = explained.points[NO_DIMENSION]
+        behaviour = explained.behaviour
         bounds = _bounds(state.total - attribute - behaviour)
         state.seq += 1
         return ScoreRecord(

@@ -29,6 +29,10 @@ WEEK = 7
 NOTHING = Account()
 
 
+Course = tuple[str, float]
+"""How points go on: of which dimension ("": of the total), and by which half-life in seconds."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A behaviour rule, compiled. `micro` is what each time counts, or each unit of the property `source`."""
@@ -46,6 +50,7 @@ class Rule:
     capped_for_ever: bool
     pooled: bool
     """Its days are counted by a pool (see `caps`)."""
+    course: Course
     is_plain: bool
     """Part of the total, as often as it is told, the same each time, and counted by itself."""
 
@@ -126,6 +131,7 @@ def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> 
         kept_days=None if rule.once or for_ever else lasting_days,
         capped_for_ever=for_ever,
         pooled=pooled,
+        course=(rule.dimension or "", (rule.half_life or score.half_life).total_seconds()),
         is_plain=not (pooled or rule.once or rule.points_from or rule.dimension),
     )
 
