@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from services.router.contact import ContactDatum
 from services.router.deals import Deal
+from services.router.lifecycle.cooling import cool, cools_at, open_after
 from services.router.lifecycle.decide import decide, is_stale, new_lead
-from services.router.lifecycle.model import OPEN, Decision, HandOff, Lead, Status
+from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import OutboxRow
 from shared.clock import Clock
@@ -45,20 +49,38 @@ class Batch:
     refused_scores: int = 0
 
 
+class Scored(NamedTuple):
+    """A score record, and its bytes as they were received."""
+
+    record: ScoreRecord
+    value: bytes
+
+
 @dataclass(slots=True)
 class Known:
-    """What the ledger holds about the leads of a batch."""
+    """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled."""
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
+    scores: dict[str, Scored] = field(default_factory=dict)
+
+    def follow(self, decision: Decision) -> None:
+        """Know what has been decided."""
+        lead = decision.lead
+        self.leads[lead.lead_id] = lead
+        if decision.handoffs:
+            opened = open_after(self.opened.pop(lead.lead_id, None), decision.handoffs)
+            if opened is not None:
+                self.opened[lead.lead_id] = opened
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and the score record that led to it."""
+    """A decision and the lead's latest score. `cooled`: it was not that score which led to it, but time."""
 
     decision: Decision
-    received: Received
+    score: Scored
+    cooled: bool = False
 
     @property
     def counts_only(self) -> bool:
@@ -82,23 +104,41 @@ class Rows:
 
 
 def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Clock) -> list[Decided]:
-    """Decide each record in order; `known` follows. Stale records decide nothing."""
-    decided = []
+    """Decide each record in order; `known` follows. Stale records decide nothing.
+
+    A lead that was to cool by the record's time cools first, by what was known until then; and afterwards, if the
+    record itself has taken away what its stage rested on."""
+    decided: list[Decided] = []
     for received in scores:
         record = received.record
-        lead = known.leads.get(record.lead_id) or new_lead(record.lead_id, received.lane, rules)
+        lead_id = record.lead_id
+        lead = known.leads.get(lead_id) or new_lead(lead_id, received.lane, rules)
         if is_stale(lead, record):
             continue
         clock.witness(record.time)
-        decision = decide(lead, known.opened.get(record.lead_id), record, rules, clock.now())
-        known.leads[record.lead_id] = decision.lead
-        for change in decision.handoffs:
-            if change.handoff.status in OPEN:
-                known.opened[record.lead_id] = change.handoff
-            else:
-                known.opened.pop(record.lead_id, None)
-        decided.append(Decided(decision, received))
+        if lead.cools_at is not None and lead.cools_at <= record.time:
+            decided += cool_until(record.time, lead_id, known, rules)
+            lead = known.leads[lead_id]
+        decision = decide(lead, known.opened.get(lead_id), record, rules, clock.now())
+        known.follow(decision)
+        known.scores[lead_id] = score = Scored(record, received.value)
+        decided.append(Decided(decision, score))
+        decided += cool_until(record.time, lead_id, known, rules)
     return decided
+
+
+def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Iterator[Decided]:
+    """Let a lead cool as often as it does by `moment`; `known` follows, and must hold its latest score if it is due."""
+    while (due := known.leads[lead_id].cools_at) is not None and due <= moment:
+        lead, opened, score = known.leads[lead_id], known.opened.get(lead_id), known.scores[lead_id]
+        # Asked again, as what the ledger says may be from a program or a playbook of before.
+        at = cools_at(lead, opened, score.record, rules)
+        if at is None or at > moment:
+            decision = Decision(lead=replace(lead, cools_at=at))
+        else:
+            decision = cool(lead, opened, score.record, rules, at)
+        known.follow(decision)
+        yield Decided(decision, score, cooled=True)
 
 
 def offered_leads(decided: Iterable[Decided]) -> list[str]:
