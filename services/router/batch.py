@@ -39,7 +39,8 @@ class Received:
 class Batch:
     """Contact data is complete up to the position of each score. `offsets`: place → (expected, next).
 
-    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`."""
+    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`; `cooled` are the leads
+    that cooled before one of the scores was decided, or because of it."""
 
     contacts: list[ContactDatum] = field(default_factory=list)
     scores: list[Received] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Batch:
     offsets: dict[Place, tuple[int, int]] = field(default_factory=dict)
     refused_contacts: int = 0
     refused_scores: int = 0
+    cooled: int = 0
 
 
 class Scored(NamedTuple):
@@ -101,6 +103,7 @@ class Rows:
     handoff_changes: list[Row] = field(default_factory=list)
     deals: dict[tuple[str, str], Deal] = field(default_factory=dict)
     outbox: list[OutboxRow] = field(default_factory=list)
+    cooled: int = 0
 
 
 def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Clock) -> list[Decided]:

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
+from services.router.timer import Timer
 from shared import logs
 from shared.clock import Clock, EventClock, SystemClock
 from shared.kafka import client_options
@@ -48,7 +49,7 @@ SHUTDOWN_SECONDS = 10
 
 def serve() -> None:
     """Runs until SIGTERM or SIGINT. Exits with a message where configuration, Kafka, Postgres, a topic or a table is
-    missing, and with 1 when the consumer or the relay fails: a supervisor starts it again."""
+    missing, and with 1 when the consumer, the relay or the timer fails: a supervisor starts it again."""
     try:
         settings = load_settings(RouterSettings)
         shorten_transaction_backoff()
@@ -124,6 +125,9 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         watch,
         relay.wake.set,
     )
+    timer = Timer(
+        ledger, consumer, timedelta(seconds=settings.router_cooling_grace_seconds), watch, relay.wake.set
+    )
     failures: list[str] = []
 
     @asynccontextmanager
@@ -138,6 +142,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         tasks = [
             _start("consumer", consumer.run(), end),
             _start("relay", relay.run(), end),
+            _start("timer", timer.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),
         ]
         try:

@@ -115,6 +115,14 @@ class Consumer:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    def scores_applied(self, lane: int) -> tuple[int, int | None]:
+        """Of a lane: the next score to be applied, and where they end as far as Kafka has told (None: not yet)."""
+        place = (self._topics[1], lane)
+        part = TopicPartition(*place)
+        # Asked by others at any time, also of a partition that has just been taken away.
+        end = self._kafka.last_stable_offset(part) if part in self._kafka.assignment() else None
+        return self._intake.next.get(place, 0), end if end is not None and end >= 0 else None
+
     async def _step(self) -> None:
         generation = self._rebalances
         try:
@@ -214,6 +222,7 @@ class Consumer:
 
     def _count(self, batch: Batch) -> None:
         """What is odd about a batch that has been applied."""
+        self._metrics.cooled.labels("record").inc(batch.cooled)
         self._metrics.refused_contacts.inc(batch.refused_contacts)
         self._metrics.dead_letters.inc(batch.refused_scores)
         own = self._ledger.rules.playbook.id

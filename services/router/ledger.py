@@ -68,6 +68,7 @@ class Ledger:
             await repository.advance(connection, batch.offsets)
             await repository.save_contacts(connection, batch.contacts)
             rows = await self._decide(connection, batch.scores)
+            batch.cooled = rows.cooled
             rows.outbox.extend((*batch.dead, *poison))
             await repository.save(connection, rows)
         return len(rows.outbox)

@@ -60,6 +60,7 @@ class Scribe:
                 offer = messages.offer_message(change, record, contact, self._playbook)
                 self._frozen[change.handoff.handoff_id] = offer
         if item.cooled:
+            self.rows.cooled += 1
             # An offer tells the score with its contributions; the stage change, what was left of it by then.
             self.write(item.decision, faded(record, item.decision.stages[-1].at))
         else:
