@@ -125,9 +125,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         watch,
         relay.wake.set,
     )
-    timer = Timer(
-        ledger, consumer, timedelta(seconds=settings.router_cooling_grace_seconds), watch, relay.wake.set
-    )
+    timer = Timer(ledger, consumer, timedelta(seconds=settings.router_cooling_grace_seconds), watch, relay.wake.set)
     failures: list[str] = []
 
     @asynccontextmanager

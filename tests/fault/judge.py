@@ -133,7 +133,7 @@ def _score_order(left: Left) -> Iterator[str]:
 
 def _routed(left: Left) -> dict[str, dict[str, Any]]:
     """Each lead's way as the ledger has it; which event led to a step is in its message only."""
-    triggers = {id: json.loads(record.value or b"")["trigger"]["event_id"] for id, record in _messages(left).items()}
+    triggers = {id: _trigger(json.loads(record.value or b"")) for id, record in _messages(left).items()}
     found: dict[str, dict[str, Any]] = {
         row["lead_id"]: {
             "stage": row["stage"],
@@ -153,6 +153,12 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
         trigger = triggers.get(f"handoff:{row['handoff_id']}:{row['status']}", "no message")
         found[row["lead_id"]]["handoffs"].append(_told(HandOffStep(**{n: row[n] for n in names}, event_id=trigger)))
     return found
+
+
+def _trigger(message: dict[str, Any]) -> str:
+    """The event that led to it; empty where time did."""
+    reason = message.get("change_reason", message["reason"])  # a hand-off's, or a stage change's
+    return "" if any(part["condition"] == "cooled" for part in reason) else str(message["trigger"]["event_id"])
 
 
 def _way(lead: ExpectedLead) -> dict[str, Any]:

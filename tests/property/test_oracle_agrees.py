@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from services.cli.sample.generate import generate
 from services.ingest.segment import Arrival, parse, read_batch
-from services.router.lifecycle.decide import decide, new_lead
-from services.router.lifecycle.model import OPEN, Decision, HandOff
+from services.router.batch import Known, Received, decide_all
+from services.router.lifecycle.model import HandOff
 from services.router.lifecycle.rules import Rules
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
+from shared.clock import EventClock
 from shared.events import Event, Logged, decode_event, encode_event
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
@@ -64,16 +65,13 @@ def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]
 
 
 def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
-    lead, opened = new_lead(lead_id, 0, RULES), None
-    stages: list[StageStep] = []
-    handoffs: list[HandOffStep] = []
-    for record in records:
-        decision = decide(lead, opened, record, RULES, record.time)
-        lead, opened = decision.lead, still_open(decision, opened)
-        trigger = record.trigger.event_id
-        stages += [StageStep(one.source, one.target, trigger, one.historical) for one in decision.stages]
-        handoffs += [told(change.handoff, trigger) for change in decision.handoffs]
-    last = records[-1]
+    known, stages, handoffs = Known({}, {}), list[StageStep](), list[HandOffStep]()
+    received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
+    for item in decide_all(received, known, RULES, EventClock(START)):
+        trigger = "" if item.cooled else item.score.record.trigger.event_id
+        stages += [StageStep(one.source, one.target, trigger, one.historical) for one in item.decision.stages]
+        handoffs += [told(change.handoff, trigger) for change in item.decision.handoffs]
+    lead, last = known.leads[lead_id], records[-1]
     return ExpectedLead(
         lead_id=lead_id,
         time=ms(last.time),
@@ -91,12 +89,6 @@ def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
         handoffs=tuple(handoffs),
         owner=(lead.department, lead.team) if lead.department and lead.team else None,
     )
-
-
-def still_open(decision: Decision, opened: HandOff | None) -> HandOff | None:
-    for change in decision.handoffs:
-        opened = change.handoff if change.handoff.status in OPEN else None
-    return opened
 
 
 def told(handoff: HandOff, trigger: str) -> HandOffStep:

@@ -14,10 +14,14 @@ Label = dict[str, str]
 class Part(BaseModel):
     """One part of a transition criterion and how it stands."""
 
-    condition: str = Field(description="signal, total_over, attribute_at_least, level_at_least, field, rejected, cooled")
+    condition: str = Field(
+        description="signal, total_over, attribute_at_least, level_at_least, field, rejected, cooled"
+    )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
-    name: str | None = Field(None, description="of the signal, field or rejection reason; what cooled: total_over or level_at_least")
+    name: str | None = Field(
+        None, description="of the signal, field or rejection reason; what cooled: total_over or level_at_least"
+    )
     wanted: Any = Field(None, description="what the criterion asks for")
     value: Any = Field(None, description="what it is now")
     at: datetime | None = Field(None, description="of what cooled: when")

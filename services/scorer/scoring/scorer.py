@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from collections.abc import Callable, Sequence
 
 from services.scorer.scoring.attributes import Attributes
@@ -30,7 +30,8 @@ class Scorer:
         self._levels = Levels(playbook)
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook.id, self._attributes, self._behaviour, self._levels, self._signals)
-        self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
+        limits = [to_micro(points) for points in thresholds(playbook.lead_conditions())]
+        self._lowest: float = min(limits, default=math.inf)
         self.hear = Hearing(self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
 
@@ -49,8 +50,9 @@ class Scorer:
         """Apply one lead's events, in log order, to `state`, which is changed.
 
         Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
-        has a record of its own; others share one, which ends when a threshold is passed and between history and live
-        events: so decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        has a record of its own. So has one that finds or leaves the total over the lowest threshold of the playbook:
+        when the lead cools depends on each of these. The others share one, which ends between history and live events.
+        So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self._playbook_id:
@@ -66,27 +68,23 @@ class Scorer:
         for heard in events:
             if not first_copy(state, heard.digest, heard.day):
                 continue
-            news = self._is_news(state, heard)
+            before = state.total
+            news = before > self._lowest or self._is_news(state, heard)
             # A total from before must not meet facts that came after it.
             if last is not None and (news or heard.historical != last.historical):
                 publish(last)
                 last = None
-            before = state.total
             self._book(state, heard)
             total = state.total
             if last is None or total > highest:
                 highest = total
             last = heard
-            if news or (total > before and self._passes(before, total)):
+            if news or total > self._lowest:
                 publish(last)
                 last = None
         if last is not None:
             publish(last)
         return records
-
-    def _passes(self, before: int, now: int) -> bool:
-        """Whether some threshold was not passed before, and is now."""
-        return bisect_left(self._thresholds, before) < bisect_left(self._thresholds, now)
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""

@@ -47,11 +47,14 @@ class Levels:
             state.levels[touch.id] = max(time, state.levels.get(touch.id, time))
 
     def rises(self, state: LeadState, touches: Sequence[Touch], time: int) -> bool:
-        """Whether an event, not yet booked, gives a higher level than those still valid after it."""
-        at = max(state.time, time)
-        if not touches or at >= time + self._valid_for:
+        """Whether an event, not yet booked, gives a higher level than those still valid after it, or the same one for
+        longer: until then a lead may rest on it."""
+        at, until = max(state.time, time), time + self._valid_for
+        if not touches or at >= until:
             return False
-        return max(touch.level for touch in touches) > self.level(state, at)[0]
+        highest = max(touch.level for touch in touches)
+        level, valid_until = self.level(state, at)
+        return highest > level or (highest == level and until > (valid_until or 0))
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
         """The highest level still valid at `at`, and until when; (0, None) when there is none."""

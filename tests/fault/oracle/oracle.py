@@ -43,8 +43,10 @@ def expected(log: Iterable[Sent], playbook_yaml: str) -> dict[str, ExpectedLead]
             continue
         counted.add((event.lead_id, event.source, event.id))
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
+        way.cool(card, until=max(card.time, event.time))
         card.add(event)
         way.after(event, card)
+        way.cool(card, until=card.time)  # what the event itself has taken away
     return {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
 
 
