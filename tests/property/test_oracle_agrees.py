@@ -175,6 +175,23 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 
 @st.composite
+def warm_logs(draw: st.DrawFn) -> list[Sent]:
+    """Of a lead that is worth 60 points from the beginning on: it heats up and cools down again and again."""
+    first = {"type": "identify", "userId": "lead-1", "messageId": "m-first", "timestamp": START.isoformat()}
+    first["traits"] = {"email": "taro@acme.example", **WORTH_60} | draw(st.sampled_from([{}, {"prefecture": "大阪"}]))
+    told = draw(st.lists(st.tuples(MOMENTS, st.sampled_from(WARMING)), max_size=25))
+    if draw(st.integers(0, 3)):
+        told.sort(key=lambda one: one[0])
+    log = [Sent(first, START + timedelta(days=200), "web")]
+    for number, (at, (kind, event, more)) in enumerate(told):
+        call = {"type": kind, "userId": "lead-1", "messageId": f"m{number:03d}", "timestamp": at.isoformat(), **more}
+        call |= {"event": event} if event else {}
+        call |= {"historical": True} if draw(st.integers(0, 9)) == 0 else {}
+        log.append(Sent(call, START + timedelta(days=200, seconds=number), "web"))
+    return log
+
+
+@st.composite
 def logs(draw: st.DrawFn) -> list[Sent]:
     """Calls of a lead and a visitor in any order of time, some of them copies, some told before they could happen."""
     sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
@@ -199,6 +216,16 @@ def story(*told: tuple[int, str, dict[str, Any]]) -> list[Sent]:
 
 
 WORTH_60 = {"title": "CEO", "employees": 1000, "industry": "金融"}
+WARMING: list[tuple[str, str, dict[str, Any]]] = [
+    *(("track", event, {}) for event in ("Document Downloaded", "Webinar Booked", "Booth Visited", "Survey Answered")),
+    *(("track", event, {}) for event in ("Webinar Attended", "Email Unsubscribed", "Email Clicked", "Contact Retired")),
+    *(("track", event, {}) for event in ("Appointment Made", "Download Mail Opened")),
+    ("track", "Booth Visited", {"properties": {"talked_in_detail": True}}),
+    ("page", "", {"properties": {"path": "/pricing"}}),
+    ("page", "", {}),
+    ("identify", "", {"traits": {"title": "担当"}}),
+    ("identify", "", {"traits": {"title": "CEO"}}),
+]
 DOWNLOADS = [(0, "Document Downloaded", {})] * 2
 CLICKS = [(0, "Email Clicked", {})] * 2
 EXAMPLES = {
@@ -214,6 +241,19 @@ EXAMPLES = {
         (0, "identify", {"email": "a@b.example", "do_not_call": True}), (0, "Booth Visited", {}),
         (80, "identify", {"do_not_call": False}), (150, "page", {}),
     ),
+    # Each of the later calls comes shortly before the lead would have cooled by what was known until then.
+    "kept warm by little": story(
+        (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}),
+        (1, "page", {}), (1, "page", {}), (2, "Document Downloaded", {}), (3, "page", {}), (60, "page", {}),
+    ),
+    "cooled, heated again, and cooled while an offer to field sales was open": story(
+        (0, "identify", {"email": "a@b.example", **WORTH_60}), (0, "Booth Visited", {}), (85, "Booth Visited", {}),
+        (100, "page", {}), (176, "page", {}), (177, "Webinar Attended", {}),
+    ),
+    "worth less of a sudden": story(
+        (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}), (0, "page", {}),
+        (0, "identify", {"title": "担当"}), (0, "page", {}),
+    ),
     "blocked while over 100, freed when it has faded": story(
         (0, "identify", {"email": "a@b.example", "unsubscribed": True, **WORTH_60}), *DOWNLOADS, *CLICKS,
         (0, "page", {}), (0, "page", {}), (150, "identify", {"unsubscribed": False}),
@@ -226,6 +266,12 @@ def test_batches_that_once_mattered(log: list[Sent]) -> None:
     wanted = expected(log, PLAYBOOK)
     for cuts in (set[int](), {len(log) - 1}, set(range(1, len(log)))):
         assert produced(log, cuts) == wanted
+
+
+@pytest.mark.timeout(900)
+@given(warm_logs(), st.sets(st.integers(1, 27)))
+def test_any_warm_lead_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
+    assert produced(log, cuts) == expected(log, PLAYBOOK)
 
 
 # Long enough to shrink what it finds: without a small example a failure tells little.
