@@ -64,6 +64,14 @@ def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]
     return [decode_score(encode_score(record)) for record in records]
 
 
+def moments(log: Sequence[Sent], cuts: set[int]) -> list[datetime]:
+    """When the lead of the log went from one stage to the next."""
+    records = scored(list(enumerate(ingested(log))), cuts)
+    received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
+    decided = decide_all(received, Known({}, {}), RULES, EventClock(START))
+    return [change.at for item in decided for change in item.decision.stages]
+
+
 def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
     known, stages, handoffs = Known({}, {}), list[StageStep](), list[HandOffStep]()
     received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
@@ -246,6 +254,10 @@ EXAMPLES = {
         (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}),
         (1, "page", {}), (1, "page", {}), (2, "Document Downloaded", {}), (3, "page", {}), (60, "page", {}),
     ),
+    "a level renewed without a word": story(
+        (0, "identify", {"email": "a@b.example"}), (0, "Booth Visited", {}), (80, "Booth Visited", {}),
+        (100, "page", {}),
+    ),
     "cooled, heated again, and cooled while an offer to field sales was open": story(
         (0, "identify", {"email": "a@b.example", **WORTH_60}), (0, "Booth Visited", {}), (85, "Booth Visited", {}),
         (100, "page", {}), (176, "page", {}), (177, "Webinar Attended", {}),
@@ -272,6 +284,7 @@ def test_batches_that_once_mattered(log: list[Sent]) -> None:
 @given(warm_logs(), st.sets(st.integers(1, 27)))
 def test_any_warm_lead_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
     assert produced(log, cuts) == expected(log, PLAYBOOK)
+    assert moments(log, cuts) == moments(log, set())
 
 
 # Long enough to shrink what it finds: without a small example a failure tells little.

@@ -40,7 +40,7 @@ class StageStep:
 
 @dataclass(frozen=True)
 class HandOffStep:
-    """A hand-off came into `status` (offered, completed, withdrawn). `event_id` is the event that led to it; empty where
+    """A hand-off came into `status`: offered, completed or withdrawn. `event_id` is the event that caused it, empty if
     the lead has cooled."""
 
     handoff_id: str
