@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.scores import ScoreRecord, falls_below, score_at, to_micro, to_points
+from shared.scores import MICRO, ScoreRecord, falls_below, score_at, to_micro, to_points
 
 _ROUNDS = 8
 _SHORT_OF_MS = 20
@@ -61,8 +61,9 @@ def _shortly_before(record: ScoreRecord, limit: float, after: datetime) -> datet
 
     The logarithm of a sum of fading terms is convex, so each round stays before the solution; with one half-life the
     first round hits it. What is found is only where the search begins: it need not be exact."""
-    target, terms = limit - record.attribute, record.decay
-    if target <= 0 or not terms or any(term.points < 0 for term in terms):
+    terms = record.decay
+    target = limit - record.attribute + len(terms) / MICRO  # each is rounded to whole micro-points
+    if limit <= record.attribute or not terms or any(term.points < 0 for term in terms):
         return None  # it does not end within any time worth guessing, or may rise and fall again
     fading = [
         (term.points, (term.since - after).total_seconds(), math.log(2) / term.half_life_seconds) for term in terms
