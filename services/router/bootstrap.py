@@ -32,7 +32,7 @@ from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
-from services.router.timer import Timer
+from services.router.timer import Hour, Timer
 from shared import logs
 from shared.clock import Clock, EventClock, SystemClock
 from shared.kafka import client_options
@@ -125,7 +125,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, options: dict[str, An
         watch,
         relay.wake.set,
     )
-    timer = Timer(ledger, consumer, timedelta(seconds=settings.router_cooling_grace_seconds), watch, relay.wake.set)
+    timer = Timer(ledger, consumer, _hour(settings, ledger.clock, consumer), watch, relay.wake.set)
     failures: list[str] = []
 
     @asynccontextmanager
@@ -216,6 +216,13 @@ async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:
             f"leads are at stages or with departments that the playbook {playbook.id} does not have: "
             f"{', '.join(unknown)}; add them to it"
         )
+
+
+def _hour(settings: RouterSettings, clock: Clock, consumer: Consumer) -> Hour:
+    """On the clock of the events each lane has its own time: none is as far as the others, and the time of one says
+    nothing about leads whose events are still to come."""
+    grace = timedelta(seconds=settings.router_cooling_grace_seconds)
+    return Hour(consumer.latest.get if settings.clock is ClockKind.EVENTS else lambda _: clock.now(), grace)
 
 
 async def _clock(settings: RouterSettings, engine: AsyncEngine) -> Clock:

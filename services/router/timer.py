@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -40,14 +41,27 @@ class Lanes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What time it is for the leads of a lane (None: not known yet). They cool later than their moment by `grace`, for
+    events that are told late."""
+
+    of_lane: Callable[[int], datetime | None]
+    grace: timedelta
+
+    def due_until(self, lane: int) -> datetime | None:
+        """Who was to cool by then is due; None: nobody."""
+        now = self.of_lane(lane)
+        return None if now is None else now - self.grace
+
+
 class Timer:
-    """Runs until cancelled. `grace`: so much later than their moment leads cool, for events that are told late;
-    `on_messages` is called after a transaction that left something in the outbox."""
+    """Runs until cancelled. `on_messages` is called after a transaction that left something in the outbox."""
 
     def __init__(
-        self, ledger: Ledger, reading: Lanes, grace: timedelta, watch: Watch, on_messages: Callable[[], None]
+        self, ledger: Ledger, reading: Lanes, hour: Hour, watch: Watch, on_messages: Callable[[], None]
     ) -> None:
-        self._ledger, self._reading, self._grace, self._on_messages = ledger, reading, grace, on_messages
+        self._ledger, self._reading, self._hour, self._on_messages = ledger, reading, hour, on_messages
         self._metrics, self._status = watch.metrics, watch.status
         self._patience = Patience()
 
@@ -64,43 +78,42 @@ class Timer:
 
     async def _round(self) -> float:
         """Let cool what may; the seconds until the next look."""
-        lanes, until = self._reading.lanes, self._due_until()
+        lanes = self._reading.lanes
         self._patience.keep(lanes)
-        if not lanes or until is None:
+        if not lanes:
             return LOOK_EVERY_SECONDS
         with told_apart():
             async with self._ledger.engine.connect() as connection:
                 found = await repository.next_cooling(connection, lanes)
-        due = [lane for lane, moment in found.items() if moment <= until]
+        left = {
+            lane: (moment - until).total_seconds()
+            for lane, moment in found.items()
+            if (until := self._hour.due_until(lane)) is not None
+        }
+        due = [lane for lane, seconds in left.items() if seconds <= 0]
         if due:
-            done = [await self._cool(lane, until) for lane in due]
+            done = [await self._cool(lane) for lane in due]
             return 0.0 if any(done) else WAIT_SECONDS
-        soonest = min(((moment - until).total_seconds() for moment in found.values()), default=LOOK_EVERY_SECONDS)
-        return min(soonest, LOOK_EVERY_SECONDS)
+        return min(LOOK_EVERY_SECONDS, *left.values())
 
-    async def _cool(self, lane: int, until: datetime) -> bool:
+    async def _cool(self, lane: int) -> bool:
         """Whether leads of the lane were looked at."""
-        if lane not in self._reading.lanes:
+        until = self._hour.due_until(lane)
+        if until is None or lane not in self._reading.lanes:
             return False
         may_cool = self._patience.may_go(lane, until, *self._reading.scores_applied(lane))
         if may_cool is None:
             return False
         with told_apart():
             decided = await self._ledger.cool(lane, may_cool, LEADS_AT_ONCE)
-        self._count(decided)
+        self._count(lane, decided)
         if any(not item.counts_only for item in decided):
             self._on_messages()
         return bool(decided)
 
-    def _due_until(self) -> datetime | None:
-        """None: the clock has not begun (that of events, before the first one)."""
-        try:
-            return self._ledger.clock.now() - self._grace
-        except OverflowError:
-            return None
-
-    def _count(self, decided: Iterable[Decided]) -> None:
-        now = self._ledger.clock.now()
+    def _count(self, lane: int, decided: Iterable[Decided]) -> None:
+        until = self._hour.due_until(lane)
         for change in (change for item in decided for change in item.decision.stages):
             self._metrics.cooled.labels("clock").inc()
-            self._metrics.cooling_late.observe(max(0.0, (now - change.at - self._grace).total_seconds()))
+            if until is not None:
+                self._metrics.cooling_late.observe(max(0.0, (until - change.at).total_seconds()))

@@ -258,6 +258,10 @@ EXAMPLES = {
         (0, "identify", {"email": "a@b.example"}), (0, "Booth Visited", {}), (80, "Booth Visited", {}),
         (100, "page", {}),
     ),
+    "a level that ends, and leaves a lower one": story(
+        (0, "identify", {"email": "a@b.example"}), (0, "Webinar Attended", {}), (1, "Booth Visited", {}),
+        (90, "page", {}), (90, "page", {}), (91, "page", {}), (92, "page", {}),
+    ),
     "cooled, heated again, and cooled while an offer to field sales was open": story(
         (0, "identify", {"email": "a@b.example", **WORTH_60}), (0, "Booth Visited", {}), (85, "Booth Visited", {}),
         (100, "page", {}), (176, "page", {}), (177, "Webinar Attended", {}),

@@ -49,7 +49,7 @@ class Scorer:
     ) -> list[ScoreRecord]:
         """Apply one lead's events, in log order, to `state`, which is changed.
 
-        Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
+        Gives the score records in order. An event that tells something new (a signal, a changed field, another level)
         has a record of its own. So has one that finds or leaves the total over the lowest threshold of the playbook:
         when the lead cools depends on each of these. The others share one, which ends between history and live events.
         So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
@@ -93,11 +93,14 @@ class Scorer:
             (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
             or (touches and self._levels.rises(state, touches, heard.time))
+            or (state.levels and self._levels.has_ended(state, heard.time))
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
         (rules, touches, showings), time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
+        if state.level_ends is not None and time >= state.level_ends:
+            state.level_ends = None
         if touches:
             self._levels.add(state, touches, time)
         if event is not None:

@@ -13,6 +13,7 @@ _EPOCH_DAY = _EPOCH.toordinal()
 FLOAT_MS = 4_000_000_000_000  # the year 2096
 BEFORE_ALL = -(10**14)
 """Earlier than any moment that there is."""
+NEVER = 10**15
 
 
 def to_ms(moment: datetime) -> int:
