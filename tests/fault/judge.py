@@ -31,9 +31,9 @@ class Truth:
     copies: int
 
 
-def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
+def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: datetime) -> Truth:
     """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
-    written into the topics otherwise."""
+    written into the topics otherwise; `until`: leads have cooled by then."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
     told = [record for record in left.topics["events"] if origin(record) not in poison]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
@@ -42,7 +42,9 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
     for sent in paired.log:
         parts[hash(lead_of(dict(sent.call))) % PROCESSES].append(sent)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        leads = {id: lead for part in pool.map(expected, parts, [playbook] * PROCESSES) for id, lead in part.items()}
+        untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES
+        told_apart = pool.map(expected, parts, [playbook] * PROCESSES, untils)
+        leads = {id: lead for part in told_apart for id, lead in part.items()}
     return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.cli.sample.generate import generate
 from services.ingest.segment import Arrival, parse, read_batch
-from services.router.batch import Known, Received, decide_all
+from services.router.batch import Known, Received, cool_until, decide_all
 from services.router.lifecycle.model import HandOff
 from services.router.lifecycle.rules import Rules
 from services.scorer.scoring import Scorer
@@ -44,12 +44,12 @@ def ingested(log: Sequence[Sent]) -> list[Event]:
     return events
 
 
-def produced(log: Sequence[Sent], cuts: set[int]) -> dict[str, ExpectedLead]:
-    """What scorer and router make of the log, whose batches begin at `cuts`."""
+def produced(log: Sequence[Sent], cuts: set[int], until: datetime | None = None) -> dict[str, ExpectedLead]:
+    """What scorer and router make of the log, whose batches begin at `cuts`, and of the time that passes afterwards."""
     leads: dict[str, list[tuple[int, Event]]] = {}
     for offset, event in enumerate(ingested(log)):
         leads.setdefault(event.key, []).append((offset, event))
-    return {lead_id: routed(lead_id, scored(events, cuts)) for lead_id, events in leads.items()}
+    return {lead_id: routed(lead_id, scored(events, cuts), until) for lead_id, events in leads.items()}
 
 
 def scored(events: list[tuple[int, Event]], cuts: set[int]) -> list[ScoreRecord]:
@@ -72,10 +72,11 @@ def moments(log: Sequence[Sent], cuts: set[int]) -> list[datetime]:
     return [change.at for item in decided for change in item.decision.stages]
 
 
-def routed(lead_id: str, records: list[ScoreRecord]) -> ExpectedLead:
+def routed(lead_id: str, records: list[ScoreRecord], until: datetime | None) -> ExpectedLead:
     known, stages, handoffs = Known({}, {}), list[StageStep](), list[HandOffStep]()
     received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
-    for item in decide_all(received, known, RULES, EventClock(START)):
+    decided = decide_all(received, known, RULES, EventClock(START))
+    for item in [*decided, *(cool_until(until, lead_id, known, RULES) if until else ())]:
         trigger = "" if item.cooled else item.score.record.trigger.event_id
         stages += [StageStep(one.source, one.target, trigger, one.historical) for one in item.decision.stages]
         handoffs += [told(change.handoff, trigger) for change in item.decision.handoffs]
@@ -285,9 +286,10 @@ def test_batches_that_once_mattered(log: list[Sent]) -> None:
 
 
 @pytest.mark.timeout(900)
-@given(warm_logs(), st.sets(st.integers(1, 27)))
-def test_any_warm_lead_in_any_batches(log: list[Sent], cuts: set[int]) -> None:
-    assert produced(log, cuts) == expected(log, PLAYBOOK)
+@given(warm_logs(), st.sets(st.integers(1, 27)), st.sampled_from([None, 160, 400]))
+def test_any_warm_lead_in_any_batches(log: list[Sent], cuts: set[int], days: int | None) -> None:
+    until = None if days is None else START + timedelta(days=days)
+    assert produced(log, cuts, until) == expected(log, PLAYBOOK, None if until is None else ms(until))
     assert moments(log, cuts) == moments(log, set())
 
 
