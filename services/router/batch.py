@@ -119,21 +119,26 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Cl
         if is_stale(lead, record):
             continue
         clock.witness(record.time)
-        if lead.cools_at is not None and lead.cools_at <= record.time:
+        if _cools_by(lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
             lead = known.leads[lead_id]
         decision = decide(lead, known.opened.get(lead_id), record, rules, clock.now())
         known.follow(decision)
         known.scores[lead_id] = score = Scored(record, received.value)
         decided.append(Decided(decision, score))
-        decided += cool_until(record.time, lead_id, known, rules)
+        if _cools_by(decision.lead, record.time):
+            decided += cool_until(record.time, lead_id, known, rules)
     return decided
+
+
+def _cools_by(lead: Lead, moment: datetime) -> bool:
+    return lead.cools_at is not None and lead.cools_at <= moment
 
 
 def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Iterator[Decided]:
     """Let a lead cool as often as it does by `moment`; `known` follows, and must hold its latest score if it is due."""
-    while (due := known.leads[lead_id].cools_at) is not None and due <= moment:
-        lead, opened, score = known.leads[lead_id], known.opened.get(lead_id), known.scores[lead_id]
+    while _cools_by(lead := known.leads[lead_id], moment):
+        opened, score = known.opened.get(lead_id), known.scores[lead_id]
         # Asked again, as what the ledger says may be from a program or a playbook of before.
         at = cools_at(lead, opened, score.record, rules)
         if at is None or at > moment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from services.scorer.scoring.attributes import Attributes
@@ -18,6 +17,9 @@ from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
 from shared.scores import ScoreRecord, to_micro
 
+UNREACHED = 10**15
+"""Micro-points that no lead has."""
+
 
 class Scorer:
     """A playbook, compiled. The same for the service, for replays and for tests over simulated years."""
@@ -31,7 +33,7 @@ class Scorer:
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook.id, self._attributes, self._behaviour, self._levels, self._signals)
         limits = [to_micro(points) for points in thresholds(playbook.lead_conditions())]
-        self._lowest: float = min(limits, default=math.inf)
+        self._lowest = min(limits, default=UNREACHED)
         self.hear = Hearing(self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
 

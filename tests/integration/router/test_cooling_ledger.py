@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from services.router.batch import Batch, Decided, Received
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
 from services.router.migrate import upgrade
+from services.router.status import Watch
+from services.router.timer import Hour, Timer
 from shared.clock import SystemClock
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, encode_score
@@ -107,6 +110,47 @@ async def test_a_lead_that_others_have_locked_is_asked_again_under_the_lock(
         assert back(await ledger.cool(0, LATER, 10)) == ["m"]
         await connection.execute(text("UPDATE leads SET cools_at = NULL WHERE lead_id = 'l'"))
     assert await ledger.cool(0, LATER, 10) == []
+
+
+@dataclass
+class Reading:
+    """Of one lane: how far its scores have been applied, and where they end."""
+
+    lanes: frozenset[int] = frozenset({0})
+    applied: int = 4
+    end: int = 5
+
+    def scores_applied(self, _: int) -> tuple[int, int | None]:
+        return self.applied, self.end
+
+
+async def test_the_timer_waits_for_the_log_and_for_the_grace(ledger: Ledger, engine: AsyncEngine) -> None:
+    await apply(ledger, hot("l"))
+    now, reading, watch, told = [LATER], Reading(), Watch(), asyncio.Event()
+    timer = Timer(ledger, reading, Hour(lambda _: now[0], timedelta(days=20)), watch, told.set)
+    running = asyncio.create_task(timer.run())
+
+    async def is_left_alone() -> bool:
+        await asyncio.sleep(1.2)  # two looks
+        return await rows(engine, "SELECT stage FROM leads") == [("hot",)]
+
+    try:
+        assert await is_left_alone(), "the grace is not over"
+        now[0] += timedelta(days=20)
+        assert await is_left_alone(), "the log has not been read"
+        reading.applied = 5
+        async with asyncio.timeout(5):
+            await told.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert await rows(engine, "SELECT stage FROM leads") == [("acquired",)]
+    count, seconds = (
+        watch.metrics.registry.get_sample_value(f"tasuki_router_cooling_late_seconds_{what}")
+        for what in ("count", "sum")
+    )
+    assert (count, round((seconds or 0) / 86_400)) == (1, 10)
+    assert watch.status.timer is None
 
 
 async def test_a_record_after_its_moment_finds_the_lead_cooled_first(ledger: Ledger, engine: AsyncEngine) -> None:
