@@ -96,8 +96,15 @@ def _furthest_still_open(lead: Lead, known: Facts, counting: Facts, rules: Rules
         for rule in rules.way
         if rule.rank < current.rank and is_open(rule, reached, counting) and not (rule.stage.guarded and is_held)
     ]
+    return max([_floor(current, counting, rules), *open_before], key=lambda rule: rule.rank)
+
+
+def _floor(current: StageRule, counting: Facts, rules: Rules) -> StageRule:
+    """The stage that this one comes after; one that it would fall out of as well is passed over."""
     floor = rules.stages[current.stage.after] if current.stage.after else rules.first
-    return max([floor, *open_before], key=lambda rule: rule.rank)
+    while (rule := rules.cooling.get(floor.stage.id)) is not None and not rule.when.holds(counting):
+        floor = rules.stages[floor.stage.after] if floor.stage.after else rules.first
+    return floor
 
 
 def _reason(rule: CoolingRule, before: Facts, now: Facts, at: datetime) -> list[Leaf]:

@@ -120,12 +120,23 @@ class Way:
             if stage.excluded and self._may_follow(stage) and self._holds(stage, card):
                 return stage
         guarded = any(holds(when, card) for _, when in self.book.guards)
-        found = [self._back_from_exclusion()]
+        found = [self.book.stages[0], *self._come_after(card)]
         for stage in self.book.stages:
             before = stage.rank < self.stage.rank and not stage.excluded and not (stage.guarded and guarded)
             if before and self._may_follow(stage) and self._holds(stage, card):
                 found.append(stage)
         return max(found, key=lambda stage: stage.rank)
+
+    def _come_after(self, card: Card) -> list[StageOnTheWay]:
+        """The nearest stage that this one comes after and that the lead does not fall out of at once."""
+        by_id = {stage.id: stage for stage in self.book.stages}
+        after = self.stage.after
+        while after is not None:
+            stage = by_id[after]
+            if stage.when is None or not asks_for_score(stage.when) or self._holds(stage, card):
+                return [stage]
+            after = stage.after
+        return []
 
     def _take_back(self, stage: StageOnTheWay, card: Card) -> None:
         assert self.owner is not None

@@ -229,6 +229,17 @@ def test_one_department_may_have_two_stages_that_cool_one_after_the_other() -> N
     assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
 
 
+def test_a_stage_that_it_would_fall_out_of_as_well_is_passed_over() -> None:
+    rules = custom(
+        "- {id: warm, number: 3, label: {ja: w, en: w}, owner: marketing, after: acquired, when: {total_over: 50}}\n"
+        "- {id: hot, number: 4, label: {ja: h, en: h}, owner: inside-sales, after: warm, when: {level_at_least: 2}}"
+    )
+    life = Life(rules).shows("contact_obtained", total=60.0, level=2)
+    assert life.way == ["acquired", "warm", "hot"]
+    life.waits_until(MONDAY + timedelta(days=91))
+    assert (life.way[3:], life.told[-1]) == (["acquired"], ("inside-sales", "withdrawn"))
+
+
 def test_what_is_due_by_an_older_program_is_reckoned_anew() -> None:
     life = hot_by_score()
     real = life.lead.cools_at
