@@ -1,6 +1,6 @@
 """leads cool down
 
-Revision ID: 0003
+Revision ID: 0004
 Revises: 0002
 
 A column and no table of timers: a lead has one such moment, which changes with its row and in the same statement. The
@@ -13,7 +13,7 @@ that are due.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
+revision = "0004"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
