@@ -12,8 +12,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 FLOAT_MS = 4_000_000_000_000  # the year 2096
 BEFORE_ALL = -(10**14)
-"""Earlier than any moment that there is."""
 NEVER = 10**15
+"""Earlier, and later, than any moment that there is."""
 
 
 def to_ms(moment: datetime) -> int:
