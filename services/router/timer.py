@@ -95,7 +95,7 @@ class Timer:
         if due:
             done = [await self._cool(lane) for lane in due]
             return 0.0 if any(done) else WAIT_SECONDS
-        return min(LOOK_EVERY_SECONDS, *left.values())
+        return min([LOOK_EVERY_SECONDS, *left.values()])
 
     async def _cool(self, lane: int) -> bool:
         """Whether leads of the lane were looked at."""
