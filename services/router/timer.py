@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from services.router import repository
@@ -29,6 +29,7 @@ LOOK_EVERY_SECONDS = 0.5
 WAIT_SECONDS = 0.1
 """Until what is due but has to wait for the log, or for another transaction, is tried again."""
 PAUSE_SECONDS = 0.5
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 class Lanes(Protocol):
@@ -53,7 +54,9 @@ class Hour:
     def due_until(self, lane: int) -> datetime | None:
         """Who was to cool by then is due; None: nobody."""
         now = self.of_lane(lane)
-        return None if now is None else now - self.grace
+        if now is None or now - _FIRST < self.grace:
+            return None  # events may claim to be of any time, also of one that has nothing before it
+        return now - self.grace
 
 
 class Timer:

@@ -44,6 +44,7 @@ def fading(attribute: float, decay: list[DecayTerm]) -> ScoreRecord:
 
 @given(st.floats(0, 120).map(lambda points: round(points, 6)), terms, st.sampled_from([20.0, 100.0]))
 @example(100.0, [DecayTerm(points=0.000001, since=MONDAY, half_life_seconds=DAY)], 100.0)
+@example(60.0, [DecayTerm(points=141.0, since=MONDAY, half_life_seconds=3.0e12)], 100.0)
 @example(60.0, [DecayTerm(points=41.0, since=MONDAY + timedelta(hours=14), half_life_seconds=30 * DAY)], 100.0)
 def test_the_short_way_finds_the_moment_of_the_long_one(attribute: float, decay: list[DecayTerm], limit: float) -> None:
     record = fading(attribute, decay)

@@ -16,6 +16,8 @@ from shared.scores import MICRO, ScoreRecord, falls_below, score_at, to_micro, t
 _ROUNDS = 8
 _SHORT_OF_MS = 20
 """So much earlier than the solution in floating point the exact search begins."""
+_FARTHEST_MS = 10**14
+"""Three thousand years: later moments may be none that a calendar knows."""
 
 
 def faded(record: ScoreRecord, moment: datetime) -> ScoreRecord:
@@ -79,4 +81,4 @@ def _shortly_before(record: ScoreRecord, limit: float, after: datetime) -> datet
         if step < 0.001:
             break
     ms = int(seconds * 1000) - _SHORT_OF_MS
-    return after + timedelta(milliseconds=ms) if ms > 0 else None
+    return after + timedelta(milliseconds=ms) if 0 < ms < _FARTHEST_MS else None
