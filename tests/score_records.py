@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.scores import Contribution, Position, ScoreRecord, Signal, Trigger
+from shared.scores import Contribution, DecayTerm, Position, ScoreRecord, Signal, Trigger
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
 """10:00 in Tokyo."""
@@ -37,8 +37,9 @@ class Story:
         channel: str | None = None,
         medium: str | None = None,
         later: timedelta = timedelta(minutes=1),
+        half_life: timedelta = timedelta(days=30),
     ) -> ScoreRecord:
-        """The next record, `later` than the one before."""
+        """The next record, `later` than the one before. Its points begin to fade at its time."""
         self.seq += 1
         self.at += later
         event_id = f"{self.lead_id}-{self.seq}"
@@ -82,4 +83,7 @@ class Story:
             contributions=[
                 Contribution(rule="inquiry_made", dimension="behaviour", points=total, times=1, last=self.at)
             ],
+            decay=[DecayTerm(points=total, since=self.at, half_life_seconds=half_life.total_seconds())]
+            if total
+            else [],
         )

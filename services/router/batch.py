@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from services.router.contact import ContactDatum
 from services.router.deals import Deal
+from services.router.lifecycle.cooling import cool, cools_at, open_after
 from services.router.lifecycle.decide import decide, is_stale, new_lead
-from services.router.lifecycle.model import OPEN, Decision, HandOff, Lead, Status
+from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import OutboxRow
 from shared.clock import Clock
@@ -35,7 +39,8 @@ class Received:
 class Batch:
     """Contact data is complete up to the position of each score. `offsets`: place → (expected, next).
 
-    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`."""
+    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`; `cooled` are the leads
+    that cooled before one of the scores was decided, or because of it."""
 
     contacts: list[ContactDatum] = field(default_factory=list)
     scores: list[Received] = field(default_factory=list)
@@ -43,22 +48,41 @@ class Batch:
     offsets: dict[Place, tuple[int, int]] = field(default_factory=dict)
     refused_contacts: int = 0
     refused_scores: int = 0
+    cooled: int = 0
+
+
+class Scored(NamedTuple):
+    """A score record, and its bytes as they were received."""
+
+    record: ScoreRecord
+    value: bytes
 
 
 @dataclass(slots=True)
 class Known:
-    """What the ledger holds about the leads of a batch."""
+    """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled."""
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
+    scores: dict[str, Scored] = field(default_factory=dict)
+
+    def follow(self, decision: Decision) -> None:
+        """Know what has been decided."""
+        lead = decision.lead
+        self.leads[lead.lead_id] = lead
+        if decision.handoffs:
+            opened = open_after(self.opened.pop(lead.lead_id, None), decision.handoffs)
+            if opened is not None:
+                self.opened[lead.lead_id] = opened
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and the score record that led to it."""
+    """A decision and the lead's latest score. `cooled`: it was not that score which led to it, but time."""
 
     decision: Decision
-    received: Received
+    score: Scored
+    cooled: bool = False
 
     @property
     def counts_only(self) -> bool:
@@ -79,26 +103,50 @@ class Rows:
     handoff_changes: list[Row] = field(default_factory=list)
     deals: dict[tuple[str, str], Deal] = field(default_factory=dict)
     outbox: list[OutboxRow] = field(default_factory=list)
+    cooled: int = 0
 
 
 def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Clock) -> list[Decided]:
-    """Decide each record in order; `known` follows. Stale records decide nothing."""
-    decided = []
+    """Decide each record in order; `known` follows. Stale records decide nothing.
+
+    A lead that was to cool by the record's time cools first, by what was known until then; and afterwards, if the
+    record itself has taken away what its stage rested on."""
+    decided: list[Decided] = []
     for received in scores:
         record = received.record
-        lead = known.leads.get(record.lead_id) or new_lead(record.lead_id, received.lane, rules)
+        lead_id = record.lead_id
+        lead = known.leads.get(lead_id) or new_lead(lead_id, received.lane, rules)
         if is_stale(lead, record):
             continue
         clock.witness(record.time)
-        decision = decide(lead, known.opened.get(record.lead_id), record, rules, clock.now())
-        known.leads[record.lead_id] = decision.lead
-        for change in decision.handoffs:
-            if change.handoff.status in OPEN:
-                known.opened[record.lead_id] = change.handoff
-            else:
-                known.opened.pop(record.lead_id, None)
-        decided.append(Decided(decision, received))
+        if _cools_by(lead, record.time):
+            decided += cool_until(record.time, lead_id, known, rules)
+            lead = known.leads[lead_id]
+        decision = decide(lead, known.opened.get(lead_id), record, rules, clock.now())
+        known.follow(decision)
+        known.scores[lead_id] = score = Scored(record, received.value)
+        decided.append(Decided(decision, score))
+        if _cools_by(decision.lead, record.time):
+            decided += cool_until(record.time, lead_id, known, rules)
     return decided
+
+
+def _cools_by(lead: Lead, moment: datetime) -> bool:
+    return lead.cools_at is not None and lead.cools_at <= moment
+
+
+def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Iterator[Decided]:
+    """Let a lead cool as often as it does by `moment`; `known` follows, and must hold its latest score if it is due."""
+    while _cools_by(lead := known.leads[lead_id], moment):
+        opened, score = known.opened.get(lead_id), known.scores[lead_id]
+        # Asked again, as what the ledger says may be from a program or a playbook of before.
+        at = cools_at(lead, opened, score.record, rules)
+        if at is None or at > moment:
+            decision = Decision(lead=replace(lead, cools_at=at))
+        else:
+            decision = cool(lead, opened, score.record, rules, at)
+        known.follow(decision)
+        yield Decided(decision, score, cooled=True)
 
 
 def offered_leads(decided: Iterable[Decided]) -> list[str]:

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
+from services.router.timer import Hour, Timer
 from shared import logs
 from shared.clock import Clock, EventClock, SystemClock
 from shared.kafka import client_options
@@ -54,7 +55,7 @@ PLANS_OF_BATCHES = {
 
 def serve() -> None:
     """Runs until SIGTERM or SIGINT. Exits with a message where configuration, Kafka, Postgres, a topic or a table is
-    missing, and with 1 when the consumer or the relay fails: a supervisor starts it again."""
+    missing, and with 1 when the consumer, the relay or the timer fails: a supervisor starts it again."""
     try:
         settings = load_settings(RouterSettings)
         shorten_transaction_backoff()
@@ -130,6 +131,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
         watch,
         relay.wake.set,
     )
+    timer = Timer(ledger, consumer, _hour(settings, ledger.clock, consumer), watch, relay.wake.set)
     failures: list[str] = []
 
     @asynccontextmanager
@@ -144,6 +146,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
         tasks = [
             _start("consumer", consumer.run(), end),
             _start("relay", relay.run(), end),
+            _start("timer", timer.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),
         ]
         try:
@@ -219,6 +222,13 @@ async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:
             f"leads are at stages or with departments that the playbook {playbook.id} does not have: "
             f"{', '.join(unknown)}; add them to it"
         )
+
+
+def _hour(settings: RouterSettings, clock: Clock, consumer: Consumer) -> Hour:
+    """On the clock of the events each lane has its own time: none is as far as the others, and the time of one says
+    nothing about leads whose events are still to come."""
+    grace = timedelta(seconds=settings.router_cooling_grace_seconds)
+    return Hour(consumer.latest.get if settings.clock is ClockKind.EVENTS else lambda _: clock.now(), grace)
 
 
 async def _clock(settings: RouterSettings, engine: AsyncEngine) -> Clock:

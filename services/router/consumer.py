@@ -64,8 +64,8 @@ def kafka_consumer(
 
 
 class Consumer:
-    """Reads its partitions until cancelled. `lanes` are the partitions it has now; `on_messages` is called after a
-    transaction that left something in the outbox."""
+    """Reads its partitions until cancelled. `lanes` are the partitions it has now, `latest` the latest time of a score
+    in each; `on_messages` is called after a transaction that left something in the outbox."""
 
     def __init__(
         self, kafka: AIOKafkaConsumer, ledger: Ledger, intake: Intake, watch: Watch, on_messages: Callable[[], None]
@@ -76,6 +76,7 @@ class Consumer:
         self._probe = Probe(kafka, ledger.topics.events, intake, watch.status)
         self._foreign: set[str] = set()
         self.lanes: frozenset[int] = frozenset()
+        self.latest: dict[int, datetime] = {}
         self._rebalances, self._opened = 0, 0
         self._told_at = self._fetched_at = self._written_at = 0.0
 
@@ -114,6 +115,14 @@ class Consumer:
                 self._reopen()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def scores_applied(self, lane: int) -> tuple[int, int | None]:
+        """Of a lane: the next score to be applied, and where they end as far as Kafka has told (None: not yet)."""
+        place = (self._topics[1], lane)
+        part = TopicPartition(*place)
+        # Asked by others at any time, also of a partition that has just been taken away.
+        end = self._kafka.last_stable_offset(part) if part in self._kafka.assignment() else None
+        return self._intake.next.get(place, 0), end if end is not None and end >= 0 else None
 
     async def _step(self) -> None:
         generation = self._rebalances
@@ -214,6 +223,9 @@ class Consumer:
 
     def _count(self, batch: Batch) -> None:
         """What is odd about a batch that has been applied."""
+        for item in batch.scores:
+            self.latest[item.lane] = max(item.record.time, self.latest.get(item.lane, item.record.time))
+        self._metrics.cooled.labels("record").inc(batch.cooled)
         self._metrics.refused_contacts.inc(batch.refused_contacts)
         self._metrics.dead_letters.inc(batch.refused_scores)
         own = self._ledger.rules.playbook.id

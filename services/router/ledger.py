@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -11,7 +11,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.router import repository
-from services.router.batch import Batch, Known, Received, Rows, decide_all, offered_leads, turned_handoffs
+from services.router.batch import (
+    Batch,
+    Decided,
+    Known,
+    Received,
+    Rows,
+    cool_until,
+    decide_all,
+    offered_leads,
+    turned_handoffs,
+)
 from services.router.contact import ContactDatum
 from services.router.failures import described, is_about_values
 from services.router.lifecycle.model import Decision, HandOff, Lead
@@ -58,6 +68,7 @@ class Ledger:
             await repository.advance(connection, batch.offsets)
             await repository.save_contacts(connection, batch.contacts)
             rows = await self._decide(connection, batch.scores)
+            batch.cooled = rows.cooled
             rows.outbox.extend((*batch.dead, *poison))
             await repository.save(connection, rows)
         return len(rows.outbox)
@@ -68,14 +79,31 @@ class Ledger:
         leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores})
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
-        decided = decide_all(scores, Known(dict(leads), opened), self.rules, self.clock)
+        due = _due(leads, scores)
+        known = Known(dict(leads), opened, await repository.latest_scores(connection, due) if due else {})
+        return await self._rows(connection, decide_all(scores, known, self.rules, self.clock), leads)
+
+    async def cool(self, lane: int, until: datetime, most: int) -> list[Decided]:
+        """Let up to `most` leads of a lane cool that are due by `until` and that nobody else has locked; what was
+        decided. Whoever does it: the lead's row is locked, and asked again whether it is due."""
+        async with self.engine.begin() as connection:
+            leads, scores = await repository.lock_due(connection, lane, until, most)
+            if not leads:
+                return []
+            known = Known(leads, await repository.open_handoffs(connection, leads), scores)
+            decided = [item for lead_id in leads for item in cool_until(until, lead_id, known, self.rules)]
+            await repository.save(connection, await self._rows(connection, decided, scores))
+        return decided
+
+    async def _rows(self, connection: AsyncConnection, decided: list[Decided], existing: Container[str]) -> Rows:
+        """What is to be written; `existing`: leads that have a row."""
         offered, turned = offered_leads(decided), turned_handoffs(decided)
         contacts = await repository.contacts_of(connection, offered) if offered else {}
         frozen = await repository.frozen_messages(connection, turned) if turned else {}
         scribe = Scribe(self.rules, self.topics, frozen)
-        scribe.write_leads(decided, leads)
+        scribe.write_leads(decided, existing)
         for item in decided:
-            scribe.write_scored(item, contacts.get(item.received.record.lead_id, {}))
+            scribe.write_scored(item, contacts.get(item.decision.lead.lead_id, {}))
         return scribe.rows
 
     async def _drop_refused_contacts(self, batch: Batch) -> bool:
@@ -142,3 +170,12 @@ class Ledger:
             await repository.save_changes(connection, scribe.rows)
             await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
         return decision.handoffs[-1].handoff
+
+
+def _due(leads: Mapping[str, Lead], scores: list[Received]) -> list[str]:
+    """Leads that are to cool before one of `scores` is decided: only for these the score of before is asked for."""
+    cooling = {lead.lead_id: lead.cools_at for lead in leads.values() if lead.cools_at is not None}
+    if not cooling:
+        return []
+    times = ((item.record.lead_id, item.record.time) for item in scores)
+    return sorted({lead_id for lead_id, time in times if lead_id in cooling and cooling[lead_id] <= time})

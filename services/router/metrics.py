@@ -45,6 +45,19 @@ class RouterMetrics:
             buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
+        self.cooled = Counter(
+            "tasuki_router_cooled_leads",
+            "Leads that went back because their score had faded or their level ended, noticed by the clock or by their "
+            "next score record",
+            ["noticed_by"],
+            registry=self.registry,
+        )
+        self.cooling_late = Histogram(
+            "tasuki_router_cooling_late_seconds",
+            "From the moment at which a lead was to cool by the clock until it did",
+            buckets=(*LATENCY_BUCKETS, 3600.0, 86400.0),
+            registry=self.registry,
+        )
         self.outbox_depth = Gauge("tasuki_router_outbox_messages", "Messages not sent yet", registry=self.registry)
         self.handoffs = Gauge(
             "tasuki_router_handoffs",

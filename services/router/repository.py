@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
-from services.router.batch import Place, Row, Rows
+from services.router.batch import Place, Row, Rows, Scored
 from services.router.bulk import Bulk, BulkInsert, BulkUpdate, replace_on, write
 from services.router.contact import ContactDatum
 from services.router.deals import ON_REPEATED, Deal
@@ -67,6 +67,18 @@ _read_offsets = text(
 _lock_leads = text(
     f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
     "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
+)
+_scores_of = text("SELECT lead_id, score FROM leads WHERE lead_id = ANY(CAST(:ids AS text[]))")
+_next_cooling = text(
+    # One look into the index for each lane.
+    "SELECT l.lane, c.cools_at FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
+    "(SELECT cools_at FROM leads WHERE leads.lane = l.lane AND cools_at IS NOT NULL ORDER BY cools_at LIMIT 1) AS c"
+)
+_lock_due = text(
+    # Asked again under the lock: whoever held it before may have cooled the lead, or scored it anew.
+    f"SELECT {', '.join(Lead.__struct_fields__)}, score FROM leads WHERE lead_id = ANY(ARRAY("
+    "SELECT lead_id FROM leads WHERE lane = :lane AND cools_at <= :until ORDER BY cools_at LIMIT :limit)) "
+    "AND cools_at <= :until ORDER BY lead_id FOR UPDATE SKIP LOCKED"
 )
 _open_handoffs = text(
     f"SELECT {', '.join(HandOff.__struct_fields__)} FROM handoffs "
@@ -126,6 +138,30 @@ async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
     # By place: to ask a row for each name takes three times as long, and this is done for nearly every record.
     found = (dict(zip(Lead.__struct_fields__, row, strict=True)) for row in rows.all())
     return {values["lead_id"]: Lead(**values | {"reached": tuple(values["reached"])}) for values in found}
+
+
+async def latest_scores(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Scored]:
+    """By lead id the score record that the lead's row keeps."""
+    rows = await connection.execute(_scores_of, {"ids": list(ids)})
+    return {lead_id: Scored(decode_score(raw), raw) for lead_id, raw in rows}
+
+
+async def next_cooling(connection: AsyncConnection, lanes: Iterable[int]) -> dict[int, datetime]:
+    """By lane, when its next lead will cool; lanes without any are left out."""
+    rows = await connection.execute(_next_cooling, {"lanes": list(lanes)})
+    return {row.lane: row.cools_at for row in rows}
+
+
+async def lock_due(
+    connection: AsyncConnection, lane: int, until: datetime, limit: int
+) -> tuple[dict[str, Lead], dict[str, Scored]]:
+    """At most `limit` leads of a lane that cool by `until`, with their scores, locked in id order. Leads that others
+    have locked are left out."""
+    rows = (await connection.execute(_lock_due, {"lane": lane, "until": until, "limit": limit})).mappings().all()
+    return (
+        {row["lead_id"]: lead_of(row) for row in rows},
+        {row["lead_id"]: Scored(decode_score(row["score"]), row["score"]) for row in rows},
+    )
 
 
 async def open_handoffs(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, HandOff]:

@@ -13,6 +13,7 @@ from services.router.batch import Decided, Row, Rows
 from services.router.contact import storable
 from services.router.deals import deals_of, merged
 from services.router.lifecycle.decide import COUNTED
+from services.router.lifecycle.fading import faded
 from services.router.lifecycle.model import Decision, HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.rules import Rules
 from services.router.messages import HandOffMessage
@@ -39,8 +40,8 @@ class Scribe:
             if not item.counts_only or lead_id not in existing:
                 changed.add(lead_id)
         for lead_id, item in last.items():
-            lead, record = item.decision.lead, item.received.record
-            score = (record.total, record.time, item.received.value)
+            lead, (record, value) = item.decision.lead, item.score
+            score = (record.total, record.time, value)
             if lead_id in changed:
                 self.rows.leads.append((*_lead_values(lead), *score))
             else:
@@ -48,8 +49,8 @@ class Scribe:
 
     def write_scored(self, item: Decided, contact: Mapping[str, str]) -> None:
         """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""
-        record = item.received.record
-        for deal in deals_of(record):
+        record = item.score.record
+        for deal in () if item.cooled else deals_of(record):
             key = (deal.lead_id, deal.deal_id)
             self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
         if item.counts_only:
@@ -58,7 +59,12 @@ class Scribe:
             if change.handoff.status is Status.OFFERED:
                 offer = messages.offer_message(change, record, contact, self._playbook)
                 self._frozen[change.handoff.handoff_id] = offer
-        self.write(item.decision, record, None if record.historical else record.trigger.received_at)
+        if item.cooled:
+            self.rows.cooled += 1
+            # An offer tells the score with its contributions; the stage change, what was left of it by then.
+            self.write(item.decision, faded(record, item.decision.stages[-1].at))
+        else:
+            self.write(item.decision, record, None if record.historical else record.trigger.received_at)
 
     def write(self, decision: Decision, record: ScoreRecord, received_at: datetime | None = None) -> None:
         """All changes. `received_at` starts the clock of the event-to-hand-off latency; None: nothing to measure."""

@@ -32,6 +32,13 @@ class RouterSettings(CommonSettings):
         default=10.0, ge=1, description="how long Kafka waits before it gives a dead worker's partitions to others"
     )
 
+    router_cooling_grace_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e9,
+        description="how much later than its score has faded a lead cools by the clock, for events that are told late",
+    )
+
     @field_validator("api_tokens")
     @classmethod
     def _tokens_are_readable(cls, value: SecretStr | None) -> SecretStr | None:

@@ -14,10 +14,11 @@ class Status:
     consumer: str | None = "starting"
     relay: str | None = None
     kafka: str | None = None
+    timer: str | None = None
 
     @property
     def problems(self) -> list[str]:
-        return [problem for problem in (self.kafka, self.consumer, self.relay) if problem]
+        return [problem for problem in (self.kafka, self.consumer, self.relay, self.timer) if problem]
 
 
 @dataclass(frozen=True, slots=True)

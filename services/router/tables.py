@@ -60,12 +60,15 @@ leads = Table(
     Column("mql_at", _time),
     Column("sal_at", _time),
     Column("sql_at", _time),
+    Column("taken", Boolean, nullable=False),
+    Column("cools_at", _time),
     Column("total", Float, nullable=False),
     Column("score_at", _time, nullable=False),
     Column("score", LargeBinary, nullable=False),  # the latest score record, as it was received
     CheckConstraint("acquired_at IS NULL OR department IS NOT NULL", name="owned"),
     Index(None, "stage"),
     Index(None, "department", "stage"),
+    Index(None, "lane", "cools_at", postgresql_where=text("cools_at IS NOT NULL")),
 )
 
 # No foreign key to leads: contact data comes from `events`, often before the first score of its lead.

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.fault.ahead import AheadOfKafka
 from tests.fault.broker_log import BrokerLog
@@ -27,6 +28,8 @@ GROUPLESS = "waiting for the consumer group"
 SETTLE_SECONDS = 1.0  # so long a broken part may still look well
 NEVER_LOOKED = "Kafka and Postgres could not be asked once"
 MEGABYTES_MORE, FILES_MORE = 150.0, 40
+
+BY_THE_WALL = {"TASUKI_ROUTER_COOLING_GRACE_SECONDS": "0"}
 
 Say = Callable[[str], None]
 
@@ -108,9 +111,11 @@ class Campaign:
                 task.cancel()
             await asyncio.wait(watching)
             after = {worker.name: size_of(worker) for worker in self.cluster.running}
+            until = datetime.now(UTC)
+            stuck += await self._let_time_pass()
             self.say("everything has come to rest; comparing with the oracle")
             left = await what_is_left(self.cluster)
-            wanted = await asyncio.to_thread(truth, left, self.stories, self._poisoner.origins)
+            wanted = await asyncio.to_thread(truth, left, self.stories, self._poisoner.origins, until)
             broken = differences(left, wanted, self.stories, self._poisoner.origins)
             broken["the ledger rests on committed scores only"] = [*witness.found] if witness.looks else [NEVER_LOOKED]
             broken["every fault was recovered from, and everything drained"] = stuck
@@ -188,6 +193,24 @@ class Campaign:
             if time.monotonic() - since > self.patience:
                 return [f"nothing has moved for {self.patience:g} s: {backlog}, {troubles}"]
             await asyncio.sleep(0.5)
+
+    async def _let_time_pass(self) -> list[str]:
+        """What was told is long ago: by the wall clock all leads that can have cooled. The routers come back with that
+        clock, both at once, and take lanes from each other while they do it. Tells what is left."""
+        routers = self.cluster.of("router")
+        await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in routers))
+        due = await self._observer.cooling()
+        for worker in routers:
+            worker.environment = worker.environment | BY_THE_WALL
+            worker.start()
+        wrong = await self._observer.until(self._warm, self.patience)
+        self.say(f"{'':>7} time passes: {due} leads cool")
+        return [*([wrong] if wrong else []), *await self._drain()]
+
+    async def _warm(self) -> str:
+        """Who has not cooled yet, and is due."""
+        left = await self._observer.cooling()
+        return f"{'?' if left is None else left} leads are to cool, and have not" if left != 0 else ""
 
     async def _recovery(self) -> tuple[str, str]:
         """Until all has been well for a while: a zombie says so too, until it learns what it has missed. What is wrong

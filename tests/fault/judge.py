@@ -31,9 +31,9 @@ class Truth:
     copies: int
 
 
-def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
+def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: datetime) -> Truth:
     """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
-    written into the topics otherwise."""
+    written into the topics otherwise; `until`: leads have cooled by then."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
     told = [record for record in left.topics["events"] if origin(record) not in poison]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
@@ -42,7 +42,9 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Truth:
     for sent in paired.log:
         parts[hash(lead_of(dict(sent.call))) % PROCESSES].append(sent)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        leads = {id: lead for part in pool.map(expected, parts, [playbook] * PROCESSES) for id, lead in part.items()}
+        untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES
+        told_apart = pool.map(expected, parts, [playbook] * PROCESSES, untils)
+        leads = {id: lead for part in told_apart for id, lead in part.items()}
     return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
 
 
@@ -136,7 +138,7 @@ def _score_order(left: Left) -> Iterator[str]:
 
 def _routed(left: Left) -> dict[str, dict[str, Any]]:
     """Each lead's way as the ledger has it; which event led to a step is in its message only."""
-    triggers = {id: json.loads(record.value or b"")["trigger"]["event_id"] for id, record in _messages(left).items()}
+    triggers = {id: _trigger(json.loads(record.value or b"")) for id, record in _messages(left).items()}
     found: dict[str, dict[str, Any]] = {
         row["lead_id"]: {
             "stage": row["stage"],
@@ -156,6 +158,12 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
         trigger = triggers.get(f"handoff:{row['handoff_id']}:{row['status']}", "no message")
         found[row["lead_id"]]["handoffs"].append(_told(HandOffStep(**{n: row[n] for n in names}, event_id=trigger)))
     return found
+
+
+def _trigger(message: dict[str, Any]) -> str:
+    """The event that led to it; empty where time did."""
+    reason = message.get("change_reason", message["reason"])  # a hand-off's, or a stage change's
+    return "" if any(part["condition"] == "cooled" for part in reason) else str(message["trigger"]["event_id"])
 
 
 def _way(lead: ExpectedLead) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.cli.demo.drain import Backlog, Gauge
@@ -79,6 +81,14 @@ class Observer:
                 return await self._gauge.backlog()
         except Exception:  # noqa: BLE001 - whatever a broken part raises in a client, the answer is "cannot be asked"
             await self._forget_gauge()
+            return None
+
+    async def cooling(self) -> int | None:
+        """How many leads are to have cooled by now, and have not; None while Postgres cannot be asked."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._engine.connect() as connection:
+                return int(await connection.scalar(text("SELECT count(*) FROM leads WHERE cools_at <= now()")) or 0)
+        except (OSError, SQLAlchemyError, TimeoutError):
             return None
 
     async def until(self, well: Callable[[], Awaitable[str]], seconds: float) -> str:

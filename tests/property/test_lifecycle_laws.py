@@ -55,7 +55,7 @@ def run(received: list[Received], cuts: list[int]) -> tuple[list[Decided], Known
     known, clock, decided = Known({}, {}), EventClock(MONDAY), []
     bounds = [0, *sorted(cut % (len(received) + 1) for cut in cuts), len(received)]
     for start, end in pairwise(bounds):
-        known = Known(dict(known.leads), dict(known.opened))
+        known = Known(dict(known.leads), dict(known.opened), dict(known.scores))
         decided += decide_all(received[start:end], known, RULES, clock)
     return decided, known
 

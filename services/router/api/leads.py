@@ -15,7 +15,7 @@ from services.router.api.auth import Reader
 from services.router.api.errors import ApiError, responses
 from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.lifecycle.criteria import Leaf
-from services.router.lifecycle.decide import facts_of
+from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import missing

@@ -15,13 +15,16 @@ class Part(BaseModel):
     """One part of a transition criterion and how it stands."""
 
     condition: str = Field(
-        description="signal, total_over, attribute_at_least, behaviour_at_least, level_at_least, field, rejected"
+        description="signal, total_over, attribute_at_least, behaviour_at_least, level_at_least, field, rejected, cooled"
     )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
-    name: str | None = Field(None, description="of the signal, field or rejection reason")
+    name: str | None = Field(
+        None, description="of the signal, field or rejection reason; what cooled: total_over or level_at_least"
+    )
     wanted: Any = Field(None, description="what the criterion asks for")
     value: Any = Field(None, description="what it is now")
+    at: datetime | None = Field(None, description="of what cooled: when")
 
 
 class Owner(BaseModel):
@@ -137,6 +140,9 @@ class LeadDetail(BaseModel):
     score: Score
     level: int = Field(description="certainty level (確度), 0 is unclassified")
     level_until: datetime | None
+    cools_at: datetime | None = Field(
+        description="when it goes back to an earlier stage if nothing else happens; none: never, as far as is known now"
+    )
     handoff: HandOffInfo | None = Field(description="the open one")
     bant: dict[str, datetime | None] = Field(description="when each of the four points was confirmed")
     contact: Contact

@@ -51,6 +51,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     wanted: Any = None
     value: Any = None
+    at: datetime | None = None  # of what ended with time: when
 
 
 @dataclass(frozen=True, slots=True)

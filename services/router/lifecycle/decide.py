@@ -11,7 +11,9 @@ from typing import Literal
 from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs
-from services.router.lifecycle.criteria import Facts, all_facts, facts_since
+from services.router.lifecycle.cooling import open_after, timed
+from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.handoffs import Case, Refusal
 from services.router.lifecycle.model import (
     Decision,
@@ -23,10 +25,10 @@ from services.router.lifecycle.model import (
     Status,
 )
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
-from services.router.lifecycle.stages import Step, walk
+from services.router.lifecycle.stages import follow, walk
 from shared.scores import ScoreRecord
 
-COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at")
+COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at", "cools_at")
 """All of a lead that a record changes which leads to no stage."""
 
 
@@ -42,7 +44,8 @@ def is_stale(lead: Lead, record: ScoreRecord) -> bool:
 
 
 def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, now: datetime) -> Decision:
-    """What a record changes. The caller leaves stale ones out."""
+    """What a record changes. The caller leaves stale ones out, and lets the lead cool first (`cooling`) where it was to
+    cool by the record's time."""
     known, counting = facts_of(lead, record, rules)
     steps, held_by = walk(lead, known, counting, rules)
     lead = replace(
@@ -54,22 +57,14 @@ def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
         sql_at=lead.sql_at or _milestone("sql", known, record, rules),
     )
     if not steps:
-        return Decision(lead=lead)
+        return Decision(lead=timed(lead, opened, record, rules))
     if lead.acquired_at is None:
         trigger = record.trigger
         lead = replace(lead, acquired_at=record.time, channel=trigger.channel, medium=trigger.medium)
-    lead, stages = _follow(lead, steps, record)
+    lead, stages = follow(lead, steps, record.time, historical=record.historical)
     case = Case(counting, rules, now, record.historical)
     lead, changes = handoffs.assign(lead, opened, steps, case)
-    return Decision(lead=lead, stages=stages, handoffs=changes)
-
-
-def facts_of(lead: Lead, record: ScoreRecord, rules: Rules) -> tuple[Facts, Facts]:
-    """All facts, and those that count since the lead was last recycled."""
-    known = all_facts(record)
-    if lead.line_at is None:
-        return known, known
-    return known, facts_since(known, record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)
+    return Decision(lead=timed(lead, open_after(opened, changes), record, rules), stages=stages, handoffs=changes)
 
 
 def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, now: datetime) -> Decision:
@@ -112,29 +107,6 @@ def _back(lead: Lead, rules: Rules, change: HandOffChange) -> Lead:
         return lead
     reached = lead.reached if moves[0].target in lead.reached else (*lead.reached, moves[0].target)
     return replace(lead, stage=moves[0].target, seq=moves[0].seq, reached=reached)
-
-
-def _follow(lead: Lead, steps: list[Step], record: ScoreRecord) -> tuple[Lead, list[StageChange]]:
-    changes, reached, furthest = [], list(lead.reached), lead.furthest
-    for number, step in enumerate(steps, start=lead.seq + 1):
-        stage = step.target.stage
-        changes.append(
-            StageChange(
-                lead_id=lead.lead_id,
-                seq=number,
-                source=step.source,
-                target=stage.id,
-                at=record.time,
-                reason=step.reason,
-                historical=record.historical,
-            )
-        )
-        if stage.id not in reached:
-            reached.append(stage.id)
-        furthest = max(furthest, stage.number)
-    target = steps[-1].target.stage.id
-    lead = replace(lead, stage=target, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps))
-    return lead, changes
 
 
 def _milestone(name: Literal["mql", "sql"], facts: Facts, record: ScoreRecord, rules: Rules) -> datetime | None:

@@ -80,6 +80,34 @@ def _close(lead: Lead, opened: HandOff, last: Step, now: datetime) -> tuple[Lead
     return _tell(lead, HandOffChange(handoff=closed, seq=lead.seq + 1, at=now, reason=last.reason))
 
 
+def retreat(lead: Lead, opened: HandOff | None, step: Step, case: Case) -> tuple[Lead, list[HandOffChange]]:
+    """Owner and hand-offs after a lead has cooled (`step`, back). `opened` is its open hand-off, accepted by nobody.
+
+    An offer to another department than the new stage's is withdrawn. Whoever has accepted the lead before keeps it; a
+    department that has it without ever having been asked (history), and comes later on the way, gives it back at once.
+    """
+    target = step.target
+    owner = target.stage.owner
+    changes: list[HandOffChange] = []
+    if opened is not None and opened.receiver != owner:
+        withdrawn = replace(opened, status=Status.WITHDRAWN)
+        lead, change = _tell(lead, HandOffChange(handoff=withdrawn, seq=lead.seq + 1, at=case.now, reason=step.reason))
+        changes, opened = [change], None
+    if owner is None or lead.department in (None, owner) or opened is not None:
+        return lead, changes
+    if target.stage.excluded or case.historical or (not lead.taken and _comes_later(lead.department, target, case)):
+        return _own(lead, owner, case), changes
+    if lead.taken:
+        return lead, changes
+    lead, offer = _offer(lead, owner, step, case)
+    return lead, [*changes, offer]
+
+
+def _comes_later(department: str | None, target: StageRule, case: Case) -> bool:
+    """Whether all stages of a department come after `target`."""
+    return all(rule.rank > target.rank for rule in case.rules.way if rule.stage.owner == department)
+
+
 def _offer(lead: Lead, receiver: str, last: Step, case: Case) -> tuple[Lead, HandOffChange]:
     respond_by, priority = _response(last.target, receiver, case)
     lead = replace(lead, handoffs=lead.handoffs + 1)
@@ -117,7 +145,7 @@ def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, now: datet
 
 def reject(lead: Lead, handoff: HandOff, refusal: Refusal, now: datetime, rules: Rules) -> tuple[Lead, HandOffChange]:
     """The giver keeps the lead; what it has done until now does not count any more."""
-    lead = replace(lead, line_at=now, held_until=now + rules.playbook.rejection.hold)
+    lead = replace(lead, line_at=now, held_until=now + rules.playbook.rejection.hold, cools_at=None)
     change = HandOffChange(
         handoff=replace(handoff, status=Status.REJECTED, reject_reason=refusal.reason),
         seq=lead.seq + 1,
@@ -151,11 +179,19 @@ def _tell(lead: Lead, change: HandOffChange) -> tuple[Lead, HandOffChange]:
 
 
 def _taken(lead: Lead, handoff: HandOff, person: str | None, now: datetime) -> Lead:
-    return replace(lead, department=handoff.receiver, team=handoff.team, person=person, sal_at=lead.sal_at or now)
+    return replace(
+        lead,
+        department=handoff.receiver,
+        team=handoff.team,
+        person=person,
+        sal_at=lead.sal_at or now,
+        taken=True,
+        cools_at=None,  # a lead that somebody works is not taken from them
+    )
 
 
 def _own(lead: Lead, department: str | None, case: Case) -> Lead:
     if department is None:
         return lead
     team = case.rules.territories.team(department, case.facts.fields)
-    return replace(lead, department=department, team=team, person=None)
+    return replace(lead, department=department, team=team, person=None, taken=False)

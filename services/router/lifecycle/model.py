@@ -28,9 +28,11 @@ OPEN = frozenset({Status.WAITING, Status.OFFERED, Status.ACCEPTED})
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
-    """`department`, `team` and `person` own it now; None before contact data is obtained.
+    """`department`, `team` and `person` own it now; None before contact data is obtained. `taken`: the owner has
+    accepted it, or has evidently worked it.
 
     `seq` numbers the messages about it, `handoffs` its hand-offs. `furthest` is the highest stage number it was at.
+    `cools_at`: when what its stage rests on will have ended; None: never, as far as is known now.
     """
 
     lead_id: str
@@ -54,6 +56,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     mql_at: datetime | None = None
     sal_at: datetime | None = None
     sql_at: datetime | None = None
+    taken: bool = False
+    cools_at: datetime | None = None
 
 
 class HandOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +77,13 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     priority: str
     reject_reason: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
 
 class StageChange(msgspec.Struct, frozen=True, kw_only=True):
-    """`at` is the event's time, or when the lead was rejected."""
+    """`at` is the event's time, or when the lead was rejected or cooled."""
 
     lead_id: str
     seq: int

@@ -9,6 +9,17 @@ from services.router.lifecycle.deadlines import WorkCalendar
 from services.router.lifecycle.territory import Territories
 from shared.company import registrable_domain
 from shared.playbook import Playbook
+from shared.playbook.conditions import (
+    AllOf,
+    AnyOf,
+    LeadCondition,
+    LevelAtLeast,
+    NotOf,
+    SomeOf,
+    TotalOver,
+    leaves,
+    thresholds,
+)
 from shared.playbook.schema import Stage
 from shared.playbook.values import WorkingTime
 
@@ -29,6 +40,17 @@ class StageRule:
     respond: tuple[tuple[Criterion | None, WorkingTime], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CoolingRule:
+    """A stage that a lead may fall out of as time passes: its condition, and the totals that it compares with.
+
+    `only_falls`: nothing in it comes to hold because a score falls."""
+
+    when: Criterion
+    limits: tuple[float, ...]
+    only_falls: bool
+
+
 class Rules:
     """What the lifecycle asks of a playbook. Raises `ValueError` naming what it cannot work with."""
 
@@ -39,6 +61,7 @@ class Rules:
         self.first = rules[0]
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
+        self.cooling = {rule.stage.id: cooling for rule in self.way if (cooling := _cooling_rule(rule)) is not None}
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
         self.personal_domains = _domains(playbook)
         self.effective = compile_condition(playbook.effective, playbook) if playbook.effective else None
@@ -68,3 +91,24 @@ def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
             for rule in stage.respond
         ),
     )
+
+
+def _cooling_rule(rule: StageRule) -> CoolingRule | None:
+    """None for what does not end with time, and for customers."""
+    condition, when = rule.stage.when, rule.when
+    if condition is None or when is None or rule.stage.number > LAST_PROSPECT_STAGE or not _ends_with_time(condition):
+        return None
+    return CoolingRule(when, tuple(sorted(thresholds([condition]))), not _denies_a_score(condition))
+
+
+def _ends_with_time(condition: LeadCondition) -> bool:
+    return any(isinstance(leaf, TotalOver | LevelAtLeast) for leaf in leaves(condition))
+
+
+def _denies_a_score(condition: LeadCondition) -> bool:
+    match condition:
+        case NotOf(not_=part):
+            return _ends_with_time(part)
+        case AnyOf(any=parts) | AllOf(all=parts) | SomeOf(of=parts):
+            return any(_denies_a_score(part) for part in parts)
+    return False

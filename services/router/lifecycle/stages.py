@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from services.router.lifecycle.criteria import Facts, Leaf
-from services.router.lifecycle.model import Lead
+from services.router.lifecycle.model import Lead, StageChange
 from services.router.lifecycle.rules import LAST_STAGE_BEFORE_SALES, Rules, StageRule
 
 
@@ -68,21 +71,51 @@ class _View:
 def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule | None, bool]:
     """The next stage to enter, and whether a guard closed one on the way there."""
     if current.stage.number <= LAST_STAGE_BEFORE_SALES:
-        for rule in view.rules.exclusions:
-            if _is_open(rule, reached, view.known):
-                return rule, False
+        exclusion = first_open_exclusion(reached, view.known, view.rules)
+        if exclusion is not None:
+            return exclusion, False
     blocked = False
     for rule in view.rules.way:
-        if rule.rank > current.rank and _is_open(rule, reached, view.counting):
+        if rule.rank > current.rank and is_open(rule, reached, view.counting):
             if not (rule.stage.guarded and view.guard):
                 return rule, blocked
             blocked = True
     return None, blocked
 
 
-def _is_open(rule: StageRule, reached: set[str], facts: Facts) -> bool:
+def first_open_exclusion(reached: set[str], known: Facts, rules: Rules) -> StageRule | None:
+    """The exclusion that a lead which has been at `reached` belongs into."""
+    return next((rule for rule in rules.exclusions if is_open(rule, reached, known)), None)
+
+
+def is_open(rule: StageRule, reached: set[str], facts: Facts) -> bool:
+    """Whether a lead may enter a stage: its condition holds, and the lead has been at the stage that comes before."""
     after = rule.stage.after
     return (after is None or after in reached) and rule.when is not None and rule.when.holds(facts)
+
+
+def follow(lead: Lead, steps: list[Step], at: datetime, *, historical: bool) -> tuple[Lead, list[StageChange]]:
+    """The lead after `steps` (at least one), and what there is to tell of them."""
+    changes, reached, furthest = [], list(lead.reached), lead.furthest
+    for number, step in enumerate(steps, start=lead.seq + 1):
+        stage = step.target.stage
+        changes.append(
+            StageChange(
+                lead_id=lead.lead_id,
+                seq=number,
+                source=step.source,
+                target=stage.id,
+                at=at,
+                reason=step.reason,
+                historical=historical,
+            )
+        )
+        if stage.id not in reached:
+            reached.append(stage.id)
+        furthest = max(furthest, stage.number)
+    target = steps[-1].target.stage.id
+    lead = replace(lead, stage=target, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps))
+    return lead, changes
 
 
 def missing(lead: Lead, counting: Facts, rules: Rules) -> dict[str, list[Leaf]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -68,6 +69,9 @@ class Behaviour:
         self._by_id = {rule.id: rule for _, rule in self.rules}
         self._pools = pools_of(score, self._by_id)
         self._pool_of = {rule.id: pool for pool in self._pools for rule in pool.rules}
+        of_total = [rule for _, rule in self.rules if rule.dimension is None]
+        self._shortest = min((rule.half_life for rule in of_total), default=math.inf)
+        self._uneven = {rule.id for rule in of_total if rule.micro < 0 or rule.source or rule.expires is not None}
         self._kept_days = min((rule.kept_days for _, rule in self.rules if rule.kept_days is not None), default=0)
 
     def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> int:
@@ -90,6 +94,13 @@ class Behaviour:
             ending = [one for one in today.ending if at < one[3]]
             total += sum(decayed(micro, (at - end) / 1000, half_life) for micro, end, half_life, _ in ending)
         return total
+
+    def share_left(self, state: LeadState, time: int) -> float | None:
+        """What share of the behaviour score is left at a later time, at least; None where it may have risen in between,
+        or some of it ended all at once."""
+        if not self._uneven.isdisjoint(state.behaviour):
+            return None
+        return 2.0 ** ((state.time - time) / 1000 / self._shortest)
 
     def explain(self, state: LeadState) -> Explanation:
         """The same rule by rule, of every dimension."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,9 @@ from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
 from shared.scores import ScoreRecord, bounded, to_micro
 
+_ROUNDING = 1000
+"""Micro-points: a record tells of each rule to the next one."""
+
 
 class Scorer:
     """A playbook, compiled. The same for the service, for replays and for tests over simulated years."""
@@ -35,6 +39,7 @@ class Scorer:
         self._bounds = playbook.total
         self._is_unbounded = not playbook.total.model_fields_set
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
+        self._lowest = min(self._thresholds, default=math.inf)
         people = People(playbook.not_people)
         self.hear = Hearing(people, self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
@@ -53,9 +58,10 @@ class Scorer:
     ) -> list[ScoreRecord]:
         """Apply one lead's events, in log order, to `state`, which is changed.
 
-        Gives the score records in order. An event that tells something new (a signal, a higher level, a changed field)
-        has a record of its own; others share one, which ends when a threshold is passed and between history and live
-        events: so decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        Gives the score records in order. An event that tells something new (a signal, a changed field, another level)
+        has a record of its own, and so has one that takes the total past a threshold of the playbook, or may find that
+        it has fallen to one since the event before. The others share one, which ends between history and live events.
+        So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self._playbook_id:
@@ -71,18 +77,18 @@ class Scorer:
         for heard in events:
             if not first_copy(state, heard.digest, heard.day):
                 continue
-            news = self._is_news(state, heard)
+            before = state.total
+            news = self._is_news(state, heard) or (before > self._lowest and self._may_have_fallen(state, heard.time))
             # A total from before must not meet facts that came after it.
             if last is not None and (news or heard.historical != last.historical):
                 publish(last)
                 last = None
-            before = state.total
             self._book(state, heard)
             total = state.total
             if last is None or total > highest:
                 highest = total
             last = heard
-            if news or (total > before and self._passes(before, total)):
+            if news or (before != total and self._pass_a_threshold(before, total)):
                 publish(last)
                 last = None
         if last is not None:
@@ -97,9 +103,21 @@ class Scorer:
         state.reading = self._reading
         state.follow(self._playbook_id)
 
-    def _passes(self, before: int, now: int) -> bool:
-        """Whether some threshold was not passed before, and is now."""
-        return bisect_left(self._thresholds, before) < bisect_left(self._thresholds, now)
+    def _pass_a_threshold(self, one: int, other: int) -> bool:
+        """Whether some threshold lies between two totals."""
+        return bisect_left(self._thresholds, one) != bisect_left(self._thresholds, other)
+
+    def _may_have_fallen(self, state: LeadState, time: int) -> bool:
+        """Whether the total may have fallen to a threshold at some moment until `time`, which is too often said rather
+        than too seldom: a record more changes no decision."""
+        if time <= state.time:
+            return False
+        attributes = self._attributes.total(state)
+        left = self._behaviour.share_left(state, time)
+        if left is None:
+            return True
+        least = math.floor(attributes + (state.total - attributes) * left) - _ROUNDING
+        return self._pass_a_threshold(least, state.total)
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
@@ -109,6 +127,7 @@ class Scorer:
             or (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
             or (touches and self._levels.rises(state, touches, heard.time))
+            or (state.levels and self._levels.has_ended(state, heard.time))
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
@@ -116,6 +135,8 @@ class Scorer:
         state.time = max(state.time, time)
         if heard.ignored:
             state.ignored[heard.ignored] = state.ignored.get(heard.ignored, 0) + 1
+        if state.level_ends is not None and time >= state.level_ends:
+            state.level_ends = None
         if touches:
             self._levels.add(state, touches, time)
         if event is not None:

@@ -93,7 +93,8 @@ class LeadState(msgspec.Struct, array_like=True):
     Derived from the others and from the playbook of the id `playbook`, so that an event costs the same however long the
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
     there is none, and where nobody has asked since an earlier day was booked), `holding` (the numbers of the attribute
-    rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` is never stored.
+    rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` and `level_ends` (when
+    the level does; None: ask) are never stored.
     """
 
     format: int = FORMAT
@@ -116,6 +117,7 @@ class LeadState(msgspec.Struct, array_like=True):
     holding: list[int] | None = None
     first: int = 0
     today: Today | None = None
+    level_ends: int | None = None
 
     @property
     def is_internal(self) -> bool:
@@ -125,7 +127,7 @@ class LeadState(msgspec.Struct, array_like=True):
     def follow(self, playbook: str) -> None:
         """From now on the derived parts follow the playbook of this id."""
         self.playbook, self.day, self.past, self.first, self.today = playbook, 0, {}, 0, None
-        self.attribute, self.holding = None, None
+        self.attribute, self.holding, self.level_ends = None, None, None
 
 
 STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]

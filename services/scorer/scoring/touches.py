@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from services.scorer.scoring.state import LeadState, SignalState
-from services.scorer.scoring.times import from_ms
+from services.scorer.scoring.times import NEVER, from_ms
 from shared.events import Event
 from shared.playbook.schema import Playbook
 from shared.reading import kept_facts
@@ -43,15 +43,27 @@ class Levels:
     @staticmethod
     def add(state: LeadState, touches: Sequence[Touch], time: int) -> None:
         """Book every action that an event is."""
+        state.level_ends = None
         for touch in touches:
             state.levels[touch.id] = max(time, state.levels.get(touch.id, time))
 
     def rises(self, state: LeadState, touches: Sequence[Touch], time: int) -> bool:
-        """Whether an event, not yet booked, gives a higher level than those still valid after it."""
-        at = max(state.time, time)
-        if not touches or at >= time + self._valid_for:
+        """Whether an event, not yet booked, gives a higher level than those still valid after it, or the same one for
+        longer: until then a lead may rest on it."""
+        at, until = max(state.time, time), time + self._valid_for
+        if not touches or at >= until:
             return False
-        return max(touch.level for touch in touches) > self.level(state, at)[0]
+        highest = max(touch.level for touch in touches)
+        level, valid_until = self.level(state, at)
+        return highest > level or (highest == level and until > (valid_until or 0))
+
+    def has_ended(self, state: LeadState, time: int) -> bool:
+        """Whether the level that the lead had at its latest time has ended by `time`: then another one holds, or none,
+        and when a lead cools depends on that."""
+        if state.level_ends is None:
+            until = self.level(state, state.time)[1]
+            state.level_ends = NEVER if until is None else until
+        return time >= state.level_ends
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
         """The highest level still valid at `at`, and until when; (0, None) when there is none."""

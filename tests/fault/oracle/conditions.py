@@ -17,6 +17,12 @@ def by_signal(when: Mapping[str, Any], card: Card) -> bool:
     return any(by_signal(part, card) for part in [*when.get("any", []), *when.get("all", []), *when.get("of", [])])
 
 
+def asks_for_score(when: Mapping[str, Any]) -> bool:
+    """Whether it may come to hold no more by the passing of time alone."""
+    parts = [*when.get("any", []), *when.get("all", []), *when.get("of", []), *([when["not"]] if "not" in when else [])]
+    return "total_over" in when or "level_at_least" in when or any(asks_for_score(part) for part in parts)
+
+
 def holds(when: Mapping[str, Any], card: Card) -> bool:  # noqa: PLR0911 - one for each kind of condition
     """Whether a condition on a lead holds."""
     match when:

@@ -33,8 +33,9 @@ class ExpectedLead:
     owner: tuple[str, str] | None
 
 
-def expected(log: Iterable[Sent], playbook_yaml: str) -> dict[str, ExpectedLead]:
-    """`log` in the order of the topic (at least within each lead); copies of a message count once, the first.
+def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
+    """`log` in the order of the topic (at least within each lead); copies of a message count once, the first. `until`:
+    the time by which leads have cooled after all that (milliseconds since 1970); None: no time has passed.
 
     Raises `Refused` for a call that must not be in the log at all."""
     book = read_book(playbook_yaml)
@@ -46,8 +47,13 @@ def expected(log: Iterable[Sent], playbook_yaml: str) -> dict[str, ExpectedLead]
             continue
         counted.add((event.lead_id, event.source, event.id))
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
+        way.cool(card, until=max(card.time, event.time))
         card.add(event)
         way.after(event, card)
+        way.cool(card, until=card.time)  # what the event itself has taken away
+    if until is not None:
+        for card, way in leads.values():
+            way.cool(card, until=until)
     return {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
 
 

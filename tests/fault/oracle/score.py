@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -65,6 +66,14 @@ class Card:
                 key = (action.channel, action.action)
                 _, last = self._actions.get(key, (0, event.time))
                 self._actions[key] = (action.level, max(last, event.time))
+
+    def later(self, time: int) -> Card:
+        """The lead at a later time, when nothing else has happened. Of its levels only the highest is known to whoever
+        waits: when that has ended, there is none until the next event."""
+        found = copy(self)
+        found.time = time
+        found._actions = {action: told for action, told in self._actions.items() if told[0] == self.level}
+        return found
 
     @property
     def is_nobody(self) -> bool:

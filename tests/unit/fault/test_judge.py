@@ -42,7 +42,12 @@ def written(topic: str, offset: int, value: dict[str, Any], **headers: str) -> W
 
 
 def told(topic: str, offset: int, id: str, seq: int, trigger: str) -> Written:
-    return written(topic, offset, {"seq": seq, "trigger": {"event_id": trigger}}, ce_id=id)
+    value = {"seq": seq, "trigger": {"event_id": trigger}, "reason": [{"condition": "signal"}]}
+    return written(topic, offset, value, ce_id=id)
+
+
+def said_to_have_cooled(record: Written) -> Written:
+    return replace(record, value=(record.value or b"").replace(b"signal", b"cooled"))
 
 
 def right() -> Left:
@@ -126,6 +131,10 @@ CHANGES: list[tuple[str, Change]] = [
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["leads"][0].update(team="other")),
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["leads"][0].update(total=6.4)),
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["changes"][0].update(team="other")),
+    (
+        "stages, owners and hand-offs equal the oracle's",
+        lambda left: left.topics["stages"].append(said_to_have_cooled(left.topics["stages"].pop())),
+    ),
     ("the ledger numbers a lead's messages without holes", lambda left: left.rows["leads"][0].update(seq=4)),
     ("ledger and topics agree by id", lambda left: left.topics["handoffs.inside-sales"].clear()),
     ("ledger and topics agree by id", lambda left: left.rows["stages"].pop()),

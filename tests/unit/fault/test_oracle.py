@@ -81,6 +81,24 @@ def test_points_taken_away_fade_too() -> None:
     )
 
 
+def test_a_lead_cools_when_its_points_have_faded_and_heats_up_again() -> None:
+    worth_60 = {"email": "a@b.example", "title": "CEO", "employees": 1000, "industry": "金融"}
+    log = [sent("identify", "i", traits=worth_60), track("Webinar Booked", "b"), track("Inquiry Heard Of", "x")]
+    log += [track("Document Downloaded", f"d{n}") for n in range(2)] + [sent("page", f"p{n}") for n in range(3)]
+    assert lead(*log).total == 101_000_000
+    # 41 · 2^(−days / 30) is 40 after 1.0687 days, reckoned from the end of the day.
+    cooled = [
+        expected(log, PLAYBOOK, round((DAY_END + timedelta(days=days)).timestamp() * 1000))["u1"]
+        for days in (1.06, 1.07)
+    ]
+    assert [way(found) for found in cooled] == [["acquired", "hot"], ["acquired", "hot", "acquired"]]
+    offered = ("offered", "marketing", "inside-sales", "p2")
+    assert handed(cooled[1]) == [offered, ("withdrawn", "marketing", "inside-sales", "")]
+    again = lead(*log, track("Webinar Attended", "w", DAY_END + timedelta(days=2)))
+    assert way(again) == ["acquired", "hot", "acquired", "hot"]
+    assert len({step.handoff_id for step in again.handoffs}) == 2
+
+
 def test_copies_count_once_and_the_first_one_counts() -> None:
     copy = track("Webinar Attended", "a")
     assert lead(copy, copy).total == 20_000_000

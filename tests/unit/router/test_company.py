@@ -145,7 +145,9 @@ def test_domains_that_the_playbook_calls_personal() -> None:
 
 
 def test_a_record_that_fades_keeps_its_attribute_points() -> None:
-    record: ScoreRecord = replace(Story("l").record("contact_obtained", total=10.0), attribute=25.0, total=35.0)
+    record: ScoreRecord = replace(
+        Story("l").record("contact_obtained", total=10.0), attribute=25.0, total=35.0, decay=[]
+    )
     lead = replace(new_lead("l", 0, RULES), acquired_at=MONDAY)
     found = member(Known(lead=lead, record=record, contact={}, canonical={}, handoff=None), RULES, NOW)
     assert (found.points, found.effective) == (25 * MICRO, False)

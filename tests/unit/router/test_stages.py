@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.router.lifecycle import decide as lifecycle
+from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.handoffs import Refusal
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
@@ -134,7 +135,7 @@ def test_after_a_rejection_only_new_signals_count() -> None:
                           "level_until": story.at - timedelta(minutes=1) + timedelta(days=90)})  # fmt: skip
     lead, entered, _ = play(lead, same)
     assert entered == []
-    unmet = missing(lead, lifecycle.facts_of(lead, same, RULES)[1], RULES)["hot"]
+    unmet = missing(lead, facts_of(lead, same, RULES)[1], RULES)["hot"]
     assert [leaf.name or leaf.condition for leaf in unmet] == [
         "catalogue_requested", "inquiry_made", "total_over", "level_at_least",
     ]  # fmt: skip

@@ -124,6 +124,38 @@ def test_passing_a_threshold_of_the_playbook_ends_a_record() -> None:
     assert over[0].trigger.time == MORNING + timedelta(days=5)
 
 
+def test_the_last_event_before_a_lead_may_have_cooled_has_a_record_of_its_own() -> None:
+    """When it cools depends on that one."""
+    traits = {"title": "CEO", "company": {"industry": "製造", "employees": 1000}}
+    warm = [event("Webinar Booked", MORNING + timedelta(minutes=1)), event("Webinar Attended", at=MORNING)]
+    pages = [page("/", MORNING + timedelta(days=day)) for day in (1, 2, 60, 61)]
+    quiet = apply(event(kind=Kind.IDENTIFY, traits=traits), *pages)
+    assert [record.position.offset for record in quiet] == [0, 4]
+    hot = [event("Survey Answered", MORNING), event("Exhibition Attended", MORNING)]
+    records = apply(event(kind=Kind.IDENTIFY, traits=traits), *warm, *hot, *pages)
+    over = [record.position.offset for record in records if record.highest_total > 100]
+    assert over == [4, 6]
+    assert [record.position.offset for record in records][-2:] == [7, 8], (
+        "the first that finds it cold ends what it found"
+    )
+
+
+def test_an_event_that_renews_the_level_or_finds_it_ended_has_a_record_of_its_own() -> None:
+    days = [0, 1, 80, 81, 82, 169, 170, 171, 172]
+    talks = [event("Booth Visited", MORNING + timedelta(days=day)) for day in (0, 80)]
+    told = [talks[0], page("/", MORNING + timedelta(days=1)), talks[1]]
+    told += [page("/", MORNING + timedelta(days=day)) for day in days[3:]]
+    records = apply(*told)
+    assert [(record.position.offset, record.level) for record in records] == [
+        (0, 2),
+        (1, 2),
+        (2, 2),
+        (5, 2),
+        (6, 0),
+        (8, 0),
+    ]
+
+
 def test_a_clock_in_the_future_does_not_age_the_score() -> None:
     wrong = Event(kind=Kind.TRACK, id="x", source="web", key="lead-1", time=datetime(2099, 1, 1, tzinfo=UTC),
                   received_at=MORNING, name="Document Downloaded")  # fmt: skip

@@ -1,0 +1,16 @@
+"""What a lead's criteria look at, drawn from its latest record."""
+
+from __future__ import annotations
+
+from services.router.lifecycle.criteria import Facts, all_facts, facts_since
+from services.router.lifecycle.model import Lead
+from services.router.lifecycle.rules import Rules
+from shared.scores import ScoreRecord
+
+
+def facts_of(lead: Lead, record: ScoreRecord, rules: Rules) -> tuple[Facts, Facts]:
+    """All facts, and those that count since the lead was last recycled."""
+    known = all_facts(record)
+    if lead.line_at is None:
+        return known, known
+    return known, facts_since(known, record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)

@@ -1,0 +1,249 @@
+"""Leads that cool: when, to where, and what becomes of their hand-offs (domain N5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+import pytest
+import yaml
+
+from services.router.batch import Decided, Known, Received, cool_until, decide_all
+from services.router.lifecycle import decide as lifecycle
+from services.router.lifecycle.handoffs import Refusal
+from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.rules import Rules
+from shared.clock import EventClock
+from shared.playbook import load_playbook
+from shared.playbook.loader import parse_playbook
+from shared.scores import ScoreRecord, encode_score
+from tests.score_records import MONDAY, Story
+
+RULES = Rules(load_playbook())
+HALF_LIFE = timedelta(days=30)
+
+
+@dataclass
+class Life:
+    """A lead that lives through records, answers and the passing of time."""
+
+    rules: Rules = RULES
+    story: Story = field(default_factory=lambda: Story("l"))
+    known: Known = field(default_factory=lambda: Known({}, {}))
+    decided: list[Decided] = field(default_factory=list)
+
+    def shows(self, signal: str | None = None, **given: Any) -> Life:
+        return self.hears(self.story.record(signal, **given))
+
+    def hears(self, record: ScoreRecord) -> Life:
+        received = Received(0, record.seq, b"l", encode_score(record), [], record)
+        self.decided += decide_all([received], self.known, self.rules, EventClock(MONDAY))
+        return self
+
+    def waits_until(self, moment: datetime) -> Life:
+        """Nothing happens but time, as the timer sees it."""
+        self.decided += cool_until(moment, "l", self.known, self.rules)
+        return self
+
+    def answered(self, decision: Decision) -> Life:
+        self.known.follow(decision)
+        return self
+
+    @property
+    def lead(self) -> Lead:
+        return self.known.leads["l"]
+
+    @property
+    def opened(self) -> HandOff:
+        return self.known.opened["l"]
+
+    @property
+    def way(self) -> list[str]:
+        return [change.target for item in self.decided for change in item.decision.stages]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(c.handoff.receiver, c.handoff.status.value) for item in self.decided for c in item.decision.handoffs]
+
+
+def hot_by_score(**given: Any) -> Life:
+    """Of 200 points, so that half a life later there are 100."""
+    return Life().shows("contact_obtained").shows(total=200.0, **given)
+
+
+def test_it_cools_at_the_very_moment_and_its_offer_is_withdrawn() -> None:
+    life = hot_by_score()
+    moment = life.story.at + HALF_LIFE
+    # "Over 100" ends when the exact number, in whole micro-points, is 100: so long before the half-life is over.
+    assert life.lead.cools_at is not None
+    assert timedelta(0) <= moment - life.lead.cools_at < timedelta(milliseconds=100)
+    moment = life.lead.cools_at
+    life.waits_until(moment - timedelta(milliseconds=1))
+    assert (life.way, life.told) == (["acquired", "hot"], [("inside-sales", "offered")])
+    life.waits_until(moment)
+    assert (life.way[-1], life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+    assert (life.lead.department, life.lead.cools_at, life.known.opened) == ("marketing", None, {})
+    decision = life.decided[-1].decision
+    assert [change.at for change in (*decision.stages, *decision.handoffs)] == [moment, moment]
+    (reason,) = decision.handoffs[0].reason
+    assert (reason.condition, reason.name, reason.wanted, reason.at) == ("cooled", "total_over", 100, moment)
+    assert reason.value == pytest.approx(100.0, abs=1e-6)
+    assert reason.value <= 100.0
+    assert "100" in reason.label["ja"]
+    assert "100" in reason.label["en"]
+    assert decision.stages[0].reason == decision.handoffs[0].reason
+
+
+def test_the_next_record_finds_it_cooled_at_the_same_moment() -> None:
+    by_timer, by_record = hot_by_score(), hot_by_score()
+    moment = by_timer.lead.cools_at
+    assert moment is not None
+    by_timer.waits_until(moment + timedelta(days=1))
+    for life in (by_timer, by_record):
+        life.shows("mail_clicked", later=timedelta(days=40))
+    assert by_timer.decided == by_record.decided
+    assert by_record.way == ["acquired", "hot", "acquired", "nurturing"]
+
+
+def test_heated_up_again_it_is_handed_off_again() -> None:
+    life = hot_by_score().waits_until(MONDAY + timedelta(days=60))
+    life.shows(total=150.0, later=timedelta(days=61))
+    assert life.way[-2:] == ["acquired", "hot"]
+    assert life.told == [("inside-sales", "offered"), ("inside-sales", "withdrawn"), ("inside-sales", "offered")]
+    ids = [change.handoff.handoff_id for item in life.decided for change in item.decision.handoffs]
+    assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize(
+    ("clicked", "stage"), [(None, "acquired"), ("mail_clicked", "nurturing"), ("retired", "excluded")]
+)
+def test_it_goes_back_to_the_furthest_stage_that_it_may_stand_in(clicked: str | None, stage: str) -> None:
+    life = Life().shows("contact_obtained", level=4)
+    if clicked:
+        life.shows(clicked, level=4)  # from an appointment nobody is excluded; from earlier stages one is
+    assert life.lead.stage == "appointment"
+    assert life.lead.cools_at == life.story.at + timedelta(days=90)
+    life.waits_until(life.story.at + timedelta(days=90))
+    assert (life.lead.stage, life.lead.department, life.told[-1][1]) == (stage, "marketing", "withdrawn")
+    (reason,) = life.decided[-1].decision.stages[0].reason
+    assert (reason.name, reason.wanted, reason.value) == ("level_at_least", 4, 0)
+
+
+def test_from_an_appointment_it_may_still_be_hot_and_goes_to_inside_sales() -> None:
+    life = Life().shows("contact_obtained", level=4, total=1000.0).waits_until(MONDAY + timedelta(days=91))
+    assert life.way == ["acquired", "hot", "appointment", "hot"]
+    assert life.told == [("field-sales", "offered"), ("field-sales", "withdrawn"), ("inside-sales", "offered")]
+    assert life.lead.cools_at is not None  # 1,000 points are 100 after a hundred days
+    life.waits_until(MONDAY + timedelta(days=100))
+    assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"signal": "inquiry_made", "total": 200.0}, {"signal": "deal_registered", "level": 4}, {"signal": "deal_won"}],
+)
+def test_what_never_ends_does_not_cool(given: dict[str, Any]) -> None:
+    assert Life().shows("contact_obtained").shows(**given).lead.cools_at is None
+
+
+def test_points_that_do_not_fade_keep_it_warm() -> None:
+    story = Story("l")
+    record = story.record("contact_obtained", total=200.0)
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    life = Life().hears(ScoreRecord(**fields | {"attribute": 120.0, "behaviour": 80.0}))
+    assert (life.lead.stage, life.lead.cools_at) == ("hot", None)
+
+
+def test_an_accepted_handoff_is_not_taken_away() -> None:
+    life = hot_by_score()
+    life.answered(lifecycle.accept(life.lead, life.opened, "佐藤", "tool", life.story.at))
+    assert life.lead.cools_at is None
+    life.shows(total=150.0).shows(total=20.0)
+    assert (life.lead.stage, life.lead.person, life.lead.cools_at) == ("hot", "佐藤", None)
+    life.answered(lifecycle.complete(life.lead, life.opened, "tool", life.story.at))
+    life.shows(total=10.0, later=timedelta(days=100))
+    assert (life.lead.stage, life.lead.department) == ("hot", "inside-sales")
+
+
+def test_whoever_has_accepted_it_keeps_it_when_the_next_offer_is_withdrawn() -> None:
+    life = hot_by_score()
+    life.answered(lifecycle.accept(life.lead, life.opened, "佐藤", "tool", life.story.at))
+    life.shows(total=200.0, level=4)
+    assert life.told[-2:] == [("inside-sales", "completed"), ("field-sales", "offered")]
+    life.waits_until(life.story.at + timedelta(days=91))
+    assert (life.lead.stage, life.told[-1]) == ("acquired", ("field-sales", "withdrawn"))
+    assert (life.lead.department, life.lead.person) == ("inside-sales", "佐藤")
+
+
+def test_imported_history_cools_without_a_handoff() -> None:
+    life = Life().shows("contact_obtained", historical=True).shows(total=200.0, historical=True)
+    assert (life.lead.stage, life.lead.department) == ("hot", "inside-sales")
+    life.waits_until(MONDAY + timedelta(days=31))
+    assert (life.lead.stage, life.lead.department, life.told) == ("acquired", "marketing", [])
+
+
+def test_a_rejected_lead_stays_where_it_was_put() -> None:
+    life = hot_by_score(level=3)
+    life.answered(lifecycle.reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.at, RULES))
+    assert (life.lead.stage, life.lead.cools_at) == ("nurturing", None)
+    life.shows(total=50.0)
+    assert (life.lead.stage, life.lead.cools_at) == ("nurturing", None)
+
+
+def test_after_a_rejection_it_cools_by_what_counts_since() -> None:
+    life = Life().shows("contact_obtained").shows("inquiry_made", total=200.0)
+    life.answered(lifecycle.reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.at, RULES))
+    life.shows(total=200.0, later=timedelta(days=31))
+    assert life.lead.stage == "hot"  # by the score alone: the inquiry is of before
+    life.waits_until(life.story.at + HALF_LIFE)
+    assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+
+
+def test_a_record_that_takes_points_away_cools_at_its_own_time() -> None:
+    life = hot_by_score().shows(total=90.0)
+    assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+    assert life.decided[-1].decision.stages[0].at == life.story.at
+
+
+def custom(stages: str) -> Rules:
+    """The default playbook with other stages up to `onboarding`."""
+    text = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+    raw = yaml.safe_load(text)
+    kept = [stage for stage in raw["stages"] if stage["id"] not in ("hot", "appointment", "opportunity")]
+    raw["stages"] = sorted([*kept, *yaml.safe_load(stages)], key=lambda stage: int(stage["number"]))
+    return Rules(parse_playbook(yaml.safe_dump(raw, allow_unicode=True), "custom.yaml"))
+
+
+def test_one_department_may_have_two_stages_that_cool_one_after_the_other() -> None:
+    rules = custom(
+        "- {id: warm, number: 4, label: {ja: w, en: w}, owner: inside-sales, after: acquired, when: {total_over: 50}}\n"
+        "- {id: hot, number: 4, label: {ja: h, en: h}, owner: inside-sales, after: acquired, when: {total_over: 100}}"
+    )
+    life = Life(rules).shows("contact_obtained").shows(total=200.0)
+    assert life.way == ["acquired", "warm", "hot"]
+    life.waits_until(MONDAY + timedelta(days=31))
+    assert (life.lead.stage, life.told) == ("warm", [("inside-sales", "offered")])
+    life.waits_until(MONDAY + timedelta(days=61))
+    assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+
+
+def test_a_stage_that_it_would_fall_out_of_as_well_is_passed_over() -> None:
+    rules = custom(
+        "- {id: warm, number: 3, label: {ja: w, en: w}, owner: marketing, after: acquired, when: {total_over: 50}}\n"
+        "- {id: hot, number: 4, label: {ja: h, en: h}, owner: inside-sales, after: warm, when: {level_at_least: 2}}"
+    )
+    life = Life(rules).shows("contact_obtained", total=60.0, level=2)
+    assert life.way == ["acquired", "warm", "hot"]
+    life.waits_until(MONDAY + timedelta(days=91))
+    assert (life.way[3:], life.told[-1]) == (["acquired"], ("inside-sales", "withdrawn"))
+
+
+def test_what_is_due_by_an_older_program_is_reckoned_anew() -> None:
+    life = hot_by_score()
+    real = life.lead.cools_at
+    life.known.leads["l"] = Lead(**{n: getattr(life.lead, n) for n in Lead.__struct_fields__} | {"cools_at": MONDAY})
+    life.waits_until(MONDAY + timedelta(days=1))
+    assert (life.lead.stage, life.lead.cools_at) == ("hot", real)
+    assert life.decided[-1].counts_only
