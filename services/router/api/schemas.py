@@ -15,7 +15,8 @@ class Part(BaseModel):
     """One part of a transition criterion and how it stands."""
 
     condition: str = Field(
-        description="signal, total_over, attribute_at_least, behaviour_at_least, level_at_least, field, rejected, cooled"
+        description="signal, total_over, attribute_at_least, grade_at_least, behaviour_at_least, level_at_least, "
+        "field, rejected, cooled"
     )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
