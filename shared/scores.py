@@ -89,7 +89,6 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     attribute: float
     behaviour: float
     total: float
-    highest_total: float  # since the previous record, evaluated at the events' own times
     trigger: Trigger
     position: Position
     playbook: str

@@ -61,7 +61,6 @@ class Story:
             attribute=0.0,
             behaviour=total,
             total=total,
-            highest_total=total,
             trigger=Trigger(
                 event_id=event_id,
                 source="test",

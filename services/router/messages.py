@@ -31,12 +31,11 @@ class LabelledContribution(Contribution, frozen=True, kw_only=True):
 
 
 class FrozenScore(msgspec.Struct, frozen=True, kw_only=True):
-    """The score that decided; `contributions` add up to `total`. `highest_total` is what criteria compare."""
+    """The score that decided; `contributions` add up to `total`."""
 
     total: float
     attribute: float
     behaviour: float
-    highest_total: float
     contributions: list[LabelledContribution]
     grade: str | None = None
     dimensions: dict[str, float] = msgspec.field(default_factory=dict)
@@ -237,7 +236,6 @@ def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
         total=record.total,
         attribute=record.attribute,
         behaviour=record.behaviour,
-        highest_total=record.highest_total,
         contributions=[
             LabelledContribution(**msgspec.structs.asdict(part), label=labels.get(part.rule))
             for part in record.contributions

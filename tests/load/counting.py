@@ -68,7 +68,6 @@ class Counting:
                 attribute=float(state.points),
                 behaviour=0.0,
                 total=float(state.events),
-                highest_total=float(state.events),
                 trigger=Trigger(
                     event_id=last.id, source=last.source, kind=last.kind, time=last.time, received_at=last.received_at
                 ),

@@ -17,6 +17,7 @@ DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").join
 NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
 LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
+THRESHOLDS = st.sampled_from([100, 30, 5, 0.25, -3])
 CAPS = st.sampled_from([0.5, 1, 5, 12, 50])
 GRADES = st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])
 INTERNAL = st.fixed_dictionaries(
@@ -44,6 +45,14 @@ def behaviours(draw: st.DrawFn) -> dict[str, Any]:
     }
     rules = [_rule(draw, number, sorted(groups)) for number in range(draw(st.integers(1, 5)))]
     return {"half_life": draw(DURATIONS), "groups": groups, "rules": rules}
+
+
+def _stage(draw: st.DrawFn, stage: dict[str, Any]) -> dict[str, Any]:
+    """The stage, with another threshold where it has one."""
+    if stage["id"] != "hot":
+        return stage
+    others = [condition for condition in stage["when"]["any"] if "total_over" not in condition]
+    return stage | {"when": {"any": [*others, {"total_over": draw(THRESHOLDS)}]}}
 
 
 def _caps() -> dict[str, st.SearchStrategy[Any]]:
@@ -111,5 +120,6 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         },
         "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
         "dimensions": {"adoption": {"label": LABEL}},
+        "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }

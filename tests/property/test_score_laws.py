@@ -13,6 +13,7 @@ from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
+from shared.playbook.conditions import thresholds
 from shared.scores import Contribution, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
 from tests.property.playbooks import playbooks, successors
 
@@ -99,12 +100,20 @@ def test_order_does_not_matter(log: list[Event], scorer: Scorer, random: Random)
     assert by_rule(first) == by_rule(second)
 
 
+@given(events(), st.one_of(st.just(load_playbook()), playbooks()))
+def test_whatever_passes_a_threshold_has_a_record(log: list[Event], playbook: Playbook) -> None:
+    scorer, limits = Scorer(playbook), thresholds(playbook.lead_conditions())
+    _, each = run(log, set(range(1, len(log))), scorer)
+    over = [(record.position.offset, sum(record.total > limit for limit in limits)) for record in each]
+    passing = {offset for (offset, now), (_, before) in pairwise(reversed([(-1, 0), *over])) if now != before}
+    assert passing <= {record.position.offset for record in run(log, None, scorer)[1]}
+
+
 @given(events(), SCORERS, st.sets(st.integers(1, 24)))
 def test_batches_do_not_matter(log: list[Event], scorer: Scorer, cuts: set[int]) -> None:
     state, records = run(log, scorer=scorer)
     other, others = run(log, {cut for cut in cuts if cut < len(log)}, scorer)
     assert comparable(state) == comparable(other)
-    assert max(r.highest_total for r in records) == max(r.highest_total for r in others)
     assert decided(records) == decided(others)
 
 

@@ -63,7 +63,6 @@ class Score(BaseModel):
     total: float
     attribute: float
     behaviour: float
-    highest_total: float = Field(description="since the record before: what criteria compare")
     at: datetime
     contributions: list[Contribution]
     grade: str | None = Field(default=None, description="of the attribute score, A to D")

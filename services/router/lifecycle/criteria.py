@@ -72,9 +72,7 @@ class Criterion:
 
 def all_facts(record: ScoreRecord) -> Facts:
     """Everything known: for what a lead *is* (guards, exclusions, milestones)."""
-    return Facts(
-        record.signals, to_micro(record.highest_total), to_micro(record.attribute), record.level, record.attributes
-    )
+    return Facts(record.signals, to_micro(record.total), to_micro(record.attribute), record.level, record.attributes)
 
 
 def facts_since(

@@ -32,7 +32,6 @@ def faded(record: ScoreRecord, moment: datetime) -> ScoreRecord:
         time=moment,
         behaviour=to_points(worth_at(record.decay, moment)),
         total=to_points(total),
-        highest_total=to_points(total),
         level=0 if ended else record.level,
         level_until=None if ended else record.level_until,
     )

@@ -71,36 +71,45 @@ class Behaviour:
         self._pool_of = {rule.id: pool for pool in self._pools for rule in pool.rules}
         of_total = [rule for _, rule in self.rules if rule.dimension is None]
         self._shortest = min((rule.half_life for rule in of_total), default=math.inf)
-        self._uneven = {rule.id for rule in of_total if rule.micro < 0 or rule.source or rule.expires is not None}
+        self._uneven = {rule.id for rule in of_total if rule.is_uneven}
         self._kept_days = min((rule.kept_days for _, rule in self.rules if rule.kept_days is not None), default=0)
 
-    def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> int:
-        """Book an event under the rules that it matches; gives what all rules of the total together are worth at the
-        lead's latest time, which includes the event's already, in micro-points."""
-        today, at = self._today(state), state.time
+    def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> None:
+        """Book an event under the rules that it matches; the lead's latest time includes the event's already."""
+        if not earnings:
+            return
+        today = self._today(state)
         for rule, amount in earnings:
             if rule.is_plain and today.begins <= time:
                 today.earned += rule.book(state.behaviour, state.day, amount, time, event_id)
             else:
                 self._book_specially(state, today, Earning(rule, amount), time, event_id)
+
+    def worth(self, state: LeadState) -> int:
+        """What all rules of the total together are worth at the lead's latest time, in micro-points."""
+        today, at = self._today(state), state.time
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
         total = today.earned
         for micro, end, half_life in fading:
-            # As `decayed`, without a call for each: this is asked for every event.
+            # As `decayed`, without a call for each: of leads over a threshold this is asked for every event.
             total += round(micro * 2.0 ** ((end - at) / 1000 / half_life))
         if today.ending:
             ending = [one for one in today.ending if at < one[3]]
             total += sum(decayed(micro, (at - end) / 1000, half_life) for micro, end, half_life, _ in ending)
         return total
 
+    def is_uneven(self, state: LeadState) -> bool:
+        """Whether its score may rise by itself, or fall all at once, as time passes."""
+        return not self._uneven.isdisjoint(state.behaviour)
+
     def share_left(self, state: LeadState, time: int) -> float | None:
-        """What share of the behaviour score is left at a later time, at least; None where it may have risen in between,
-        or some of it ended all at once."""
-        if not self._uneven.isdisjoint(state.behaviour):
+        """What share of the behaviour score is left at a later time, at least; None where that cannot be said."""
+        if self.is_uneven(state):
             return None
-        return 2.0 ** ((state.time - time) / 1000 / self._shortest)
+        left: float = 2.0 ** ((state.time - time) / 1000 / self._shortest)
+        return left
 
     def explain(self, state: LeadState) -> Explanation:
         """The same rule by rule, of every dimension."""

@@ -31,15 +31,16 @@ _LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
 
 
 class Matched(NamedTuple):
-    """What of the playbook an event matches."""
+    """What of the playbook an event matches. It adds `gain` micro-points to the total at most; None: who knows."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
     is_something: bool
+    gain: int | None
 
 
-NOTHING_MATCHED = Matched((), (), (), False)
+NOTHING_MATCHED = Matched((), (), (), False, 0)
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
@@ -71,12 +72,15 @@ class _Matching:
         return [entry.source] if isinstance(entry, Rule) and entry.source is not None else []
 
     def made_of(self, entries: list[_Entry], event: Event) -> Matched:
-        earnings = [earned(entry, event) for entry in entries if isinstance(entry, Rule)]
+        found = [earned(entry, event) for entry in entries if isinstance(entry, Rule)]
+        earnings = [earning for earning in found if earning is not None]
+        of_total = [rule for rule, _ in earnings if rule.dimension is None]
         return Matched(
-            [earning for earning in earnings if earning is not None],
+            earnings,
             [entry for entry in entries if isinstance(entry, Touch)],
             [entry for entry in entries if isinstance(entry, Showing)],
             bool(entries),
+            None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
         )
 
 
@@ -101,7 +105,7 @@ class Hearing:
         if not matched.is_something and event.kind is Kind.TRACK:
             remarks = _UNCLASSIFIED  # whatever the lead did, the playbook does not speak of it (domain A2)
         if too_late(event, self._late_after):
-            matched, remarks = matched._replace(earnings=()), _LATE
+            matched, remarks = matched._replace(earnings=(), gain=0), _LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
         kept = event if fields or matched.showings else None

@@ -13,7 +13,7 @@ from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
 from shared.playbook.schema import Playbook
-from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, to_points
+from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, bounded, to_points
 
 
 class Publishing:
@@ -23,11 +23,17 @@ class Publishing:
         self, playbook: Playbook, attributes: Attributes, behaviour: Behaviour, levels: Levels, signals: Signals
     ) -> None:
         self._id, self._bounds = playbook.id, playbook.total
+        self._is_unbounded = not playbook.total.model_fields_set
         self._attributes, self._behaviour, self._levels, self._signals = attributes, behaviour, levels, signals
 
-    def record(self, state: LeadState, last: Heard, event: Event, highest: int, partition: int) -> ScoreRecord:
-        """Of the state as `last` left it, which was heard of `event`; counts it in the state. `highest` is the highest
-        total since the record before, in micro-points."""
+    def total(self, state: LeadState, micro: int) -> int:
+        """The total of a lead whose rules add up to so many micro-points."""
+        if state.ignored and state.is_internal:
+            return 0
+        return micro if self._is_unbounded else bounded(micro, self._bounds.at_least, self._bounds.at_most)
+
+    def record(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:
+        """Of the state as `last` left it, which was heard of `event`; counts it in the state, and keeps the total."""
         if state.is_internal:
             return self._of_nobody(state, last, event, partition)
         at, attribute, matched = state.time, self._attributes.total(state), last.matched
@@ -35,6 +41,7 @@ class Publishing:
         level, until = self._levels.level(state, at)
         touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
         behaviour = explained.behaviour
+        state.total = self.total(state, attribute + behaviour)
         bounds = _bounds(state.total - attribute - behaviour)
         state.seq += 1
         return ScoreRecord(
@@ -45,7 +52,6 @@ class Publishing:
             attribute=to_points(attribute),
             behaviour=to_points(behaviour),
             total=to_points(state.total),
-            highest_total=to_points(highest),
             trigger=trigger_of(event, touch),
             position=Position(partition, last.offset),
             playbook=self._id,
@@ -68,6 +74,7 @@ class Publishing:
     def _of_nobody(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:
         """Of a lead that is no person to be scored: nothing of what it did counts."""
         state.seq += 1
+        state.total = 0
         return ScoreRecord(
             lead_id=event.key,
             seq=state.seq,
@@ -76,7 +83,6 @@ class Publishing:
             attribute=0.0,
             behaviour=0.0,
             total=0.0,
-            highest_total=0.0,
             trigger=trigger_of(event, None),
             position=Position(partition, last.offset),
             playbook=self._id,

@@ -51,6 +51,8 @@ class Rule:
     pooled: bool
     """Its days are counted by a pool (see `caps`)."""
     course: Course
+    is_uneven: bool
+    """Its points may be negative, or end before they have faded."""
     is_plain: bool
     """Part of the total, as often as it is told, the same each time, and counted by itself."""
 
@@ -132,6 +134,7 @@ def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> 
         capped_for_ever=for_ever,
         pooled=pooled,
         course=(rule.dimension or "", (rule.half_life or score.half_life).total_seconds()),
+        is_uneven=rule.points < 0 or rule.points_from is not None or rule.expires is not None,
         is_plain=not (pooled or rule.once or rule.points_from or rule.dimension),
     )
 

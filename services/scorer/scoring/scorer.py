@@ -19,7 +19,7 @@ from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.scores import ScoreRecord, bounded, to_micro
+from shared.scores import ScoreRecord, to_micro
 
 _ROUNDING = 1000
 """Micro-points: a record tells of each rule to the next one."""
@@ -36,8 +36,6 @@ class Scorer:
         self._levels = Levels(playbook)
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
-        self._bounds = playbook.total
-        self._is_unbounded = not playbook.total.model_fields_set
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
         self._lowest = min(self._thresholds, default=math.inf)
         people = People(playbook.not_people)
@@ -64,31 +62,40 @@ class Scorer:
         So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
+        is_other = False
         if state.playbook != self._playbook_id:
+            is_other = bool(state.seq)
             self._take_over(state)
+        is_uneven = self._behaviour.is_uneven(state)
         records: list[ScoreRecord] = []
         last: Heard | None = None
-        highest = 0
 
         def publish(last: Heard) -> None:
             event = last.event or event_at(last.offset)
-            records.append(self._publishing.record(state, last, event, highest, partition))
+            records.append(self._publishing.record(state, last, event, partition))
 
         for heard in events:
             if not first_copy(state, heard.digest, heard.day):
                 continue
-            before = state.total
-            news = self._is_news(state, heard) or (before > self._lowest and self._may_have_fallen(state, heard.time))
+            before, gain = state.total, heard.matched.gain
+            is_uneven = is_uneven or gain is None
+            news = (
+                is_other
+                or self._is_news(state, heard)
+                or (before > self._lowest and self._may_have_fallen(state, heard.time))
+            )
             # A total from before must not meet facts that came after it.
             if last is not None and (news or heard.historical != last.historical):
                 publish(last)
                 last = None
             self._book(state, heard)
-            total = state.total
-            if last is None or total > highest:
-                highest = total
-            last = heard
-            if news or (before != total and self._pass_a_threshold(before, total)):
+            last, is_other = heard, False
+            # Most leads are far below all thresholds: what their total is at most says enough.
+            if gain is not None and not is_uneven and not news and before + gain <= self._lowest:
+                state.total = before + gain
+                continue
+            state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
+            if news or self._pass_a_threshold(before, state.total):
                 publish(last)
                 last = None
         if last is not None:
@@ -121,7 +128,7 @@ class Scorer:
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""
-        _, touches, showings, _ = heard.matched
+        touches, showings = heard.matched.touches, heard.matched.showings
         return bool(
             (heard.ignored == INTERNAL and not state.is_internal)
             or (heard.fields and self._fields.changes(state, heard.fields))
@@ -131,18 +138,15 @@ class Scorer:
         )
 
     def _book(self, state: LeadState, heard: Heard) -> None:
-        (earnings, touches, showings, _), time, event = heard.matched, heard.time, heard.event
+        matched, time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
         if heard.ignored:
             state.ignored[heard.ignored] = state.ignored.get(heard.ignored, 0) + 1
         if state.level_ends is not None and time >= state.level_ends:
             state.level_ends = None
-        if touches:
-            self._levels.add(state, touches, time)
+        if matched.touches:
+            self._levels.add(state, matched.touches, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
-            self._signals.add(state, event, showings, time)
-        points = self._attributes.total(state) + self._behaviour.book(state, earnings, time, heard.id)
-        if state.ignored and state.is_internal:
-            points = 0
-        state.total = points if self._is_unbounded else bounded(points, self._bounds.at_least, self._bounds.at_most)
+            self._signals.add(state, event, matched.showings, time)
+        self._behaviour.book(state, matched.earnings, time, heard.id)

@@ -160,5 +160,5 @@ def test_behaviour_is_what_of_the_total_is_no_attributes() -> None:
     (leaf,) = criterion.missing(facts)
     assert (leaf.condition, leaf.wanted, leaf.value) == ("behaviour_at_least", 10, 9.9)
     assert leaf.label == {"ja": "行動スコア10点以上", "en": "Behaviour score 10 or more"}
-    assert criterion.holds(all_facts(replace(record, highest_total=35.0)))
+    assert criterion.holds(all_facts(replace(record, total=35.0)))
     assert not criterion.holds(replace(facts, total=0))

@@ -133,7 +133,7 @@ def test_the_last_event_before_a_lead_may_have_cooled_has_a_record_of_its_own() 
     assert [record.position.offset for record in quiet] == [0, 4]
     hot = [event("Survey Answered", MORNING), event("Exhibition Attended", MORNING)]
     records = apply(event(kind=Kind.IDENTIFY, traits=traits), *warm, *hot, *pages)
-    over = [record.position.offset for record in records if record.highest_total > 100]
+    over = [record.position.offset for record in records if record.total > 100]
     assert over == [4, 6]
     assert [record.position.offset for record in records][-2:] == [7, 8], (
         "the first that finds it cold ends what it found"
