@@ -14,7 +14,8 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """The calls of the Segment specification that can be told about a person."""
+    """The calls of the Segment specification that can be told about a person; and what the scorer tells itself, from
+    one partition to another, about who is the same person."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -22,6 +23,12 @@ class Kind(StrEnum):
     SCREEN = "screen"
     GROUP = "group"
     ALIAS = "alias"
+    LINK = "link"
+    MEMBER = "member"
+
+
+SENT = frozenset(Kind) - {Kind.LINK, Kind.MEMBER}
+"""What clients send."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -112,6 +112,10 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     attributes: dict[str, Any] = msgspec.field(default_factory=dict)  # fields of the playbook; no personal data
     contributions: list[Contribution] = msgspec.field(default_factory=list)
     decay: list[DecayTerm] = msgspec.field(default_factory=list)
+    members: list[str] = msgspec.field(default_factory=list)
+    """Other lead ids that are this lead by now: what they did is in this score."""
+    merged_into: str | None = None
+    """This id is another lead's by now: the last that is told of it, unless that is undone."""
 
     @property
     def id(self) -> str:

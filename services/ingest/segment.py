@@ -17,8 +17,8 @@ from services.ingest.bodies import decode_json
 from services.ingest.errors import context_too_large, too_many_events, unparsable
 from services.ingest.schemas import MAX_BATCH_EVENTS, Batch, Call, Identifier, Keyed, MessageId
 from services.ingest.timestamps import event_time, parse_time
-from shared.events import Event, Kind, encode_event
-from shared.identity import routing_identity
+from shared.events import SENT, Event, Kind, encode_event
+from shared.identity import identity_without_ids, routing_identity
 
 MAX_EVENT_BYTES = 32 * 1024  # as sent
 MAX_STORED_BYTES = 2 * MAX_EVENT_BYTES  # with the batch's context, and what properties and traits take from it
@@ -27,9 +27,9 @@ MAX_ID_CHARACTERS = 256
 MAX_DEPTH = 64
 MAX_MESSAGE_CHARACTERS = 300
 
-KEPT_CONTEXT = ("page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone")
+KEPT_CONTEXT = ("externalIds", "page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone")
 PAGE_PROPERTIES = ("path", "url", "referrer", "title")
-KINDS = {kind.value: kind for kind in Kind}
+KINDS = {kind.value: kind for kind in Kind if kind in SENT}
 
 _batch = msgspec.json.Decoder(Batch)
 # Stops at the first event too many, where a list with `max_length` is built to its end before it is refused.
@@ -188,10 +188,11 @@ def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
         raise _Unacceptable("malformed_event", str(error)) from error
     kind = envelope.kind or _kind(call.type)
     user_id, anonymous_id = _text("userId", call.user_id), _text("anonymousId", call.anonymous_id)
-    key = routing_identity(user_id, anonymous_id)
-    if key is None:
-        raise _Unacceptable("missing_identity", "userId or anonymousId is needed: whose event is it?")
     context = {**envelope.context, **(call.context or {})} if envelope.context else call.context or {}
+    traits = _traits(kind, call, context)
+    key = routing_identity(user_id, anonymous_id) or identity_without_ids(traits, context)
+    if key is None:
+        raise _Unacceptable("missing_identity", "whose event is it? userId or anonymousId is needed, or a trait email")
     return Event(
         kind=kind,
         id=_text("messageId", call.message_id) or arrival.new_id(),
@@ -204,7 +205,7 @@ def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
         anonymous_id=anonymous_id,
         group_id=_group_id(kind, call, context),
         previous_id=_previous_id(kind, call, anonymous_id),
-        traits=_traits(kind, call, context),
+        traits=traits,
         properties=_properties(kind, call, context),
         context=_useful(kind, context),
         historical=call.historical is True or context.get("historical") is True,

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted
-from shared.events import Event, Logged
+from shared.events import Event, Logged, encode_event
 from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
 
@@ -54,7 +54,7 @@ class Scoring(Protocol[S, H]):
 
     def score(
         self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
-    ) -> list[ScoreRecord]: ...
+    ) -> Sequence[ScoreRecord | Event]: ...
 
 
 class Record(Protocol):
@@ -152,11 +152,13 @@ class Applying:
         # Not below: a state that cannot be read is no fault of the event.
         working = self.codec.decode(state) if state is not None else self.scoring.new_state()
         try:
-            scores = self.scoring.score(working, heard, partition, batch.event_at)
+            told = self.scoring.score(working, heard, partition, batch.event_at)
             encoded = self.codec.encode(working)
             # Here, where one event can be given up: what the commit cannot write would stop the partition for good.
             _refuse_size("the lead's state", len(encoded))
-            outputs = [self._publish(score, partition) for score in scores]
+            outputs = [
+                self._publish(one, partition) if isinstance(one, ScoreRecord) else self._pass_on(one) for one in told
+            ]
         except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop its partition for good
             if len(heard) == 1:
                 self._bury(batch, batch.record_at(heard[0].offset), _unbearable(error))
@@ -166,7 +168,7 @@ class Applying:
             return
         applied.changes[lead] = encoded
         applied.events += len(heard)
-        applied.scored += scores
+        applied.scored += [one for one in told if isinstance(one, ScoreRecord)]
         applied.outputs += outputs
 
     def _publish(self, score: ScoreRecord, partition: int) -> Output:
@@ -177,6 +179,12 @@ class Applying:
         _refuse_size("the score record", len(value))
         # The same partition number as in `events`, whatever the partitioner of whoever wrote there.
         return Output(self.topics.scores, score.lead_id.encode(), value, headers, partition)
+
+    def _pass_on(self, event: Event) -> Output:
+        """To the partition of whoever it is about; read there like any event."""
+        value = encode_event(event)
+        _refuse_size("what a member tells its lead", len(value))
+        return Output(self.topics.events, event.key.encode(), value, [])
 
     def _bury(self, batch: _Batch, record: Record, reason: str) -> None:
         headers = dead_letters.headers(

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from shared.playbook.conditions import EventMatch, LeadCondition
+from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
 from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension
 from shared.playbook.values import Deadline, Duration, Label, Scalar, Strict
@@ -155,6 +156,7 @@ class Playbook(Strict):
     behaviour: BehaviourScore
     dimensions: dict[Identifier, Dimension] = Field(default_factory=dict)
     total: Bounds = Bounds()
+    identity: Identity = Identity()
     not_people: NotPeople = NotPeople()
     departments: dict[Identifier, Department]
     stages: list[Stage] = Field(min_length=1)

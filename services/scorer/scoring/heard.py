@@ -15,13 +15,14 @@ from services.scorer.scoring.behaviour import Behaviour, Earning, earned
 from services.scorer.scoring.duplicates import digest_of
 from services.scorer.scoring.fields import NOTHING as NO_FIELDS
 from services.scorer.scoring.fields import FieldReader
+from services.scorer.scoring.links import UNLINKED, Linking
 from services.scorer.scoring.matching import MatchIndex
-from services.scorer.scoring.people import People
+from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
 from shared.acceptance import too_late
-from shared.events import Event, Kind, Logged
+from shared.events import SENT, Event, Kind, Logged
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
@@ -47,7 +48,8 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     """`digest` tells copies of a message, `day` is the one on which Kafka took it; `time` in ms; `fields` that the
     event reports; `id` only where it earns something, which it does not when it is told of too late. The event itself
     is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
-    why it is worth nothing."""
+    why it is worth nothing. `names`: who else the event says that its lead is. `between`: it is none of the lead's
+    own, but another partition tells of somebody who is the same person."""
 
     offset: int
     day: int
@@ -60,6 +62,13 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     event: Event | None
     remarks: tuple[str, ...] = ()
     ignored: str = ""
+    names: tuple[str, ...] = ()
+    between: bool = False
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it says that those whom it names are others."""
+        return self.event is not None and self.event.name == UNLINKED
 
 
 _Entry = Rule | Touch | Showing
@@ -87,35 +96,64 @@ class _Matching:
 class Hearing:
     """Makes `Heard` of events."""
 
-    def __init__(
-        self, people: People, fields: FieldReader, behaviour: Behaviour, levels: Levels, signals: Signals
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a playbook
+        self,
+        people: People,
+        linking: Linking,
+        fields: FieldReader,
+        behaviour: Behaviour,
+        levels: Levels,
+        signals: Signals,
     ) -> None:
         self._people, self._fields, self._late_after = people, fields, behaviour.late_after
+        self._linking = linking
         entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
         self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
         event = logged.event
+        if event.kind not in SENT:
+            return self._between(logged)
         if self._people.are_asked and (reason := self._people.reason(event)):
             return self._ignored(logged, reason)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         remarks = NOTHING_ODD
         if not matched.is_something and event.kind is Kind.TRACK:
-            remarks = _UNCLASSIFIED  # whatever the lead did, the playbook does not speak of it (domain A2)
+            # Whatever the lead did, the playbook does not speak of it (domain A2).
+            remarks = _UNCLASSIFIED if event.name != UNLINKED else NOTHING_ODD
         if too_late(event, self._late_after):
             matched, remarks = matched._replace(earnings=(), gain=0), _LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
         time = to_ms(min(event.time, event.received_at))
-        kept = event if fields or matched.showings else None
+        names = self._linking.names(event) if _may_name(event) else ()
+        kept = event if fields or matched.showings or names else None
         id = event.id if matched.earnings else ""
         digest, historical = digest_of(event), event.historical
-        return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks)
+        return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, "", names)
 
     @staticmethod
-    def _ignored(logged: Logged, reason: str) -> Heard:
+    def _between(logged: Logged) -> Heard:
         event = logged.event
+        return Heard(
+            offset=logged.offset,
+            day=logged.day,
+            digest=0,
+            time=to_ms(event.time),
+            historical=event.historical,
+            matched=NOTHING_MATCHED,
+            fields=NO_FIELDS,
+            id="",
+            event=event,
+            remarks=(event.kind.value,),
+            between=True,
+        )
+
+    def _ignored(self, logged: Logged, reason: str) -> Heard:
+        event = logged.event
+        # A colleague's visits are the colleague's; what a crawler says of itself is worth nothing.
+        names = self._linking.names(event) if reason == INTERNAL and _may_name(event) else ()
         return Heard(
             offset=logged.offset,
             day=logged.day,
@@ -125,7 +163,19 @@ class Hearing:
             matched=NOTHING_MATCHED,
             fields=NO_FIELDS,
             id="",
-            event=None,
+            event=event if names else None,
             remarks=(reason,),
             ignored=reason,
+            names=names,
         )
+
+
+def _may_name(event: Event) -> bool:
+    """Whether it may say of somebody else that they are the same: most events do not."""
+    return bool(
+        (event.user_id and event.anonymous_id)
+        or event.traits
+        or event.kind is Kind.ALIAS
+        or "externalIds" in event.context
+        or event.name == UNLINKED
+    )

@@ -8,7 +8,7 @@ from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.state import LeadState
-from services.scorer.scoring.times import from_ms
+from services.scorer.scoring.times import BEFORE_ALL, from_ms
 from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import trigger_of
 from shared.events import Event
@@ -48,7 +48,7 @@ class Publishing:
             lead_id=event.key,
             seq=state.seq,
             epoch=state.epoch,
-            time=from_ms(at),
+            time=from_ms(at if at != BEFORE_ALL else last.time),  # nothing is known of a lead whose members have left
             attribute=to_points(attribute),
             behaviour=to_points(behaviour),
             total=to_points(state.total),
@@ -69,6 +69,8 @@ class Publishing:
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + explained.contributions + bounds,
             decay=explained.decay,
+            members=sorted(state.links.parts) if state.links is not None else [],
+            merged_into=(state.links.lead or None) if state.links is not None else None,
         )
 
     def _of_nobody(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
+from services.scorer.scoring.linked import LinkedScoring, Told
+from services.scorer.scoring.links import Linking
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
@@ -38,8 +40,10 @@ class Scorer:
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
         self._lowest = min(self._thresholds, default=math.inf)
-        people = People(playbook.not_people)
-        self.hear = Hearing(people, self._fields, self._behaviour, self._levels, self._signals).hear
+        people, linking = People(playbook.not_people), Linking(playbook.identity)
+        once = frozenset(rule.id for rule in playbook.behaviour.rules if rule.once)
+        self._linked = LinkedScoring(linking, self._publishing, self._records, self._take_over, once, self._reading)
+        self.hear = Hearing(people, linking, self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
 
     def new_state(self) -> LeadState:
@@ -47,25 +51,37 @@ class Scorer:
         return LeadState()
 
     def apply(self, state: LeadState, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
-        """Hear and score whole events."""
+        """Hear and score whole events; gives the score records alone."""
         found = {logged.offset: logged.event for logged in events}
-        return self.score(state, [self.hear(logged) for logged in events], partition, found.__getitem__)
+        told = self.score(state, [self.hear(logged) for logged in events], partition, found.__getitem__)
+        return [one for one in told if isinstance(one, ScoreRecord)]
 
     def score(
         self, state: LeadState, events: Sequence[Heard], partition: int, event_at: Callable[[int], Event]
-    ) -> list[ScoreRecord]:
+    ) -> list[Told]:
         """Apply one lead's events, in log order, to `state`, which is changed.
 
-        Gives the score records in order. An event that tells something new (a signal, a changed field, another level)
+        Gives the score records in order, and what others are told of who is the same person.
+
+        An event that tells something new (a signal, a changed field, another level)
         has a record of its own, and so has one that takes the total past a threshold of the playbook, or may find that
         it has fallen to one since the event before. The others share one, which ends between history and live events.
         So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
-        is_other = False
         if state.playbook != self._playbook_id:
-            is_other = bool(state.seq)
             self._take_over(state)
+        if self._linked.concerns(state, events):
+            return self._linked.score(state, events, partition, event_at)
+        fresh = (heard for heard in events if first_copy(state, heard.digest, heard.day))
+        told: list[Told] = [*self._records(state, fresh, partition, event_at)]
+        return told
+
+    def _records(
+        self, state: LeadState, events: Iterable[Heard], partition: int, event_at: Callable[[int], Event]
+    ) -> list[ScoreRecord]:
+        """Of events of which none is a copy."""
+        is_other, state.taken_over = state.taken_over, False
         is_uneven = self._behaviour.is_uneven(state)
         records: list[ScoreRecord] = []
         last: Heard | None = None
@@ -75,8 +91,6 @@ class Scorer:
             records.append(self._publishing.record(state, last, event, partition))
 
         for heard in events:
-            if not first_copy(state, heard.digest, heard.day):
-                continue
             before, gain = state.total, heard.matched.gain
             is_uneven = is_uneven or gain is None
             news = (
@@ -107,7 +121,7 @@ class Scorer:
         understood differently of an event is gone, and the state remembers that."""
         if state.reading not in {0, self._reading} or not self._behaviour.can_follow(state):
             state.exact = False
-        state.reading = self._reading
+        state.reading, state.taken_over = self._reading, bool(state.seq)
         state.follow(self._playbook_id)
 
     def _pass_a_threshold(self, one: int, other: int) -> bool:

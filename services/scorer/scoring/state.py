@@ -15,7 +15,7 @@ import msgspec
 from services.scorer.scoring.people import INTERNAL
 from services.scorer.scoring.times import BEFORE_ALL
 
-FORMAT = -2
+FORMAT = -3
 
 
 class StateError(Exception):
@@ -54,6 +54,33 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
+class Member(msgspec.Struct, array_like=True):
+    """What an identity has sent, and up to which place in its partition: as part of a lead `state`, what it gathered
+    itself; as a member `brings`, the parts that come by it, its own among them. None: it has left."""
+
+    position: int
+    state: bytes
+    brings: list[str] = msgspec.field(default_factory=list)
+
+
+class Links(msgspec.Struct, array_like=True):
+    """Who an identity belongs to, and who belongs to it (see `links`). `claims`: the identities that rank higher and
+    are the same person, with who says so (at which place of its own, and whether it still does); `barred` those of
+    which a user has taken that back; `told` those that rank lower and know of it. `lead`: of whom this one is a member;
+    `passed_on`: to which others that has been told.
+
+    With members, the rest of the state is the union of `own` and of all `parts`."""
+
+    claims: dict[str, dict[str, tuple[int, bool]]] = msgspec.field(default_factory=dict)
+    barred: list[str] = msgspec.field(default_factory=list)
+    told: list[str] = msgspec.field(default_factory=list)
+    lead: str = ""
+    passed_on: dict[str, str] = msgspec.field(default_factory=dict)
+    own: bytes = b""
+    parts: dict[str, Member] = msgspec.field(default_factory=dict)
+    members: dict[str, Member] = msgspec.field(default_factory=dict)
+
+
 class Account(msgspec.Struct, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
     before they faded, `told` what they would have without caps."""
@@ -87,6 +114,8 @@ class LeadState(msgspec.Struct, array_like=True):
 
     `ignored` counts by reason the events that are worth nothing (see `people`).
 
+    `links` is there only where other identities are the same person.
+
     `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
     read some of them differently.
 
@@ -94,7 +123,7 @@ class LeadState(msgspec.Struct, array_like=True):
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
     there is none, and where nobody has asked since an earlier day was booked), `holding` (the numbers of the attribute
     rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` and `level_ends` (when
-    the level does; None: ask) are never stored.
+    the level does; None: ask) are never stored, nor is `taken_over`: since the last event the playbook has changed.
     """
 
     format: int = FORMAT
@@ -110,6 +139,7 @@ class LeadState(msgspec.Struct, array_like=True):
     reading: int = 0
     exact: bool = True
     ignored: dict[str, int] = msgspec.field(default_factory=dict)
+    links: Links | None = None
     playbook: str = ""
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)
@@ -118,6 +148,7 @@ class LeadState(msgspec.Struct, array_like=True):
     first: int = 0
     today: Today | None = None
     level_ends: int | None = None
+    taken_over: bool = False
 
     @property
     def is_internal(self) -> bool:

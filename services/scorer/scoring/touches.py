@@ -9,6 +9,7 @@ from typing import Any
 
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import NEVER, from_ms
+from services.scorer.scoring.union import add_signal
 from shared.events import Event
 from shared.playbook.schema import Playbook
 from shared.reading import kept_facts
@@ -102,7 +103,7 @@ class Signals:
     def add(cls, state: LeadState, event: Event, showings: Sequence[Showing], time: int) -> None:
         """Book every signal that the event shows."""
         for name, kept in cls.facts(event, showings).items():
-            _merge(state.signals, name, SignalState(time, time, 1, event.id, kept))
+            add_signal(state.signals, name, SignalState(time, time, 1, event.id, kept))
 
     @staticmethod
     def facts(event: Event, showings: Sequence[Showing]) -> dict[str, dict[str, Any]]:
@@ -122,14 +123,3 @@ class Signals:
             )
             for name, signal in state.signals.items()
         }
-
-
-def _merge(signals: dict[str, SignalState], name: str, new: SignalState) -> None:
-    known = signals.get(name)
-    if known is None:
-        signals[name] = new
-        return
-    newest = max(known, new, key=lambda signal: (signal.last, signal.event_id))
-    signals[name] = SignalState(
-        min(known.first, new.first), newest.last, known.times + new.times, newest.event_id, newest.kept
-    )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.fault.oracle.identity import hashed, named, visitor
 from tests.fault.oracle.matching import at
 from tests.fault.oracle.people import why_nobody
 from tests.fault.oracle.places import prefecture
@@ -62,6 +61,9 @@ class Happened:
     """Told live, and so long after it happened that it moves no behaviour points."""
     ignored: str = ""
     """Why it is worth nothing: it is no person's, or a colleague's."""
+    names: Sequence[str] = ()
+    """Other identities of the lead; or, if `undoes`, that it is not."""
+    undoes: bool = False
 
 
 def read(sent: Sent, book: Book) -> Happened:
@@ -71,11 +73,15 @@ def read(sent: Sent, book: Book) -> Happened:
     if kind not in KINDS:
         raise Refused(f"unknown type {kind!r}")
     ids = {name: identifier(call.get(name)) for name in ("userId", "anonymousId", "groupId", "previousId", "messageId")}
-    lead_id = lead_of(ids["userId"], ids["anonymousId"])
+    context = {**(sent.envelope.get("context") or {}), **(call.get("context") or {})}
+    traits = _traits(kind, call, context)
+    lead_id = lead_of(ids["userId"], ids["anonymousId"], {} if kind == "group" else traits, context)
     if ids["messageId"] is None:
         raise ValueError("the oracle cannot follow a call without messageId: ingest would name it")
-    context = {**(sent.envelope.get("context") or {}), **(call.get("context") or {})}
     _check_what_kind_needs(kind, call, ids, context)
+    ignored = why_nobody(ids["userId"], ids["anonymousId"], traits, context, book)
+    undoes = kind == "track" and call["event"] == "Identity Unlinked"
+    names = [(call.get("properties") or {})["lead"]] if undoes else named(call, ids, traits, context, book)
     return Happened(
         lead_id=lead_id,
         source=sent.source,
@@ -86,22 +92,26 @@ def read(sent: Sent, book: Book) -> Happened:
         properties=_properties(kind, call, context),
         fields=_fields(kind, call, context, book),
         historical=(history := call.get("historical") is True or context.get("historical") is True),
-        ignored=why_nobody(ids["userId"], ids["anonymousId"], _traits(kind, call, context), context, book),
+        ignored=ignored,
+        names=[] if ignored not in ("", "internal") else names,
+        undoes=undoes,
         late=not history and _ms(sent.received) - _time(sent) > book.late_after,
     )
 
 
-def lead_of(user_id: str | None, anonymous_id: str | None) -> str:
-    """The user id before the anonymous one; an e-mail address is hashed."""
+def lead_of(
+    user_id: str | None, anonymous_id: str | None, traits: Mapping[str, Any], context: Mapping[str, Any]
+) -> str:
+    """The user id before the anonymous one, a tool's id, or an address; an e-mail address is hashed."""
     if user_id is not None:
-        trimmed = user_id.strip()
-        if "@" not in trimmed:
-            return trimmed
-        address = unicodedata.normalize("NFKC", trimmed).casefold()
-        return "email:" + hashlib.blake2b(address.encode(), digest_size=16).hexdigest()
+        return hashed(user_id) if "@" in user_id else user_id.strip()
     if anonymous_id is not None:
-        return "anon:" + anonymous_id.strip()
-    raise Refused("neither userId nor anonymousId")
+        return visitor(anonymous_id)
+    for one in context.get("externalIds") or []:
+        return f"ext:{one['type']}:{one['id']}"
+    if isinstance(traits.get("email"), str) and "@" in traits["email"]:
+        return hashed(traits["email"])
+    raise Refused("nobody is named")
 
 
 def identifier(value: Any) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.fault.oracle.calls import Sent, read
-from tests.fault.oracle.playbook import read_book
+from tests.fault.oracle import identity
+from tests.fault.oracle.calls import Happened, Sent, read
+from tests.fault.oracle.playbook import Book, read_book
 from tests.fault.oracle.score import Card, SignalShown
 from tests.fault.oracle.way import HandOffStep, StageStep, Way
 
@@ -31,6 +32,11 @@ class ExpectedLead:
     stages: tuple[StageStep, ...]
     handoffs: tuple[HandOffStep, ...]
     owner: tuple[str, str] | None
+    members: tuple[str, ...] = ()
+    """Other ids of the lead, which have done something. What becomes of it on the way depends on when their partitions
+    tell each other: `stages`, `handoffs` and `owner` say nothing then."""
+    merged_into: str | None = None
+    """It is no lead, but a member of this one: nothing else is said."""
 
 
 def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
@@ -40,12 +46,17 @@ def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) 
     Raises `Refused` for a call that must not be in the log at all."""
     book = read_book(playbook_yaml)
     leads: dict[str, tuple[Card, Way]] = {}
-    counted: set[tuple[str, str, str]] = set()
+    events = {}
     for sent in log:
         event = read(sent, book)
-        if (event.lead_id, event.source, event.id) in counted:
-            continue
-        counted.add((event.lead_id, event.source, event.id))
+        events.setdefault((event.lead_id, event.source, event.id), event)
+    links = [
+        (event.lead_id, name, "undone" if event.undoes else event.kind)
+        for event in events.values()
+        for name in event.names
+    ]
+    joined = identity.leads(links, book)
+    for event in events.values():
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
         way.cool(card, until=max(card.time, event.time))
         card.add(event)
@@ -54,7 +65,26 @@ def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) 
     if until is not None:
         for card, way in leads.values():
             way.cool(card, until=until)
-    return {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
+    found = {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
+    return found | _merged(events.values(), joined, book)
+
+
+def _merged(events: Iterable[Happened], joined: Mapping[str, str], book: Book) -> dict[str, ExpectedLead]:
+    """The leads with members, and the members."""
+    cards: dict[str, Card] = {}
+    members: dict[str, set[str]] = {}
+    for event in events:
+        lead = identity.root(event.lead_id, joined)
+        cards.setdefault(lead, Card(book)).add(event)
+        members.setdefault(lead, set()).add(event.lead_id)
+    found = {}
+    for lead, ids in members.items():
+        if ids == {lead}:
+            continue
+        told = _told(lead, cards[lead], Way(book, lead))
+        found[lead] = replace(told, stage="", members=tuple(sorted(ids - {lead})))
+        found |= {id: replace(told, lead_id=id, members=(), merged_into=joined[id]) for id in ids - {lead}}
+    return found
 
 
 def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:

@@ -105,6 +105,7 @@ class Book:
     late_after: int
     dimensions: Sequence[str]
     not_people: Raw
+    identity: Raw
     bounds: tuple[int | None, int | None]
     stages: Sequence[StageOnTheWay]
     guards: Sequence[tuple[str, Raw]]
@@ -138,6 +139,7 @@ def read_book(text: str) -> Book:
         late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
         not_people=raw.get("not_people", {}),
+        identity=raw.get("identity", {}),
         bounds=_bounds(raw.get("total", {})),
         stages=[_stage(index, stage) for index, stage in enumerate(raw["stages"])],
         guards=[(guard["id"], guard["when"]) for guard in raw.get("guards", [])],

@@ -1,0 +1,157 @@
+"""Scores of leads that come under several identities: what `links` decides, applied to their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from services.scorer.scoring.duplicates import first_copy
+from services.scorer.scoring.heard import Heard
+from services.scorer.scoring.links import Linking, snapshot, take_in
+from services.scorer.scoring.publishing import Publishing
+from services.scorer.scoring.state import LeadState, Links, decode_state
+from services.scorer.scoring.times import BEFORE_ALL
+from services.scorer.scoring.union import gathered, unite
+from shared.events import Event, Kind
+from shared.scores import ScoreRecord
+
+Told = ScoreRecord | Event
+"""What a lead's events lead to: score records, and what other partitions are told."""
+EventAt = Callable[[int], Event]
+Booking = Callable[[LeadState, Iterable[Heard], int, EventAt], list[ScoreRecord]]
+
+
+@dataclass(frozen=True)
+class LinkedScoring:
+    """`book` scores events of which none is a copy; `take_over` makes a state follow the playbook, whose rules `once`
+    count once, and which is known by `reading`."""
+
+    linking: Linking
+    publishing: Publishing
+    book: Booking
+    take_over: Callable[[LeadState], None]
+    once: Collection[str]
+    reading: int
+
+    @staticmethod
+    def concerns(state: LeadState, events: Sequence[Heard]) -> bool:
+        """Whether the lead has members, or is one, or the events say so."""
+        links = state.links
+        if links is not None and (links.own or links.lead):
+            return True
+        return any(heard.between or (heard.names and _is_new(links, heard)) for heard in events)
+
+    def score(self, state: LeadState, events: Sequence[Heard], partition: int, event_at: EventAt) -> list[Told]:
+        """As `Scorer.score`. A member has no score of its own: it tells its lead what it has gathered, and the world
+        once that it is a member."""
+        turn = _Turn(self, state, partition, event_at)
+        for heard in events:
+            if heard.between:
+                turn.meet(heard)
+            elif first_copy(state, heard.digest, heard.day):
+                if heard.names and _is_new(state.links, heard):
+                    turn.meet(heard)
+                else:
+                    turn.run.append(heard)
+        turn.finish(events[-1])
+        return turn.told
+
+
+@dataclass
+class _Turn:
+    """One lead's part of a batch. `run` are events to be booked; `has_more`: its lead is to be told."""
+
+    with_: LinkedScoring
+    state: LeadState
+    partition: int
+    event_at: EventAt
+    told: list[Told] = field(default_factory=list)
+    run: list[Heard] = field(default_factory=list)
+    has_more: bool = False
+
+    def meet(self, heard: Heard) -> None:
+        """What the event says about who is the same person, and then the event itself, if it is the lead's own."""
+        self._book()
+        state, event = self.state, self._event(heard)
+        before = _lead(state)
+        if not self._follow(event, heard):
+            return
+        self.told += self.with_.linking.decide(state, event, heard.offset)
+        if not heard.between:
+            self.run.append(heard)
+            self._book()
+        has_moved = _lead(state) != before
+        self.has_more = self.has_more or has_moved
+        if has_moved and before:
+            self.told.append(snapshot(state, event, before, self.partition, heard.offset, leaves=True))
+        is_known = state.time != BEFORE_ALL or bool(state.seq)
+        if is_known and (has_moved or (event.kind is Kind.MEMBER and not _lead(state))):
+            self._publish(heard)
+
+    def finish(self, last: Heard) -> None:
+        """After the lead's last event of the batch."""
+        self._book()
+        state, lead = self.state, _lead(self.state)
+        if not (lead and self.has_more and (state.time != BEFORE_ALL or state.seq)):
+            return
+        if not state.seq:  # the id has never been heard of, and whoever asks for it is to find the lead
+            self._publish(last)
+        self.told.append(snapshot(state, self._event(last), lead, self.partition, last.offset))
+
+    def _follow(self, event: Event, heard: Heard) -> bool:
+        """False where nothing new has been said."""
+        state, linking = self.state, self.with_.linking
+        if event.kind is Kind.LINK:
+            linking.follow(state, event)
+        elif event.kind is Kind.MEMBER:
+            if not take_in(state, event):
+                return False
+            self._unite()
+            self.has_more = True
+        else:
+            self.told += linking.note(state, event, heard.offset, heard.names)
+        return True
+
+    def _book(self) -> None:
+        """The events of `run`: on what the lead has gathered itself, and on the union with its members."""
+        if not self.run:
+            return
+        with_, state = self.with_, self.state
+        seq = state.seq
+        records = with_.book(state, self.run, self.partition, self.event_at)
+        links = state.links
+        if links is not None and links.own:
+            own = decode_state(links.own)
+            with_.take_over(own)
+            with_.book(own, self.run, self.partition, self.event_at)
+            links.own = gathered(own)
+        if _lead(state):
+            state.seq = seq  # these are not told
+        else:
+            self.told += records
+        self.run, self.has_more = [], True
+
+    def _unite(self) -> None:
+        links = self.state.links or Links()
+        parts = [links.own, *(part.state for part in links.parts.values())]
+        unite(self.state, parts, self.with_.once, self.with_.reading)
+        self.with_.take_over(self.state)
+        if not links.parts:
+            links.own = b""
+
+    def _publish(self, heard: Heard) -> None:
+        self.told.append(self.with_.publishing.record(self.state, heard, self._event(heard), self.partition))
+
+    def _event(self, heard: Heard) -> Event:
+        return heard.event or self.event_at(heard.offset)
+
+
+def _is_new(links: Links | None, heard: Heard) -> bool:
+    """Whether the event says of somebody else what is not known yet."""
+    if links is None or heard.takes_back:
+        return True
+    return any(name not in links.told and name not in links.claims for name in heard.names)
+
+
+def _lead(state: LeadState) -> str:
+    return state.links.lead if state.links is not None else ""

@@ -1,0 +1,202 @@
+"""Which identities are one lead (domain: anonymous history is kept when a visitor becomes known). Pure.
+
+Every identity, a visitor or an address or a user id, keeps what it did in its own partition. An event that names two of
+them is a link: the one that names a person worse joins the other, and sends it what it has gathered, whenever that
+changes. The lead's score is the union of its members, each counted once, by the newest of what it has sent; so neither
+order nor repetition matters, and a member that leaves takes along what it brought.
+
+An identity joins the one that ranks highest, and tells it to the others that claim it. An alias joins the id that
+replaces it, and should that make a circle, it is broken at the smallest id. One that is claimed by more leads than the
+playbook allows is shared, a computer or a mailbox of several people, and joins none.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from typing import Any
+
+from services.scorer.scoring.state import LeadState, Links, Member, decode_state
+from services.scorer.scoring.times import BEFORE_ALL
+from services.scorer.scoring.union import gathered
+from shared.events import Event, Kind
+from shared.identity import Rank, known_identity, other_identities, rank_of
+from shared.playbook.identity import Identity
+
+SOURCE = "tasuki/scorer"
+MOST_TOLD = 100
+"""Identities that one lead names; no person has so many devices, and all are kept with its state."""
+MOST_CLAIMS, MOST_WITNESSES = 16, 8
+MOST_MEMBERS = 100
+UNLINKED = "Identity Unlinked"
+"""The event by which a user takes a link back: of the lead, with the other's lead id as property `lead`."""
+
+
+class Linking:
+    """The part `identity` of a playbook, compiled."""
+
+    def __init__(self, part: Identity) -> None:
+        self._most_leads = part.most_leads
+        self._shared = frozenset(name.strip().casefold() for name in part.shared_mailboxes)
+
+    def names(self, event: Event) -> tuple[str, ...]:
+        """Who else the event says that its lead is, or that it is not; none where several people read an address."""
+        if event.name == UNLINKED:
+            told = event.properties.get("lead")
+            return (known_identity(told),) if isinstance(told, str) and told.strip() else ()
+        others = other_identities(event)
+        if not others or not self._is_shared(event.traits.get("email")):
+            return tuple(others)
+        return tuple(other for other in others if rank_of(other) is not Rank.ADDRESS)
+
+    def _is_shared(self, address: Any) -> bool:
+        return isinstance(address, str) and address.split("@")[0].strip().casefold() in self._shared
+
+    def note(self, state: LeadState, event: Event, offset: int, others: Iterable[str]) -> list[Event]:
+        """An event of this lead, at its place, names others: what to tell those that rank lower. One that ranks higher
+        claims it. Or it takes that back, for good."""
+        links = state.links = state.links or Links()
+        taken_back, told = event.name == UNLINKED, []
+        for other in others:
+            if _joins(event, other):
+                _claim(links, other, event.key, offset, taken_back=taken_back)
+            elif taken_back or (other not in links.told and len(links.told) < MOST_TOLD):
+                told.append(_link(event, other, event.key, offset, taken_back=taken_back))
+                if not taken_back:
+                    links.told.append(other)
+        return told
+
+    def follow(self, state: LeadState, link: Event) -> None:
+        """What another partition has told of a link."""
+        state.links = state.links or Links()
+        _claim(state.links, **link.properties)
+
+    def decide(self, state: LeadState, event: Event, offset: int) -> list[Event]:
+        """Whose member the lead is by now, as far as it knows, is noted in its links. Gives what to tell the others
+        that claim it and rank lower than that one: they are the same person as well."""
+        links = state.links = state.links or Links()
+        links.lead = self._lead(links, event.key)
+        highest = rank_of(links.lead) if links.lead else Rank.VISITOR
+        now = {id: links.lead for id in _claimants(links) if rank_of(id) < highest}
+        told = [
+            _link(event, id, lead, offset, ends=True) for id, lead in links.passed_on.items() if now.get(id) != lead
+        ]
+        told += [_link(event, id, lead, offset) for id, lead in now.items() if links.passed_on.get(id) != lead]
+        links.passed_on = now
+        return told
+
+    def _lead(self, links: Links, key: str) -> str:
+        """Empty: the identity is a lead itself."""
+        claimants = _claimants(links)
+        highest = max(map(rank_of, claimants), default=Rank.VISITOR)
+        leads = [id for id in claimants if rank_of(id) is highest]
+        is_shared = rank_of(key) is not highest and len(leads) > self._most_leads
+        return "" if is_shared or len(links.claims) >= MOST_CLAIMS else min(leads, default="")
+
+
+def too_many(state: LeadState) -> bool:
+    """Whether some link of the lead was not followed, because it has so many."""
+    links = state.links
+    return links is not None and (len(links.told) >= MOST_TOLD or len(links.members) >= MOST_MEMBERS)
+
+
+def take_in(state: LeadState, event: Event) -> bool:
+    """Keep what a member has sent; False where something newer of it is known, or there are too many."""
+    links = state.links = state.links or Links()
+    told = event.properties
+    member, position = told["member"], told["position"]
+    known = links.members.get(member)
+    if (known is not None and known.position >= position) or (known is None and len(links.members) >= MOST_MEMBERS):
+        return False
+    parts = {id: Member(place, b64decode(part)) for id, (place, part) in told["parts"].items()}
+    if event.key in parts and event.key == min(id for id in parts if rank_of(id) is rank_of(event.key)):
+        links.barred.append(links.lead)  # a circle of aliases
+    parts.pop(event.key, None)
+    links.members[member] = Member(position, b"", list(parts))
+    for id, part in parts.items():
+        if id not in links.parts or links.parts[id].position <= part.position:
+            links.parts[id] = part
+    present = {id for one in links.members.values() for id in one.brings}
+    links.parts = {id: part for id, part in links.parts.items() if id in present}
+    if not links.own:
+        links.own = gathered(state)
+    return True
+
+
+def snapshot(  # noqa: PLR0913, PLR0917 - one fact each
+    state: LeadState, cause: Event, lead: str, partition: int, offset: int, leaves: bool = False
+) -> Event:
+    """What a member tells its lead, because of the event `cause` of its own at this place: all that it and its own
+    members have gathered, or that it is none any more."""
+    links, key = state.links or Links(), cause.key
+    parts: dict[str, tuple[int, str]] = {}
+    if not leaves:
+        parts = {id: (part.position, b64encode(part.state).decode()) for id, part in links.parts.items()}
+        own = links.own or gathered(state)
+        if decode_state(own).time != BEFORE_ALL:  # it has done something itself, and has not only members
+            parts[key] = (offset, b64encode(own).decode())
+    return _told(
+        cause,
+        kind=Kind.MEMBER,
+        id=f"member:{key}:{partition}:{offset}:{lead}",
+        key=lead,
+        properties={"member": key, "position": offset, "parts": parts},
+    )
+
+
+def _joins(event: Event, other: str) -> bool:
+    """Whether the event's lead joins the other, and not the other way round."""
+    mine, its = rank_of(event.key), rank_of(other)
+    if mine is its:
+        # Whoever was somebody else before says so itself; of ids that are told together the smaller one is the lead.
+        return event.kind is not Kind.ALIAS and other < event.key
+    return mine < its
+
+
+def _claim(  # noqa: PLR0913 - one fact each
+    links: Links, lead: str, witness: str, version: int, *, ends: bool = False, taken_back: bool = False
+) -> None:
+    """`witness` says, at its place `version`, that this identity is `lead`; or that it does not say so any more."""
+    if taken_back:
+        if lead not in links.barred and len(links.barred) < MOST_CLAIMS:
+            links.barred.append(lead)
+        return
+    if lead not in links.claims and len(links.claims) >= MOST_CLAIMS:
+        return
+    witnesses = links.claims.setdefault(lead, {})
+    known = witnesses.get(witness)
+    if (known is None and len(witnesses) < MOST_WITNESSES) or (known is not None and known[0] < version):
+        witnesses[witness] = (version, not ends)
+
+
+def _claimants(links: Links) -> list[str]:
+    return [
+        lead
+        for lead, witnesses in links.claims.items()
+        if lead not in links.barred and any(holds for _, holds in witnesses.values())
+    ]
+
+
+def _link(  # noqa: PLR0913 - one fact each
+    event: Event, other: str, lead: str, version: int, *, ends: bool = False, taken_back: bool = False
+) -> Event:
+    properties: dict[str, Any] = {"lead": lead, "witness": event.key, "version": version}
+    properties |= {"ends": True} if ends else {}
+    properties |= {"taken_back": True} if taken_back else {}
+    return _told(
+        event, kind=Kind.LINK, id=f"link:{event.key}:{version}:{other}:{lead}", key=other, properties=properties
+    )
+
+
+def _told(cause: Event, *, kind: Kind, id: str, key: str, properties: dict[str, Any]) -> Event:
+    return Event(
+        kind=kind,
+        id=id,
+        source=SOURCE,
+        key=key,
+        time=cause.time,
+        received_at=cause.received_at,
+        name=cause.name,
+        properties=properties,
+        historical=cause.historical,
+    )

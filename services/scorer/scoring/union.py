@@ -1,0 +1,64 @@
+"""What several identities have gathered, together: as if one of them had done all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from services.scorer.scoring.state import LeadState, RuleState, SignalState, decode_state, encode_state
+from services.scorer.scoring.times import BEFORE_ALL
+
+GATHERED = ("time", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored")
+
+
+def gathered(state: LeadState) -> bytes:
+    """What follows from a lead's events and nothing else, as a state of its own."""
+    return encode_state(LeadState(**{name: getattr(state, name) for name in GATHERED}))
+
+
+def unite(state: LeadState, parts: Iterable[bytes], once: Collection[str], reading: int) -> None:
+    """Let `state` hold all that the parts have gathered, each of which is what `gathered` gives. `once`: the rules that
+    count once; `reading` is the playbook's: parts that another one has read are not exact."""
+    state.time, state.exact, state.reading = BEFORE_ALL, True, reading
+    state.fields, state.behaviour, state.signals, state.levels, state.ignored = {}, {}, {}, {}, {}
+    for part in map(decode_state, parts):
+        _add(state, part, once)
+        state.exact = state.exact and part.exact and part.reading in {0, reading}
+    state.follow("")
+
+
+def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
+    state.time = max(state.time, part.time)
+    for name, told in part.fields.items():
+        known = state.fields.get(name)
+        if known is None or (told.time, told.event_id) > (known.time, known.event_id):
+            state.fields[name] = told
+    for id, rule in part.behaviour.items():
+        state.behaviour[id] = _both(state.behaviour[id], rule, id in once) if id in state.behaviour else rule
+    for name, signal in part.signals.items():
+        add_signal(state.signals, name, signal)
+    for id, last in part.levels.items():
+        state.levels[id] = max(last, state.levels.get(id, last))
+    for reason, times in part.ignored.items():
+        state.ignored[reason] = state.ignored.get(reason, 0) + times
+
+
+def _both(one: RuleState, other: RuleState, once: bool) -> RuleState:
+    newest = max(one, other, key=lambda rule: (rule.last, rule.event_id))
+    days = dict(one.days)
+    for day, amount in other.days.items():
+        days[day] = days.get(day, 0) + amount
+    if once and days:
+        days = {min(days): 1}
+    return RuleState(days, one.times + other.times, newest.last, newest.event_id, max(one.forgot, other.forgot))
+
+
+def add_signal(signals: dict[str, SignalState], name: str, new: SignalState) -> None:
+    """One more showing of a signal, or what somebody else has shown of it."""
+    known = signals.get(name)
+    if known is None:
+        signals[name] = new
+        return
+    newest = max(known, new, key=lambda signal: (signal.last, signal.event_id))
+    signals[name] = SignalState(
+        min(known.first, new.first), newest.last, known.times + new.times, newest.event_id, newest.kept
+    )

@@ -1,0 +1,209 @@
+"""One person under several identities, in several partitions: one score, whatever the order in which they tell each
+other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.segment import Arrival, parse, read_batch
+from services.scorer.scoring import LeadState, Scorer
+from services.scorer.scoring.state import decode_state, encode_state
+from shared.events import Event, Logged, decode_event, encode_event
+from shared.playbook import load_playbook
+from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
+from tests.fault.oracle import ExpectedLead, Sent, SignalShown, expected
+from tests.fault.oracle.calls import EPOCH
+
+PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+SCORER = Scorer(load_playbook())
+START = datetime(2026, 1, 5, tzinfo=UTC)
+PARTITIONS = 3
+
+
+@dataclass
+class World:
+    """Partitions of the log, each with the states of its leads; nothing happens but by `step`."""
+
+    log: list[list[Event]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    applied: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
+    states: dict[str, bytes] = field(default_factory=dict)
+    records: defaultdict[str, list[ScoreRecord]] = field(default_factory=lambda: defaultdict(list))
+
+    def append(self, event: Event) -> None:
+        self.log[crc32(event.key.encode()) % PARTITIONS].append(decode_event(encode_event(event)))
+
+    def step(self, partition: int, most: int) -> bool:
+        """Apply so many events of a partition as one batch."""
+        first = self.applied[partition]
+        batch = self.log[partition][first : first + most]
+        by_lead: dict[str, list[Logged]] = {}
+        for offset, event in enumerate(batch, first):
+            by_lead.setdefault(event.key, []).append(Logged(offset, 20_000, event))
+        for lead_id, events in by_lead.items():
+            state = decode_state(self.states[lead_id]) if lead_id in self.states else LeadState()
+            found = {logged.offset: logged.event for logged in events}
+            told = SCORER.score(state, [SCORER.hear(one) for one in events], partition, found.__getitem__)
+            self.states[lead_id] = encode_state(state)
+            for one in told:
+                if isinstance(one, Event):
+                    self.append(one)
+                else:
+                    self.records[lead_id].append(decode_score(encode_score(one)))
+        self.applied[partition] += len(batch)
+        return bool(batch)
+
+    def run(self) -> None:
+        """Until nobody has anything to tell any more."""
+        for _ in range(200):
+            if sum(self.step(partition, 1000) for partition in range(PARTITIONS)) == 0:
+                return
+        raise AssertionError("they go on telling each other for ever")
+
+
+def arrived(world: World, sent: Sent) -> None:
+    arrival = Arrival(sent.source, sent.received_at, "/v1/batch", lambda: "unnamed")
+    parsed = parse(read_batch(encode({"batch": [dict(sent.call)]})), arrival)
+    assert not parsed.rejected, parsed.rejected
+    for event in parsed.accepted:
+        world.append(event)
+
+
+def encode(body: Any) -> bytes:
+    import json  # noqa: PLC0415
+
+    return json.dumps(body).encode()
+
+
+def found(records: list[ScoreRecord]) -> dict[str, Any]:
+    last = records[-1]
+    if last.merged_into is not None:
+        return {"merged_into": last.merged_into}
+    return {
+        "time": ms(last.time),
+        "attribute": to_micro(last.attribute),
+        "behaviour": to_micro(last.behaviour),
+        "total": to_micro(last.total),
+        "dimensions": {name: to_micro(points) for name, points in last.dimensions.items()},
+        "grade": last.grade,
+        "ignored": last.ignored,
+        "level": last.level,
+        "fields": last.attributes,
+        "signals": {
+            name: SignalShown(ms(one.first), ms(one.last), one.times, one.event_id, one.kept)
+            for name, one in last.signals.items()
+        },
+        "exact": last.exact,
+    }
+
+
+def wanted(lead: ExpectedLead) -> dict[str, Any]:
+    if lead.merged_into is not None:
+        return {"merged_into": lead.merged_into}
+    names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
+    return {name: getattr(lead, name) for name in names} | {"exact": True}
+
+
+def ms(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+TRACKED = ["Document Downloaded", "Booth Visited", "Email Clicked", "Newsletter Joined", "Usage Reported", "Deal Won"]
+EMAILS = ["taro@acme.example", "Ｔaro@acme.example", "hanako@acme.example", "info@acme.example", "none"]
+
+
+@st.composite
+def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    """Of people with two computers, three user ids, some addresses and a tool's id."""
+    at = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 90)))
+    kind = draw(st.sampled_from(["track", "track", "page", "identify", "identify"]))
+    call: dict[str, Any] = {"type": kind, "messageId": f"m{number:03d}", "timestamp": at.isoformat()}
+    ids = draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "userId": st.sampled_from(["u1", "u2", "u3", "taro@acme.example"]),
+                "anonymousId": st.sampled_from(["home", "work"]),
+            },
+        )
+    )
+    call |= ids or {"anonymousId": "work"}
+    if kind == "track":
+        call["event"] = draw(st.sampled_from(TRACKED))
+        call["properties"] = {"usage": draw(st.integers(1, 90))}
+    if kind == "page":
+        call["properties"] = {"path": draw(st.sampled_from(["/", "/pricing"]))}
+    if kind == "identify":
+        told = {"email": st.sampled_from(EMAILS), "title": st.sampled_from(["部長", "CEO", ""])}
+        call["traits"] = draw(st.fixed_dictionaries({}, optional=told))
+    context = {
+        "externalIds": st.just([{"type": "mkto", "id": "7"}]),
+        "userAgent": st.sampled_from(["Mozilla/5.0 (Windows NT 10.0) Chrome/126.0", "Googlebot/2.1"]),
+    }
+    if draw(st.integers(0, 3)) == 0:
+        call["context"] = draw(st.fixed_dictionaries({}, optional=context))
+    if draw(st.integers(0, 7)) == 0:
+        user, before = draw(st.sampled_from([("u1", "home"), ("u2", "work"), ("u1", "u2"), ("u2", "u3"), ("u1", "u3")]))
+        call |= {"type": "alias", "userId": user, "previousId": before}
+    elif draw(st.integers(0, 9)) == 0:
+        call |= {"type": "track", "event": "Identity Unlinked"}
+        call["properties"] = {"lead": draw(st.sampled_from(["anon:home", "anon:work", "ext:mkto:7"]))}
+    return call
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Sent]:
+    sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
+    for copied in draw(st.lists(st.integers(0, len(sent) - 1), max_size=2)):
+        sent.insert(draw(st.integers(copied, len(sent))), sent[copied])
+    return [Sent(call, START + timedelta(days=100, seconds=number), "web") for number, call in enumerate(sent)]
+
+
+def test_ids_that_replace_each_other_in_a_circle() -> None:
+    """Whoever says such things has one lead in the end, and they come to rest."""
+    log = [
+        Sent({"type": "alias", "userId": user, "previousId": before, "messageId": user}, START, "web")
+        for user, before in (("u2", "u1"), ("u3", "u2"), ("u1", "u3"))
+    ]
+    log += [
+        Sent({"type": "track", "event": "Booth Visited", "userId": user, "messageId": f"{user}-b"}, START, "web")
+        for user in ("u1", "u2", "u3")
+    ]
+    world = World()
+    for sent in log:
+        arrived(world, sent)
+        world.run()
+    leads = {id: records[-1] for id, records in world.records.items() if not records[-1].merged_into}
+    assert {id: lead.members for id, lead in leads.items()} == {"u1": ["u2", "u3"]}
+    assert [part.times for part in leads["u1"].contributions] == [3]
+
+
+STEPS = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.integers(1, 5)), max_size=30)
+
+
+@pytest.mark.timeout(900)
+@given(logs(), st.lists(STEPS, max_size=5))
+def test_one_person_one_score(log: list[Sent], stretches: list[list[tuple[int, int]]]) -> None:
+    world = World()
+    length = len(log) // (len(stretches) or 1) + 1
+    for number in range(0, len(log), length):
+        for sent in log[number : number + length]:
+            arrived(world, sent)
+        for partition, most in stretches[number // length] if stretches else []:
+            world.step(partition, most)
+    world.run()
+    leads = expected(log, PLAYBOOK)
+    for id, lead in leads.items():
+        assert found(world.records[id]) == wanted(lead)
+        assert lead.merged_into is not None or tuple(world.records[id][-1].members) == lead.members
+    # Whoever has done nothing, and only stands between others, is no lead either.
+    others = [world.records[id][-1] for id in world.records.keys() - leads.keys()]
+    assert all(record.merged_into or not record.contributions for record in others)
