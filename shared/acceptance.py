@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from shared.events import Event, decode_event
+from shared.between import check
+from shared.events import SENT, Event, decode_event
 
 MAX_KEY_BYTES = 1_100
 """256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
@@ -46,6 +47,8 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError(f"received_at {received_at.isoformat()} is outside of the years 2000 to 2099")
     if not FIRST <= time <= LAST:
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
+    if event.kind not in SENT:
+        check(event)
     taken_at = _moment(appended)
     return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from services.router.contact import ContactDatum
 from services.router.deals import Deal
-from services.router.lifecycle.cooling import cool, cools_at, open_after
+from services.router.lifecycle.cooling import cool, cools_at, open_after, timed
 from services.router.lifecycle.decide import decide, is_stale, new_lead
+from services.router.lifecycle.merging import absorb, given_back, has_something, left, returned
 from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import OutboxRow
@@ -60,11 +62,20 @@ class Scored(NamedTuple):
 
 @dataclass(slots=True)
 class Known:
-    """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled."""
+    """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled,
+    or is another's member or its lead."""
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
     scores: dict[str, Scored] = field(default_factory=dict)
+
+    def root(self, lead_id: str) -> str:
+        """The lead that an id is part of, as far as is known."""
+        seen = {lead_id}
+        while (lead := self.leads.get(lead_id)) is not None and lead.merged_into and lead.merged_into not in seen:
+            lead_id = lead.merged_into
+            seen.add(lead_id)
+        return lead_id
 
     def follow(self, decision: Decision) -> None:
         """Know what has been decided."""
@@ -119,6 +130,12 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Cl
         if is_stale(lead, record):
             continue
         clock.witness(record.time)
+        if record.merged_into is not None:
+            decided += _member(received, lead, known, rules, clock)
+            continue
+        if lead.merged_into is not None:
+            decided.append(_back(received, lead, known, rules, clock))
+            continue
         if _cools_by(lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
             lead = known.leads[lead_id]
@@ -128,7 +145,49 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Cl
         decided.append(Decided(decision, score))
         if _cools_by(decision.lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
+        for member in record.members:
+            decided += _absorb(lead_id, member, known, rules, clock)
     return decided
+
+
+def _member(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+    """The lead is a member of another one from now on."""
+    record = received.record
+    decision = Decision(lead=left(lead, record))
+    known.follow(decision)
+    known.scores[lead.lead_id] = score = Scored(record, received.value)
+    return [Decided(decision, score), *_absorb(known.root(record.merged_into or ""), lead.lead_id, known, rules, clock)]
+
+
+def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+    """What a member has goes to its lead, if both are known by now and that has not happened yet."""
+    lead, member = known.leads.get(lead_id), known.leads.get(member_id)
+    if lead is None or member is None or lead is member or member.merged_into is None:
+        return []
+    if member.merged_into == lead_id and not has_something(member, rules):
+        return []
+    its = known.opened.get(member_id)
+    decisions = absorb(lead, known.opened.get(lead_id), member, its, rules, clock.now())
+    found = []
+    for decision in reversed(decisions):  # first what ends
+        known.follow(decision)
+        found.append(Decided(decision, known.scores[decision.lead.lead_id]))
+    after = known.leads[lead_id]
+    timed_after = timed(after, known.opened.get(lead_id), known.scores[lead_id].record, rules)
+    if timed_after is not after:
+        known.follow(Decision(lead=timed_after))
+        found.append(Decided(Decision(lead=timed_after), known.scores[lead_id]))
+    return found
+
+
+def _back(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> Decided:
+    """The lead is one of its own again. What it did is history: it moves stages, and offers nothing."""
+    record = received.record
+    decision = decide(returned(lead, rules), None, msgspec.structs.replace(record, historical=True), rules, clock.now())
+    decision = replace(decision, lead=given_back(decision.lead, rules))
+    known.follow(decision)
+    known.scores[lead.lead_id] = score = Scored(record, received.value)
+    return Decided(decision, score)
 
 
 def _cools_by(lead: Lead, moment: datetime) -> bool:

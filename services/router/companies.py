@@ -34,8 +34,11 @@ does not keep the router from its work."""
 
 _MEMBERS = (
     f"SELECT {', '.join(f'l.{name}' for name in Lead.__struct_fields__)}, l.score, c.fields, c.told, c.canonicals "
-    "FROM leads l LEFT JOIN LATERAL (SELECT array_agg(field) AS fields, array_agg(value) AS told, "
-    "array_agg(canonical) AS canonicals FROM contacts WHERE contacts.lead_id = l.lead_id AND value <> '') c ON true "
+    # The newest last: what was told under another id of the same lead is its own.
+    "FROM leads l LEFT JOIN LATERAL (SELECT array_agg(field ORDER BY at, event_id) AS fields, "
+    "array_agg(value ORDER BY at, event_id) AS told, array_agg(canonical ORDER BY at, event_id) AS canonicals "
+    "FROM contacts WHERE contacts.lead_id = l.lead_id "
+    "OR contacts.lead_id = ANY(ARRAY(SELECT m.lead_id FROM leads m WHERE m.merged_into = l.lead_id))) c ON true "
     "WHERE l.acquired_at IS NOT NULL"
 )
 _all_leads = text(_MEMBERS)
@@ -47,17 +50,23 @@ _pairs = text(
     "SELECT DISTINCT n.canonical AS name, e.canonical AS domain FROM contacts n JOIN contacts e USING (lead_id) "
     "WHERE n.field = 'company.name' AND n.canonical <> '' AND e.field = 'email' AND e.canonical <> ''"
 )
-_naming = text("SELECT field, canonical FROM contacts WHERE lead_id = :id AND field IN ('email', 'company.name')")
+_naming = text(
+    "SELECT field, canonical FROM contacts WHERE (lead_id = :id "
+    "OR lead_id = ANY(ARRAY(SELECT lead_id FROM leads WHERE merged_into = :id))) "
+    "AND field IN ('email', 'company.name') ORDER BY at, event_id"
+)
 _near = text(
     # Everybody of this domain, or of a name that occurs with it: enough to apply the rule to one company.
     "WITH named AS (SELECT CAST(:name AS text) AS name UNION SELECT n.canonical FROM contacts e "
     "JOIN contacts n USING (lead_id) WHERE e.field = 'email' AND e.canonical = :domain AND e.canonical <> '' "
     "AND n.field = 'company.name' AND n.canonical <> '') "
-    "SELECT lead_id, array_agg(field) AS fields, array_agg(canonical) AS canonicals FROM contacts WHERE lead_id IN "
+    "SELECT coalesce(l.merged_into, c.lead_id) AS lead_id, array_agg(c.field ORDER BY c.at, c.event_id) AS fields, "
+    "array_agg(c.canonical ORDER BY c.at, c.event_id) AS canonicals "
+    "FROM contacts c LEFT JOIN leads l ON l.lead_id = c.lead_id AND l.merged_into IS NOT NULL WHERE c.lead_id IN "
     "(SELECT lead_id FROM contacts WHERE field = 'email' AND canonical = :domain AND canonical <> '' "
     "UNION SELECT c.lead_id FROM contacts c JOIN named ON c.canonical = named.name "
     "WHERE c.field = 'company.name' AND c.canonical <> '') "
-    "AND field IN ('company.name', 'email') GROUP BY lead_id"
+    "AND c.field IN ('company.name', 'email') GROUP BY coalesce(l.merged_into, c.lead_id)"
 )
 
 
@@ -157,7 +166,12 @@ def _known(row: Any, opened: Mapping[str, HandOff]) -> Known:
     return Known(
         lead=repository.lead_of(row._mapping),
         record=decode_score(row.score),
-        contact=dict(zip(fields, row.told or (), strict=True)),
+        contact=_without_empty(dict(zip(fields, row.told or (), strict=True))),
         canonical=dict(zip(fields, row.canonicals or (), strict=True)),
         handoff=opened.get(row.lead_id),
     )
+
+
+def _without_empty(told: dict[str, str]) -> dict[str, str]:
+    """An empty value was told to be empty, and outdoes what was told before."""
+    return {field: value for field, value in told.items() if value}

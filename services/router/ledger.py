@@ -76,10 +76,11 @@ class Ledger:
     async def _decide(self, connection: AsyncConnection, scores: list[Received]) -> Rows:
         if not scores:
             return Rows()
-        leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores})
+        kin = await repository.kin_of(connection, named) if (named := _kin_named(scores)) else set()
+        leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
-        due = _due(leads, scores)
+        due = [*_due(leads, scores), *kin]
         known = Known(dict(leads), opened, await repository.latest_scores(connection, due) if due else {})
         return await self._rows(connection, decide_all(scores, known, self.rules, self.clock), leads)
 
@@ -170,6 +171,12 @@ class Ledger:
             await repository.save_changes(connection, scribe.rows)
             await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
         return decision.handoffs[-1].handoff
+
+
+def _kin_named(scores: list[Received]) -> set[str]:
+    """Ids that are one lead with another one of the batch: few records name any."""
+    named = {id for item in scores for id in item.record.members if item.record.members}
+    return named | {item.record.merged_into for item in scores if item.record.merged_into}
 
 
 def _due(leads: Mapping[str, Lead], scores: list[Received]) -> list[str]:

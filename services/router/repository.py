@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
@@ -68,6 +68,10 @@ _lock_leads = text(
     f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
     "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
 )
+_kin = text(
+    "WITH RECURSIVE up AS (SELECT lead_id, merged_into FROM leads WHERE lead_id = ANY(CAST(:ids AS text[])) "
+    "UNION SELECT l.lead_id, l.merged_into FROM up JOIN leads l ON l.lead_id = up.merged_into) SELECT lead_id FROM up"
+)
 _scores_of = text("SELECT lead_id, score FROM leads WHERE lead_id = ANY(CAST(:ids AS text[]))")
 _next_cooling = text(
     # One look into the index for each lane.
@@ -87,7 +91,12 @@ _open_handoffs = text(
 _frozen_messages = text("SELECT handoff_id, message FROM handoffs WHERE handoff_id = ANY(CAST(:ids AS text[]))")
 _read_contacts = text(
     # An empty value was told to be empty: kept, or an older one that arrives late would come back to life.
-    "SELECT lead_id, field, value FROM contacts WHERE lead_id = ANY(CAST(:ids AS text[])) AND value <> ''"
+    # What was told under another id of the same lead is its own; the newest counts.
+    "SELECT lead_id, field, value FROM (SELECT DISTINCT ON (i.root, c.field) i.root AS lead_id, c.field, c.value "
+    "FROM (SELECT id AS root, id FROM unnest(CAST(:ids AS text[])) AS id "
+    "UNION ALL SELECT merged_into, lead_id FROM leads WHERE merged_into = ANY(CAST(:ids AS text[]))) AS i "
+    "JOIN contacts c ON c.lead_id = i.id ORDER BY i.root, c.field, c.at DESC, c.event_id DESC) AS newest "
+    "WHERE value <> ''"
 )
 _outbox_rows = text(
     "SELECT o.* FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
@@ -138,6 +147,11 @@ async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
     # By place: to ask a row for each name takes three times as long, and this is done for nearly every record.
     found = (dict(zip(Lead.__struct_fields__, row, strict=True)) for row in rows.all())
     return {values["lead_id"]: Lead(**values | {"reached": tuple(values["reached"])}) for values in found}
+
+
+async def kin_of(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that are leads, and whom they are part of; not locked yet."""
+    return set((await connection.execute(_kin, {"ids": sorted(ids)})).scalars())
 
 
 async def latest_scores(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Scored]:
@@ -198,8 +212,11 @@ async def contacts_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[s
 
 async def told_at(connection: AsyncConnection, lead_id: str) -> dict[str, datetime]:
     """By field, when the value that counts was told."""
-    query = select(contacts.c.field, contacts.c.at).where(contacts.c.lead_id == lead_id, contacts.c.value != "")
-    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field))}
+    members = select(leads.c.lead_id).where(leads.c.merged_into == lead_id)
+    query = select(contacts.c.field, contacts.c.at).where(
+        or_(contacts.c.lead_id == lead_id, contacts.c.lead_id.in_(members)), contacts.c.value != ""
+    )
+    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field, contacts.c.at))}
 
 
 async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum]) -> None:

@@ -62,12 +62,14 @@ leads = Table(
     Column("sql_at", _time),
     Column("taken", Boolean, nullable=False),
     Column("cools_at", _time),
+    Column("merged_into", Text),
     Column("total", Float, nullable=False),
     Column("score_at", _time, nullable=False),
     Column("score", LargeBinary, nullable=False),  # the latest score record, as it was received
     CheckConstraint("acquired_at IS NULL OR department IS NOT NULL", name="owned"),
     Index(None, "stage"),
     Index(None, "department", "stage"),
+    Index(None, "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     Index(None, "lane", "cools_at", postgresql_where=text("cools_at IS NOT NULL")),
 )
 

@@ -135,7 +135,7 @@ def _router(name: str, batches: list[Batch], playbook: Playbook) -> Subject:
     for batch in batches:
         applied = applying.apply(batch, states.get, AT)
         states.update(applied.changes)
-        values += [output.value or b"" for output in applied.outputs]
+        values += [output.value or b"" for output in applied.outputs if output.topic == applying.topics.scores]
     rules, keys = Rules(playbook), [decode_score(value).lead_id.encode() for value in values]
 
     def run() -> None:

@@ -3,10 +3,12 @@ other."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from random import Random
 from typing import Any
 from zlib import crc32
 
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.sample.generate import generate
 from services.ingest.segment import Arrival, parse, read_batch
 from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
@@ -71,16 +74,10 @@ class World:
 
 def arrived(world: World, sent: Sent) -> None:
     arrival = Arrival(sent.source, sent.received_at, "/v1/batch", lambda: "unnamed")
-    parsed = parse(read_batch(encode({"batch": [dict(sent.call)]})), arrival)
+    parsed = parse(read_batch(json.dumps({"batch": [dict(sent.call)]}).encode()), arrival)
     assert not parsed.rejected, parsed.rejected
     for event in parsed.accepted:
         world.append(event)
-
-
-def encode(body: Any) -> bytes:
-    import json  # noqa: PLC0415
-
-    return json.dumps(body).encode()
 
 
 def found(records: list[ScoreRecord]) -> dict[str, Any]:
@@ -200,10 +197,30 @@ def test_one_person_one_score(log: list[Sent], stretches: list[list[tuple[int, i
         for partition, most in stretches[number // length] if stretches else []:
             world.step(partition, most)
     world.run()
-    leads = expected(log, PLAYBOOK)
+    agree(world, expected(log, PLAYBOOK))
+
+
+def agree(world: World, leads: dict[str, ExpectedLead]) -> None:
     for id, lead in leads.items():
         assert found(world.records[id]) == wanted(lead)
         assert lead.merged_into is not None or tuple(world.records[id][-1].members) == lead.members
     # Whoever has done nothing, and only stands between others, is no lead either.
     others = [world.records[id][-1] for id in world.records.keys() - leads.keys()]
     assert all(record.merged_into or not record.contributions for record in others)
+
+
+def test_the_sample() -> None:
+    end = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    random, world = Random(1), World()
+    log = [
+        Sent(call, end + timedelta(milliseconds=n), "demo")
+        for n, call in enumerate(generate(seed=1, leads=200, end=end).calls)
+    ]
+    for sent in log:
+        arrived(world, sent)
+        if random.random() < 0.05:
+            world.step(random.randrange(PARTITIONS), random.randrange(1, 200))
+    world.run()
+    leads = expected(log, PLAYBOOK)
+    assert sum(bool(lead.members) for lead in leads.values()) > 30
+    agree(world, leads)

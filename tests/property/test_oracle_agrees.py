@@ -164,7 +164,7 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 TRAITS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
-        "email": st.sampled_from(["taro@acme.example", "", " "]),
+        "email": st.sampled_from(["info@acme.example", "", " "]),  # a mailbox of several: links nobody
         "title": st.sampled_from(["部長", "ＣＥＯ", "担当", ""]),
         "company": st.sampled_from(["Acme", {"employees": "1,200"}, {"employees": 299.5, "industry": "製造"}, {}]),
         "industry": st.sampled_from(["官公庁", " 金融 ", "小売", None]),
@@ -353,11 +353,12 @@ def test_the_sample(seed: int) -> None:
     # As it arrives: mostly in order, with some resent, some late, and now and then a clock that goes wrong.
     log = [Sent(call, end + timedelta(milliseconds=next(seconds)), "demo") for call in shaken(sample, random)]
     cuts = {cut for cut in range(1, len(log)) if random.random() < random.choice([0.001, 0.3])}
-    wanted = expected(log, PLAYBOOK)
-    found = produced(log, cuts)
+    # Those of several ids: see test_identity_laws.
+    wanted = {id: lead for id, lead in expected(log, PLAYBOOK).items() if not (lead.members or lead.merged_into)}
+    found = {id: lead for id, lead in produced(log, cuts).items() if id in wanted}
     assert found.keys() == wanted.keys()
     assert {lead_id: lead for lead_id, lead in found.items() if lead != wanted[lead_id]} == {}
-    assert sum(len(lead.handoffs) for lead in wanted.values()) > 30
+    assert sum(len(lead.handoffs) for lead in wanted.values()) > 10
 
 
 def shaken(calls: Sequence[dict[str, Any]], random: Random) -> list[dict[str, Any]]:

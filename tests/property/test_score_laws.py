@@ -100,9 +100,19 @@ def test_order_does_not_matter(log: list[Event], scorer: Scorer, random: Random)
     assert by_rule(first) == by_rule(second)
 
 
-@given(events(), st.one_of(st.just(load_playbook()), playbooks()))
-def test_whatever_passes_a_threshold_has_a_record(log: list[Event], playbook: Playbook) -> None:
-    scorer, limits = Scorer(playbook), thresholds(playbook.lead_conditions())
+class Ruled:
+    """A playbook that is not printed with each failure."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self.scorer, self.limits = Scorer(playbook), thresholds(playbook.lead_conditions())
+
+    def __repr__(self) -> str:
+        return f"a playbook with thresholds {sorted(self.limits)}"
+
+
+@given(events(), st.one_of(st.just(load_playbook()), playbooks()).map(Ruled))
+def test_whatever_passes_a_threshold_has_a_record(log: list[Event], ruled: Ruled) -> None:
+    scorer, limits = ruled.scorer, ruled.limits
     _, each = run(log, set(range(1, len(log))), scorer)
     over = [(record.position.offset, sum(record.total > limit for limit in limits)) for record in each]
     passing = {offset for (offset, now), (_, before) in pairwise(reversed([(-1, 0), *over])) if now != before}

@@ -96,10 +96,11 @@ async def departments(_: Reader, ledger: LedgerHere) -> Any:
 @router.get("/funnel", response_model=list[schemas.FunnelRow], responses=responses())
 async def funnel(_: Reader, ledger: LedgerHere) -> Any:
     """Leads per stage now and ever, and the conversion rate (CV率) to the next stage."""
-    here = select(leads.c.stage, func.count()).group_by(leads.c.stage)
-    furthest = select(leads.c.furthest, func.count()).group_by(leads.c.furthest)
+    is_one = leads.c.merged_into.is_(None)
+    here = select(leads.c.stage, func.count()).where(is_one).group_by(leads.c.stage)
+    furthest = select(leads.c.furthest, func.count()).where(is_one).group_by(leads.c.furthest)
     been = func.unnest(leads.c.reached).table_valued("stage").render_derived()
-    reached = select(been.c.stage, func.count()).select_from(leads, been).group_by(been.c.stage)
+    reached = select(been.c.stage, func.count()).select_from(leads, been).where(is_one).group_by(been.c.stage)
     async with ledger.engine.connect() as connection:
         now = _pairs(await connection.execute(here))
         numbers = _pairs(await connection.execute(furthest))

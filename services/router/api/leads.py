@@ -25,6 +25,8 @@ from shared.identity import known_identity
 from shared.scores import ScoreRecord, decode_score
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
+MOST_MERGES = 4
+"""A visitor is an address's, that a tool's id's, and that a user id's."""
 _decode_reason = msgspec.json.Decoder(list[Leaf]).decode
 
 
@@ -39,7 +41,7 @@ async def list_leads(  # noqa: PLR0913, PLR0917 - each parameter is one of the q
     cursor: Annotated[str | None, Query(description="of the page before")] = None,
 ) -> Any:
     """Leads in order of their ids."""
-    query = select(leads).order_by(leads.c.lead_id).limit(limit + 1)
+    query = select(leads).where(leads.c.merged_into.is_(None)).order_by(leads.c.lead_id).limit(limit + 1)
     for given, condition in (
         (stage, leads.c.stage == stage),
         (department, leads.c.department == department),
@@ -83,6 +85,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "signals": {name: signal.last for name, signal in record.signals.items()},
         "missing": missing(lead, counting, rules),
         "playbook": record.playbook,
+        "members": record.members,
     }
     return msgspec.to_builtins(detail)
 
@@ -112,6 +115,10 @@ async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord
         found = await _row(connection, lead_id) if lead_id else None
     if found is None:
         raise ApiError(404, "not_found", f"no lead has the id or e-mail address '{id}'")
+    for _ in range(MOST_MERGES):
+        if found["merged_into"] is None or (into := await _row(connection, found["merged_into"])) is None:
+            break
+        found = into
     return repository.lead_of(found), decode_score(found["score"])
 
 

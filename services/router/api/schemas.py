@@ -16,7 +16,7 @@ class Part(BaseModel):
 
     condition: str = Field(
         description="signal, total_over, attribute_at_least, grade_at_least, behaviour_at_least, level_at_least, "
-        "field, rejected, cooled"
+        "field, rejected, cooled, merged"
     )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
@@ -161,6 +161,7 @@ class LeadDetail(BaseModel):
     sql_at: datetime | None
     missing: dict[str, list[Part]] = Field(description="what would take it further, by stage")
     playbook: str
+    members: list[str] = Field(description="other ids of this lead, whose history is in its score")
 
 
 class LeadPage(BaseModel):

@@ -28,7 +28,7 @@ from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.stages import follow, walk
 from shared.scores import ScoreRecord
 
-COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at", "cools_at")
+COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at", "cools_at", "merged_into")
 """All of a lead that a record changes which leads to no stage."""
 
 

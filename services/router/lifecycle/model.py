@@ -32,7 +32,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     accepted it, or has evidently worked it.
 
     `seq` numbers the messages about it, `handoffs` its hand-offs. `furthest` is the highest stage number it was at.
-    `cools_at`: when what its stage rests on will have ended; None: never, as far as is known now.
+    `merged_into`: the lead that this one is part of. `cools_at`: when what its stage rests on will have ended; None:
+    never, as far as is known now.
     """
 
     lead_id: str
@@ -58,6 +59,7 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     sql_at: datetime | None = None
     taken: bool = False
     cools_at: datetime | None = None
+    merged_into: str | None = None
 
 
 class HandOff(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,18 +12,17 @@ playbook allows is shared, a computer or a mailbox of several people, and joins 
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from typing import Any
 
 from services.scorer.scoring.state import LeadState, Links, Member, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered
+from shared.between import Link, Membership, link_of, membership_of, told
 from shared.events import Event, Kind
 from shared.identity import Rank, known_identity, other_identities, rank_of
 from shared.playbook.identity import Identity
 
-SOURCE = "tasuki/scorer"
 MOST_TOLD = 100
 """Identities that one lead names; no person has so many devices, and all are kept with its state."""
 MOST_CLAIMS, MOST_WITNESSES = 16, 8
@@ -42,8 +41,8 @@ class Linking:
     def names(self, event: Event) -> tuple[str, ...]:
         """Who else the event says that its lead is, or that it is not; none where several people read an address."""
         if event.name == UNLINKED:
-            told = event.properties.get("lead")
-            return (known_identity(told),) if isinstance(told, str) and told.strip() else ()
+            named = event.properties.get("lead")
+            return (known_identity(named),) if isinstance(named, str) and named.strip() else ()
         others = other_identities(event)
         if not others or not self._is_shared(event.traits.get("email")):
             return tuple(others)
@@ -56,20 +55,20 @@ class Linking:
         """An event of this lead, at its place, names others: what to tell those that rank lower. One that ranks higher
         claims it. Or it takes that back, for good."""
         links = state.links = state.links or Links()
-        taken_back, told = event.name == UNLINKED, []
+        taken_back, found = event.name == UNLINKED, list[Event]()
         for other in others:
             if _joins(event, other):
                 _claim(links, other, event.key, offset, taken_back=taken_back)
             elif taken_back or (other not in links.told and len(links.told) < MOST_TOLD):
-                told.append(_link(event, other, event.key, offset, taken_back=taken_back))
+                found.append(_link(event, other, event.key, offset, taken_back=taken_back))
                 if not taken_back:
                     links.told.append(other)
-        return told
+        return found
 
     def follow(self, state: LeadState, link: Event) -> None:
         """What another partition has told of a link."""
-        state.links = state.links or Links()
-        _claim(state.links, **link.properties)
+        state.links, what = state.links or Links(), link_of(link)
+        _claim(state.links, what.lead, what.witness, what.version, ends=what.ends, taken_back=what.taken_back)
 
     def decide(self, state: LeadState, event: Event, offset: int) -> list[Event]:
         """Whose member the lead is by now, as far as it knows, is noted in its links. Gives what to tell the others
@@ -78,12 +77,12 @@ class Linking:
         links.lead = self._lead(links, event.key)
         highest = rank_of(links.lead) if links.lead else Rank.VISITOR
         now = {id: links.lead for id in _claimants(links) if rank_of(id) < highest}
-        told = [
+        found = [
             _link(event, id, lead, offset, ends=True) for id, lead in links.passed_on.items() if now.get(id) != lead
         ]
-        told += [_link(event, id, lead, offset) for id, lead in now.items() if links.passed_on.get(id) != lead]
+        found += [_link(event, id, lead, offset) for id, lead in now.items() if links.passed_on.get(id) != lead]
         links.passed_on = now
-        return told
+        return found
 
     def _lead(self, links: Links, key: str) -> str:
         """Empty: the identity is a lead itself."""
@@ -103,16 +102,17 @@ def too_many(state: LeadState) -> bool:
 def take_in(state: LeadState, event: Event) -> bool:
     """Keep what a member has sent; False where something newer of it is known, or there are too many."""
     links = state.links = state.links or Links()
-    told = event.properties
-    member, position = told["member"], told["position"]
-    known = links.members.get(member)
-    if (known is not None and known.position >= position) or (known is None and len(links.members) >= MOST_MEMBERS):
+    told = membership_of(event)
+    known = links.members.get(told.member)
+    if (known is not None and known.position >= told.position) or (
+        known is None and len(links.members) >= MOST_MEMBERS
+    ):
         return False
-    parts = {id: Member(place, b64decode(part)) for id, (place, part) in told["parts"].items()}
+    parts = {id: Member(*part) for id, part in told.parts.items()}
     if event.key in parts and event.key == min(id for id in parts if rank_of(id) is rank_of(event.key)):
         links.barred.append(links.lead)  # a circle of aliases
     parts.pop(event.key, None)
-    links.members[member] = Member(position, b"", list(parts))
+    links.members[told.member] = Member(told.position, b"", list(parts))
     for id, part in parts.items():
         if id not in links.parts or links.parts[id].position <= part.position:
             links.parts[id] = part
@@ -129,19 +129,13 @@ def snapshot(  # noqa: PLR0913, PLR0917 - one fact each
     """What a member tells its lead, because of the event `cause` of its own at this place: all that it and its own
     members have gathered, or that it is none any more."""
     links, key = state.links or Links(), cause.key
-    parts: dict[str, tuple[int, str]] = {}
+    parts: dict[str, tuple[int, bytes]] = {}
     if not leaves:
-        parts = {id: (part.position, b64encode(part.state).decode()) for id, part in links.parts.items()}
+        parts = {id: (part.position, part.state) for id, part in links.parts.items()}
         own = links.own or gathered(state)
         if decode_state(own).time != BEFORE_ALL:  # it has done something itself, and has not only members
-            parts[key] = (offset, b64encode(own).decode())
-    return _told(
-        cause,
-        kind=Kind.MEMBER,
-        id=f"member:{key}:{partition}:{offset}:{lead}",
-        key=lead,
-        properties={"member": key, "position": offset, "parts": parts},
-    )
+            parts[key] = (offset, own)
+    return told(cause, lead, f"member:{key}:{partition}:{offset}:{lead}", Membership(key, offset, parts))
 
 
 def _joins(event: Event, other: str) -> bool:
@@ -180,23 +174,5 @@ def _claimants(links: Links) -> list[str]:
 def _link(  # noqa: PLR0913 - one fact each
     event: Event, other: str, lead: str, version: int, *, ends: bool = False, taken_back: bool = False
 ) -> Event:
-    properties: dict[str, Any] = {"lead": lead, "witness": event.key, "version": version}
-    properties |= {"ends": True} if ends else {}
-    properties |= {"taken_back": True} if taken_back else {}
-    return _told(
-        event, kind=Kind.LINK, id=f"link:{event.key}:{version}:{other}:{lead}", key=other, properties=properties
-    )
-
-
-def _told(cause: Event, *, kind: Kind, id: str, key: str, properties: dict[str, Any]) -> Event:
-    return Event(
-        kind=kind,
-        id=id,
-        source=SOURCE,
-        key=key,
-        time=cause.time,
-        received_at=cause.received_at,
-        name=cause.name,
-        properties=properties,
-        historical=cause.historical,
-    )
+    what = Link(lead, event.key, version, ends, taken_back)
+    return told(event, other, f"link:{event.key}:{version}:{other}:{lead}", what)

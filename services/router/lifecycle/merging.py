@@ -1,0 +1,128 @@
+"""Two ids turn out to be one lead: the further stage and its owner survive, and one open hand-off at most (domain,
+"Merging two leads"). The scorer says who belongs to whom; here is what becomes of stages and hand-offs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.handoffs import handoff_id
+from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.rules import Rules
+from shared.scores import ScoreRecord
+
+_FIRST = ("acquired_at", "mql_at", "sal_at", "sql_at")
+_LAST = ("line_at", "held_until")
+
+
+def left(lead: Lead, record: ScoreRecord) -> Lead:
+    """A lead whose record says that it is a member of another one. It keeps its stage, its owner and its hand-off until
+    that one takes them over: nobody drops it in between."""
+    return replace(lead, epoch=record.epoch, score_seq=record.seq, merged_into=record.merged_into, cools_at=None)
+
+
+def returned(lead: Lead, rules: Rules) -> Lead:
+    """A member that is a lead of its own again: it begins anew, with its own history."""
+    first = rules.first.stage
+    return replace(lead, merged_into=None, stage=first.id, reached=(first.id,), furthest=first.number)
+
+
+def given_back(lead: Lead, rules: Rules) -> Lead:
+    """Whoever was split off belongs to the first department of the way, wherever its own history has led it."""
+    if lead.department is None:
+        return lead
+    owner = next(rule.stage.owner for rule in rules.way if rule.stage.owner)
+    return replace(lead, department=owner, team=rules.territories.team(owner, {}), person=None, taken=False)
+
+
+def has_something(member: Lead, rules: Rules) -> bool:
+    """Whether its lead has not taken it over yet."""
+    return member.stage != rules.first.stage.id or member.department is not None
+
+
+def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
+    lead: Lead, opened: HandOff | None, member: Lead, its: HandOff | None, rules: Rules, now: datetime
+) -> tuple[Decision, Decision]:
+    """What the lead and its member are afterwards. The hand-off that survives goes on under the lead's id."""
+    reason = [_merged(member.lead_id, lead.lead_id)]
+    gone = _emptied(member, lead.lead_id, rules)
+    gone, its_changes = _close(gone, its, reason, now)
+    ahead = rules.stages[member.stage].rank > rules.stages[lead.stage].rank
+    lead = replace(lead, reached=_both(lead.reached, member.reached), furthest=max(lead.furthest, member.furthest))
+    lead = replace(lead, **{name: _earlier(getattr(lead, name), getattr(member, name)) for name in _FIRST})
+    lead = replace(lead, **{name: _later(getattr(lead, name), getattr(member, name)) for name in _LAST})
+    stages: list[StageChange] = []
+    changes: list[HandOffChange] = []
+    if ahead:
+        stages = [
+            StageChange(
+                lead_id=lead.lead_id, seq=lead.seq + 1, source=lead.stage, target=member.stage, at=now, reason=reason
+            )
+        ]
+        lead = replace(lead, stage=member.stage, seq=lead.seq + 1)
+        lead, changes = _close(lead, opened, reason, now)
+        opened = None
+    if ahead or lead.department is None:
+        lead = replace(lead, department=member.department, team=member.team, person=member.person, taken=member.taken)
+        if its is not None and opened is None:
+            lead, taken_over = _go_on(lead, its, reason, now)
+            changes += taken_over
+    return Decision(lead=lead, stages=stages, handoffs=changes), Decision(lead=gone, handoffs=its_changes)
+
+
+def _emptied(member: Lead, lead_id: str, rules: Rules) -> Lead:
+    first = rules.first.stage
+    return replace(
+        member,
+        merged_into=lead_id,
+        stage=first.id,
+        reached=(first.id,),
+        furthest=first.number,
+        department=None,
+        team=None,
+        person=None,
+        held_by=None,
+        taken=False,
+        acquired_at=None,
+        cools_at=None,
+    )
+
+
+def _close(lead: Lead, opened: HandOff | None, reason: list[Leaf], now: datetime) -> tuple[Lead, list[HandOffChange]]:
+    if opened is None:
+        return lead, []
+    merged = replace(opened, status=Status.MERGED)
+    change = HandOffChange(handoff=merged, seq=lead.seq + 1, at=now, reason=reason)
+    return replace(lead, seq=change.seq), [change]
+
+
+def _go_on(lead: Lead, its: HandOff, reason: list[Leaf], now: datetime) -> tuple[Lead, list[HandOffChange]]:
+    """The member's hand-off under the lead's id, in the same state, with the same person and deadline."""
+    number = lead.handoffs + 1
+    offered = replace(
+        its, handoff_id=handoff_id(lead.lead_id, number), lead_id=lead.lead_id, status=Status.OFFERED, person=None
+    )
+    changes = [HandOffChange(handoff=offered, seq=lead.seq + 1, at=now, reason=reason)]
+    if its.status is Status.ACCEPTED:
+        accepted = replace(offered, status=Status.ACCEPTED, person=its.person)
+        changes.append(HandOffChange(handoff=accepted, seq=lead.seq + 2, at=now, reason=reason))
+    return replace(lead, handoffs=number, seq=lead.seq + len(changes)), changes
+
+
+def _merged(member: str, lead: str) -> Leaf:
+    label = {"ja": "同一人物と判明", "en": "Found to be the same person"}
+    return Leaf(condition="merged", name=f"{member} → {lead}", met=True, label=label)
+
+
+def _both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return (*one, *(stage for stage in other if stage not in one))
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
