@@ -71,6 +71,9 @@ class Folding:
     """Makes batches of what was fetched and chains them, per assignment."""
 
     topics: frozenset[str]
+    read: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By partition: the offset after the last batch handed over (0: there was none), and the one that has been read up
+    to. Between them was nothing for a reader: markers of transactions, or what was aborted."""
     _assignment: object = None
     _handed_over: dict[Any, int] = field(default_factory=dict)
 
@@ -79,11 +82,17 @@ class Folding:
         if assignment is not self._assignment:
             self._assignment = assignment
             self._handed_over.clear()
-        return {
+            self.read.clear()
+        folded = {
             tp: [self._batch(tp, records, assignment.state_value(tp))] if tp.topic in self.topics else records
             for tp, records in fetched.items()
             if records
         }
+        for tp in assignment.tps:
+            state = assignment.state_value(tp)
+            if tp.topic in self.topics and state.has_valid_position:
+                self.read[tp.partition] = (self._handed_over.get(tp, 0), state.position)
+        return folded
 
     def _batch(self, tp: Any, records: list[Any], state: Any) -> Batch:
         follows = self._handed_over.get(tp)
@@ -99,7 +108,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's thread around the aiokafka consumer; everything here runs on that thread's loop."""
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
-        self._folding = Folding(consumer.transport.batched_topics)
+        self._folding = Folding(consumer.transport.batched_topics, consumer.transport.read)
         self._fetched_at = 0.0
         super().__init__(consumer, **kwargs)
 
@@ -120,7 +129,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         fetch_no_further(consumer, fetched)
         self._fetched_at = time.monotonic()
         subscription = consumer._subscription.subscription
-        if not fetched or subscription is None or subscription.assignment is None:
+        if subscription is None or subscription.assignment is None:
             return {}
         mine = {tp: records for tp, records in fetched.items() if tp in subscription.assignment.tps}
         return self._folding.fold(subscription.assignment, mine)
@@ -170,15 +179,24 @@ class BatchingTransport(driver.Transport):
     Consumer = _Consumer
     Producer = _Producer
 
-    def __init__(self, app: Any, batched_topics: frozenset[str], client_options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        batched_topics: frozenset[str],
+        client_options: dict[str, Any],
+        read: dict[int, tuple[int, int]],
+    ) -> None:
         super().__init__(app.conf.broker, app)
-        self.batched_topics = batched_topics
+        self.batched_topics, self.read = batched_topics, read
         self.client_options = client_options
 
 
-def install(app: Any, batched_topics: frozenset[str], client_options: dict[str, Any]) -> None:
-    """Give `app` this transport; before its first topic or agent, which bind to the transport that they find.
+def install(
+    app: Any, batched_topics: frozenset[str], client_options: dict[str, Any], read: dict[int, tuple[int, int]]
+) -> None:
+    """Give `app` this transport, which keeps `read` (see `Folding`); before its first topic or agent, which bind to the
+    transport that they find.
 
     Given directly, and not by a URL scheme in Faust's registry: that is global, and two apps would share it.
     """
-    app.transport = BatchingTransport(app, batched_topics, client_options)
+    app.transport = BatchingTransport(app, batched_topics, client_options, read)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +49,7 @@ class Lane:
         most_events: int,
     ) -> None:
         self.partition = partition
+        self.read: Mapping[int, tuple[int, int]] = {}
         self.store: PartitionStore | None = None
         self.pace_seconds = PACE_SECONDS
         self._opening = opening
@@ -98,10 +99,18 @@ class Lane:
                     began = time.monotonic()
                     await self._apply(self.store, batches)
                 else:
-                    await self.store.tell_group()
+                    await self._keep_up(self.store)
                 self._in_hand = False
         except Exception as error:  # noqa: BLE001 - reported, never survived
             self._on_failure(error)
+
+    async def _keep_up(self, store: PartitionStore) -> None:
+        """Nothing waits. Markers of transactions at the end of the log are behind us as well, or it would look as if
+        something did."""
+        after_batches, read_to = self.read.get(self.partition, (0, 0))
+        if after_batches <= store.position + 1 < read_to:
+            await store.commit({}, [], read_to - 1)
+        await store.tell_group()
 
     async def _take(self) -> list[Batch]:
         """All that waits, up to `most_events` and the batch that reaches them; nothing when none has come for a
@@ -154,6 +163,8 @@ class Lanes:
         self._metrics = metrics
         self._lanes: dict[int, Lane] = {}
         self._stopped = False
+        self.read: dict[int, tuple[int, int]] = {}
+        """See `batching.Folding`."""
         self.joined = False
         """Whether the group has given us an assignment, possibly an empty one."""
 
@@ -164,6 +175,8 @@ class Lanes:
         wanted = set(partitions)
         await self.revoke(wanted & self._lanes.keys())
         self._lanes.update({partition: self._make(partition) for partition in sorted(wanted)})
+        for partition in wanted:
+            self._lanes[partition].read = self.read
         self._count()
         self.joined = True
         log.info("assigned partitions: %s", sorted(wanted) or "none")

@@ -18,12 +18,14 @@ EVENTS, OTHER = TP("events", 0), TP("other", 0)
 class Assignment:
     """As aiokafka's: knows position and end of each partition."""
 
+    tps = (EVENTS,)
+
     def __init__(self, position: int = 0, highwater: int | None = 100) -> None:
         self.position = position
         self.highwater = highwater
 
     def state_value(self, _tp: TP) -> Any:
-        return SimpleNamespace(position=self.position, highwater=self.highwater)
+        return SimpleNamespace(position=self.position, highwater=self.highwater, has_valid_position=True)
 
 
 def fetched(offsets: Iterable[int]) -> dict[Any, list[Any]]:
@@ -74,3 +76,14 @@ def test_seeking_back_is_no_hole() -> None:
     folding, assignment = Folding(frozenset({"events"})), Assignment()
     fold(folding, assignment, range(10))
     assert fold(folding, assignment, range(4, 12)).follows == 4
+
+
+def test_what_no_reader_sees_after_the_last_batch_is_known_to_be_read() -> None:
+    folding, assignment = Folding(frozenset({"events"})), Assignment()
+    assert folding.fold(assignment, {}) == {}
+    assert folding.read == {0: (0, 0)}
+    fold(folding, assignment, range(5))
+    assert folding.read == {0: (5, 5)}
+    assignment.position = 7  # two markers
+    assert folding.fold(assignment, {}) == {}
+    assert folding.read == {0: (5, 7)}
