@@ -172,12 +172,14 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clo
     for decision in reversed(decisions):  # first what ends
         known.follow(decision)
         found.append(Decided(decision, known.scores[decision.lead.lead_id]))
-    after = known.leads[lead_id]
-    timed_after = timed(after, known.opened.get(lead_id), known.scores[lead_id].record, rules)
-    if timed_after is not after:
-        known.follow(Decision(lead=timed_after))
-        found.append(Decided(Decision(lead=timed_after), known.scores[lead_id]))
-    return found
+    # What the lead rests on by now is in its next record, unless this one includes the member.
+    after, score = known.leads[lead_id], known.scores[lead_id]
+    if member_id in score.record.members:
+        after = timed(after, known.opened.get(lead_id), score.record, rules)
+    else:
+        after = replace(after, cools_at=None)
+    known.follow(Decision(lead=after))
+    return [*found, Decided(Decision(lead=after), score)]
 
 
 def _back(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> Decided:

@@ -99,7 +99,9 @@ class Ledger:
     async def _rows(self, connection: AsyncConnection, decided: list[Decided], existing: Container[str]) -> Rows:
         """What is to be written; `existing`: leads that have a row."""
         offered, turned = offered_leads(decided), turned_handoffs(decided)
-        contacts = await repository.contacts_of(connection, offered) if offered else {}
+        ended = (item.decision.lead for item in decided)
+        members = {lead.lead_id: lead.merged_into for lead in ended if lead.merged_into is not None}
+        contacts = await repository.contacts_of(connection, offered, members) if offered else {}
         frozen = await repository.frozen_messages(connection, turned) if turned else {}
         scribe = Scribe(self.rules, self.topics, frozen)
         scribe.write_leads(decided, existing)

@@ -94,7 +94,8 @@ _read_contacts = text(
     # What was told under another id of the same lead is its own; the newest counts.
     "SELECT lead_id, field, value FROM (SELECT DISTINCT ON (i.root, c.field) i.root AS lead_id, c.field, c.value "
     "FROM (SELECT id AS root, id FROM unnest(CAST(:ids AS text[])) AS id "
-    "UNION ALL SELECT merged_into, lead_id FROM leads WHERE merged_into = ANY(CAST(:ids AS text[]))) AS i "
+    "UNION ALL SELECT merged_into, lead_id FROM leads WHERE merged_into = ANY(CAST(:ids AS text[])) "
+    "UNION ALL SELECT * FROM unnest(CAST(:into AS text[]), CAST(:members AS text[]))) AS i "
     "JOIN contacts c ON c.lead_id = i.id ORDER BY i.root, c.field, c.at DESC, c.event_id DESC) AS newest "
     "WHERE value <> ''"
 )
@@ -202,10 +203,14 @@ async def latest_score(connection: AsyncConnection, lead_id: str) -> ScoreRecord
     return decode_score(raw or b"")
 
 
-async def contacts_of(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Contact data by lead id and field."""
+async def contacts_of(
+    connection: AsyncConnection, ids: Sequence[str], members: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Contact data by lead id and field. `members`: by id the lead that it belongs to, though no row says so yet."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in await connection.execute(_read_contacts, {"ids": list(ids)}):
+    new = members or {}
+    values = {"ids": list(ids), "into": list(new.values()), "members": list(new)}
+    for row in await connection.execute(_read_contacts, values):
         found[row.lead_id][row.field] = row.value
     return found
 

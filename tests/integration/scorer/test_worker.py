@@ -36,8 +36,7 @@ def event(number: int, lead: str, received_at: datetime | None = None, **fields:
         key=lead,
         time=received_at,
         received_at=received_at,
-        user_id=lead,
-        **({"kind": Kind.TRACK, "name": "Counted", "properties": {"points": number % 7}} | fields),
+        **({"kind": Kind.TRACK, "name": "Counted", "user_id": lead, "properties": {"points": number % 7}} | fields),
     )
     return lead.encode(), encode_event(made)
 
