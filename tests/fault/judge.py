@@ -12,11 +12,12 @@ from importlib import resources
 from typing import Any
 
 from tests.fault.cluster import SOURCE
-from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair
+from tests.fault.oracle import ExpectedLead, HandOffStep, SignalShown, StageStep, expected, pair, split
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
-from tests.fault.stories import Stories, lead_of
+from tests.fault.stories import Stories
 
+_OWN = b'"source":"tasuki/scorer"'
 PROCESSES = 2
 MICRO = 1_000_000
 
@@ -35,12 +36,11 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: date
     """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
     written into the topics otherwise; `until`: leads have cooled by then."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
-    told = [record for record in left.topics["events"] if origin(record) not in poison]
+    # What the scorer tells itself is no call; whether it is right shows in the scores.
+    told = [r for r in left.topics["events"] if origin(r) not in poison and _OWN not in (r.value or b"")]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
     playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
-    parts: list[list[Sent]] = [[] for _ in range(PROCESSES)]
-    for sent in paired.log:
-        parts[hash(lead_of(dict(sent.call))) % PROCESSES].append(sent)
+    parts = split(paired.log, playbook, PROCESSES)
     with ProcessPoolExecutor(PROCESSES) as pool:
         untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES
         told_apart = pool.map(expected, parts, [playbook] * PROCESSES, untils)
@@ -60,10 +60,16 @@ def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str
             *(f"{id} of {source} was acknowledged, and is not in the log" for source, id in sorted(wanted.lost)),
             *(f"{id} of {source} is in the log, and nobody sent it" for source, id in wanted.foreign),
         ],
-        "scores equal the oracle's": list(_unequal(_scored(left), {id: _score(e) for id, e in wanted.leads.items()})),
+        "scores equal the oracle's": list(
+            _unequal(_scored(left, wanted), {id: _score(e) for id, e in wanted.leads.items()})
+        ),
+        "ids of one person are one lead": list(_merged(left, wanted)),
         "score records: in order, each once": list(_score_order(left)),
         "stages, owners and hand-offs equal the oracle's": list(
-            _unequal(_routed(left), {id: _way(lead) for id, lead in wanted.leads.items()})
+            _unequal(
+                {id: way for id, way in _routed(left).items() if _has_its_own_way(id, wanted)},
+                {id: _way(lead) for id, lead in wanted.leads.items() if _has_its_own_way(id, wanted)},
+            )
         ),
         "the ledger numbers a lead's messages without holes": list(_holes(left)),
         "ledger and topics agree by id": list(_ids(left)),
@@ -92,19 +98,51 @@ def _unequal(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[st
             yield f"{id}: {'missing' if here is None else 'unexpected'}"
         elif here != there:
             parts = [
-                f"{name} is {here[name]!r}, must be {there[name]!r}" for name in there if here[name] != there[name]
+                f"{name} is {here.get(name)!r}, must be {there[name]!r}"
+                for name in there
+                if here.get(name) != there[name]
             ]
             yield f"{id}: " + "; ".join(parts)
 
 
-def _scored(left: Left) -> dict[str, dict[str, Any]]:
-    """The newest public score of each lead."""
+def _scored(left: Left, wanted: Truth) -> dict[str, dict[str, Any]]:
+    """The newest public score of each lead. Ids under which nothing was done are left out, if they are no leads."""
     newest = {record.key: record for record in left.topics["scores"] if "ce_id" in record.headers}
-    return {(key or b"").decode(): _published(json.loads(record.value or b"")) for key, record in newest.items()}
+    scores = {(key or b"").decode(): json.loads(record.value or b"") for key, record in newest.items()}
+    return {
+        id: _published(score)
+        for id, score in scores.items()
+        if id in wanted.leads or not (score.get("merged_into") or not score.get("contributions"))
+    }
+
+
+def _has_its_own_way(id: str, wanted: Truth) -> bool:
+    """Whether the oracle knows it: no lead of several ids, whose way depends on when their partitions meet."""
+    lead = wanted.leads.get(id)
+    return lead is not None and not lead.members and lead.merged_into is None
+
+
+def _merged(left: Left, wanted: Truth) -> Iterator[str]:
+    rows = {row["lead_id"]: row for row in left.rows["leads"]}
+    opened = {row["lead_id"] for row in left.rows["open"]}
+    for id, lead in wanted.leads.items():
+        row = rows.get(id)
+        if row is None:
+            yield f"{id} is not in the ledger"
+        elif lead.merged_into is None:
+            if row["merged_into"] is not None:
+                yield f"{id} is part of {row['merged_into']}, and a lead of its own"
+            if lead.members and round(row["total"] * MICRO) != lead.total:
+                yield f"{id} has {row['total']} points, must have {lead.total / MICRO}"
+        elif row["merged_into"] is None or row["department"] is not None or id in opened:
+            yield f"{id} is part of {lead.merged_into}, and has {row['merged_into']}, {row['department']}"
 
 
 def _published(score: dict[str, Any]) -> dict[str, Any]:
+    if score.get("merged_into"):
+        return {"merged_into": score["merged_into"]}
     return {
+        "members": tuple(score.get("members", [])),
         "time": _ms(score["time"]),
         "attribute": round(score["attribute"] * MICRO),
         "behaviour": round(score["behaviour"] * MICRO),
@@ -122,8 +160,10 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score(lead: ExpectedLead) -> dict[str, Any]:
+    if lead.merged_into is not None:
+        return {"merged_into": lead.merged_into}
     names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
-    return {name: getattr(lead, name) for name in names}
+    return {name: getattr(lead, name) for name in ("members", *names)}
 
 
 def _score_order(left: Left) -> Iterator[str]:

@@ -6,7 +6,7 @@ there is not made here again. It does not care for speed, and looks at every eve
 
 from tests.fault.oracle.calls import Refused, Sent, read
 from tests.fault.oracle.log import Paired, pair, poison
-from tests.fault.oracle.oracle import ExpectedLead, expected
+from tests.fault.oracle.oracle import ExpectedLead, expected, split
 from tests.fault.oracle.score import SignalShown
 from tests.fault.oracle.way import HandOffStep, StageStep
 
@@ -22,4 +22,5 @@ __all__ = [
     "pair",
     "poison",
     "read",
+    "split",
 ]

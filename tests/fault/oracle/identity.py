@@ -92,3 +92,17 @@ def root(id: str, joined: Mapping[str, str]) -> str:
     while id in joined:
         id = joined[id]
     return id
+
+
+def together(links: Iterable[Link]) -> dict[str, str]:
+    """By identity one name for all that are linked in any way, though they may not be one lead."""
+    found: dict[str, str] = {}
+
+    def name(id: str) -> str:
+        while found.get(id, id) != id:
+            id = found[id]
+        return id
+
+    for one, other, _ in links:
+        found[name(one)] = name(other)
+    return {id: name(id) for id in found}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
 from tests.fault.oracle import identity
 from tests.fault.oracle.calls import Happened, Sent, read
@@ -50,12 +51,7 @@ def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) 
     for sent in log:
         event = read(sent, book)
         events.setdefault((event.lead_id, event.source, event.id), event)
-    links = [
-        (event.lead_id, name, "undone" if event.undoes else event.kind)
-        for event in events.values()
-        for name in event.names
-    ]
-    joined = identity.leads(links, book)
+    joined = identity.leads(_links(events.values()), book)
     for event in events.values():
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
         way.cool(card, until=max(card.time, event.time))
@@ -105,3 +101,18 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         handoffs=tuple(way.handoffs),
         owner=way.owner,
     )
+
+
+def _links(events: Iterable[Happened]) -> list[identity.Link]:
+    return [(event.lead_id, name, "undone" if event.undoes else event.kind) for event in events for name in event.names]
+
+
+def split(log: Sequence[Sent], playbook_yaml: str, parts: int) -> list[list[Sent]]:
+    """The log in so many parts, each with all that one lead's result depends on."""
+    book = read_book(playbook_yaml)
+    events = [read(sent, book) for sent in log]
+    together = identity.together(_links(events))
+    found: list[list[Sent]] = [[] for _ in range(parts)]
+    for event, sent in zip(events, log, strict=True):
+        found[crc32(together.get(event.lead_id, event.lead_id).encode()) % parts].append(sent)
+    return found

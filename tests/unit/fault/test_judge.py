@@ -81,6 +81,7 @@ def right() -> Left:
                     "seq": 3,
                     "total": 6.5,
                     "score_at": datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
+                    "merged_into": None,
                 }
             ],
             "stages": [
@@ -135,6 +136,8 @@ CHANGES: list[tuple[str, Change]] = [
         "stages, owners and hand-offs equal the oracle's",
         lambda left: left.topics["stages"].append(said_to_have_cooled(left.topics["stages"].pop())),
     ),
+    ("ids of one person are one lead", lambda left: left.rows["leads"][0].update(merged_into="m")),
+    ("ids of one person are one lead", lambda left: left.rows["leads"].clear()),
     ("the ledger numbers a lead's messages without holes", lambda left: left.rows["leads"][0].update(seq=4)),
     ("ledger and topics agree by id", lambda left: left.topics["handoffs.inside-sales"].clear()),
     ("ledger and topics agree by id", lambda left: left.rows["stages"].pop()),
@@ -165,6 +168,18 @@ def test_each_change_is_found(promise: str, change: Change) -> None:
 def test_a_score_that_is_off_by_a_millionth_of_a_point_is_found() -> None:
     off = replace(TRUTH, leads={"l": replace(LEAD, total=6_500_001)})
     assert broken(right(), off) == {"scores equal the oracle's", "stages, owners and hand-offs equal the oracle's"}
+
+
+def test_a_member_has_neither_owner_nor_hand_off() -> None:
+    wanted = replace(TRUTH, leads={"l": replace(LEAD, merged_into="m")})
+    promise = "ids of one person are one lead"
+    assert promise in broken(right(), wanted)
+    left = right()
+    left.topics["scores"] = [written("scores", 0, {"lead_id": "l", "seq": 2, "merged_into": "m"}, ce_id="score:l:0:2")]
+    left.rows["leads"][0].update(merged_into="m", department=None)
+    assert promise in broken(left, wanted), "its hand-off is still open"
+    left.rows["open"].clear()
+    assert broken(left, wanted) == set()
 
 
 def test_what_was_acknowledged_and_is_gone_is_found_and_so_is_what_nobody_sent() -> None:
