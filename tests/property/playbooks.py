@@ -15,6 +15,15 @@ from shared.playbook.crosscheck import crosscheck
 
 DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
 NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+OCCASIONS: list[dict[str, Any]] = [
+    *({"event": name} for name in NAMES),
+    {"channel": "webinar"},
+    {"channel": "exhibition", "action": "booth_talked"},
+    {"channel": "webinar", "action": ["surveyed", "asked_contact"], "where": {"contact_requested": False}},
+    {"event": "Survey Answered", "channel": "webinar", "action": ["booked", "surveyed"]},
+    {"kind": "track", "channel": "contact_form"},
+]
+"""What a rule may be about. Of one event several actions of a channel may be true."""
 LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
 THRESHOLDS = st.sampled_from([100, 30, 5, 0.25, -3])
@@ -61,7 +70,7 @@ def _caps() -> dict[str, st.SearchStrategy[Any]]:
 
 def _rule(draw: st.DrawFn, number: int, groups: list[str]) -> dict[str, Any]:
     rule: dict[str, Any] = {"id": f"rule_{number}", "label": LABEL, "points": draw(POINTS)}
-    rule["when"] = {"event": draw(st.sampled_from(NAMES))}
+    rule["when"] = draw(st.sampled_from(OCCASIONS))
     rule |= draw(st.fixed_dictionaries({}, optional={"half_life": DURATIONS, "expires": DURATIONS}))
     if draw(st.integers(0, 4)) == 0:
         return rule | {"once": True}

@@ -92,7 +92,7 @@ class Hearing:
     ) -> None:
         self._people, self._fields, self._late_after = people, fields, behaviour.late_after
         entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
-        self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
+        self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, levels.channels, _Matching())
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""

@@ -32,6 +32,7 @@ class Levels:
     """The catalogue of channels × actions, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
+        self.channels = playbook.channels
         self.touches = [
             (action.when, Touch(channel_id, action_id, action.level))
             for channel_id, channel in playbook.channels.items()

@@ -120,7 +120,10 @@ def read_book(text: str) -> Book:
             name: FieldPaths(told["from"], told.get("personal", False), told.get("kind") == "prefecture")
             for name, told in raw["fields"].items()
         },
-        signals={name: SignalDrawn(told["any"], told.get("keep", [])) for name, told in raw["signals"].items()},
+        signals={
+            name: SignalDrawn([_resolved(match, raw) for match in told["any"]], told.get("keep", []))
+            for name, told in raw["signals"].items()
+        },
         actions=[
             ActionLevel(channel, action, told["level"], told["when"])
             for channel, has in raw["channels"].items()
@@ -133,7 +136,7 @@ def read_book(text: str) -> Book:
         ],
         attribute_groups={id: micro(told["at_most"]) for id, told in raw["attribute"].get("groups", {}).items()},
         grades={grade: micro(points) for grade, points in raw["attribute"].get("grades", {}).items()},
-        behaviour=list(_behaviour(raw["behaviour"])),
+        behaviour=list(_behaviour(raw["behaviour"], raw)),
         behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
         late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
@@ -148,7 +151,17 @@ def read_book(text: str) -> Book:
     )
 
 
-def _behaviour(raw: Raw) -> list[BehaviourPoints]:
+def _resolved(match: Raw, raw: Raw) -> Raw:
+    """A match by channel and action with, as `of`, those of its actions."""
+    if "channel" not in match:
+        return match
+    wanted = match.get("action")
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    actions = raw["channels"][match["channel"]]["actions"]
+    return {**match, "of": [told["when"] for id, told in actions.items() if wanted is None or id in wanted]}
+
+
+def _behaviour(raw: Raw, whole: Raw) -> list[BehaviourPoints]:
     common = raw.get("half_life", "30d")
     rules = []
     for rule in raw.get("rules", []):
@@ -157,7 +170,7 @@ def _behaviour(raw: Raw) -> list[BehaviourPoints]:
         rules.append(
             BehaviourPoints(
                 id=rule["id"],
-                match=rule["when"],
+                match=_resolved(rule["when"], whole),
                 micro=micro(rule.get("points", 1)),
                 source=rule.get("points_from"),
                 caps=_caps(rule),

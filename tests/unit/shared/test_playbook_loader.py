@@ -78,6 +78,27 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
         ("where: {usage: {at_least: 80}}", "where: {usage: {in: [70, 75], at_least: 80}}", "none of the values passes"),
         ("{field: customer, is: true}", "{field: prefecture, is: 大阪}", "expected '大阪府' instead of '大阪'"),
         ("{field: customer, is: true}", "{field: prefecture, is: 大坂}", "'大坂' is no prefecture"),
+        ("when: {event: Inquiry Submitted}, points", "when: {channel: fax}, points", "unknown channel 'fax'; expected"),
+        (
+            "when: {event: Inquiry Submitted}, points",
+            "when: {channel: phone, action: faxed}, points",
+            "unknown action of the channel 'phone' 'faxed'; expected one of reached, interested",
+        ),
+        (
+            "when: {event: Inquiry Submitted}, points",
+            "when: {action: inquiry}, points",
+            "expected the channel of this action beside it",
+        ),
+        (
+            "when: {event: Inquiry Submitted}, points",
+            "when: {event: Inquiry Submitted, channel: phone}, points",
+            "can never match: no such action of the channel 'phone'",
+        ),
+        (
+            "when: {event: Call Answered}}",
+            "when: {channel: phone, action: reached}}",
+            "an action is told by the event itself",
+        ),
         ("mql: {at_least: 2, of:", "mql: {at_least: 5, of:", "only 4 are given of which 5 must hold"),
     ],
 )
