@@ -44,7 +44,7 @@ def tables(playbook: Playbook, language: str) -> Iterator[Table]:
     levels = (
         (text(channel.label), text(action.label), str(action.level))
         for channel in playbook.channels.values()
-        for action in channel.actions.values()
+        for action in (*channel.actions.values(), *channel.by_attributes)
     )
     attribute, behaviour = words["kinds"]
     points = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.events import Kind
+from shared.playbook.channels import Channel
 from shared.playbook.conditions import EventMatch
-from shared.playbook.schema import Channel
 
 Alternative = tuple[EventMatch, ...]
 """Matches that an event satisfies all at once. Only the parts of each that ask the event itself count."""

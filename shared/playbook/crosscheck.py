@@ -9,6 +9,7 @@ from shared.playbook.channel_checks import channel_references
 from shared.playbook.conditions import (
     AllOf,
     AnyOf,
+    AttributeAtLeast,
     EventMatch,
     FieldIs,
     GradeAtLeast,
@@ -16,8 +17,9 @@ from shared.playbook.conditions import (
     NotOf,
     SignalIs,
     SomeOf,
+    leaves,
 )
-from shared.playbook.contradictions import contradiction, no_prefecture
+from shared.playbook.contradictions import contradiction, no_account, no_prefecture
 from shared.playbook.findings import Finding, Path, unknown
 from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
 from shared.playbook.values import Check
@@ -124,10 +126,17 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _conditions(playbook: Playbook) -> Iterator[Finding]:
-    for whole, known in ((_whole_conditions, ()), (_conditions_on_contacts, CONTACT_FIELDS)):
+    for whole, known in (
+        (_whole_conditions, ()),
+        (_conditions_on_what_a_lead_is, ()),
+        (_conditions_on_contacts, CONTACT_FIELDS),
+    ):
         for path, condition in whole(playbook):
             for place, part in _parts(path, condition):
                 yield from _references(place, part, playbook, known)
+    for path, condition in _conditions_on_what_a_lead_is(playbook):
+        if not all(isinstance(leaf, FieldIs | AttributeAtLeast | GradeAtLeast) for leaf in leaves(condition)):
+            yield path, "expected what the lead is: field, attribute_at_least or grade_at_least, not what it has done"
 
 
 def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
@@ -143,6 +152,13 @@ def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]
         yield ("milestones", name), milestone
 
 
+def _conditions_on_what_a_lead_is(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
+    """Those that an outside list has its levels by."""
+    for id, channel in playbook.channels.items():
+        for index, rule in enumerate(channel.by_attributes):
+            yield ("channels", id, "by_attributes", index, "when"), rule.when
+
+
 def _conditions_on_contacts(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
     """Those that are asked by the router, which has the contact data."""
     for role_id, role in playbook.buying_group.roles.items():
@@ -152,7 +168,11 @@ def _conditions_on_contacts(playbook: Playbook) -> Iterator[tuple[Path, LeadCond
 
 
 def _all_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
-    for path, condition in (*_whole_conditions(playbook), *_conditions_on_contacts(playbook)):
+    for path, condition in (
+        *_whole_conditions(playbook),
+        *_conditions_on_what_a_lead_is(playbook),
+        *_conditions_on_contacts(playbook),
+    ):
         yield from _parts(path, condition)
 
 
@@ -223,6 +243,8 @@ def _never_passes(path: Path, check: Check, field: LeadField | None) -> Iterator
     problem = contradiction(check)
     if problem is None and field is not None and field.kind == "prefecture":
         problem = no_prefecture(check)
+    if problem is None and field is not None and field.kind == "target_account":
+        problem = no_account(check)
     if problem is not None:
         yield path, problem
 

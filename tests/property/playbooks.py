@@ -45,6 +45,28 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
 }  # fmt: skip
 
 
+ACCOUNTS = st.sampled_from([{}, {"names": ["株式会社アクメ", "Beta Co., Ltd."]}, {"domains": ["acme.example"]}])
+BEING: list[dict[str, Any]] = [
+    {"field": "target_company", "is": True},
+    {"field": "target_domain", "is": True},
+    {"not": {"field": "target_company", "is": True}},
+    {"field": "company.employees", "is": {"at_least": 300}},
+    {"attribute_at_least": 20},
+    {"at_least": 1, "of": [{"attribute_at_least": 40}, {"field": "phone", "is": {"present": True}}]},
+    {"all": [{"grade_at_least": "B"}, {"field": "email", "is": {"present": True}}]},
+]
+"""What a lead may be, for its level on an outside list."""
+
+
+def channels(draw: st.DrawFn) -> dict[str, Any]:
+    """The part `channels`: the default's with other levels of outside lists."""
+    found = dict(DEFAULT["channels"])
+    for name in ("external_database", "bdr_research"):
+        told = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(BEING)), min_size=1, max_size=3))
+        found[name] = found[name] | {"by_attributes": [{"label": LABEL, "level": n, "when": when} for n, when in told]}
+    return found
+
+
 @st.composite
 def behaviours(draw: st.DrawFn) -> dict[str, Any]:
     """The part `behaviour`, valid or nearly so."""
@@ -127,6 +149,8 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
             "rules": rules,
             "grades": draw(st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])),
         },
+        "channels": channels(draw),
+        "target_accounts": draw(ACCOUNTS),
         "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
         "dimensions": {"adoption": {"label": LABEL}},
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],

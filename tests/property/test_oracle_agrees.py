@@ -145,12 +145,13 @@ TRACKED = [
         "Lead Acquired",
         "Survey Answered",
         "Catalogue Requested",
+        "Lead Listed",
         "Unheard Of",
         "deal won",
     ),
 ]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {},
+    {"list": st.sampled_from(["external_database", "bdr_research"])},
     optional={
         "talked_in_detail": st.sampled_from([True, False, "true", 1]),
         "contact_requested": st.booleans(),
@@ -164,8 +165,9 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 TRAITS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
-        "email": st.sampled_from(["taro@acme.example", "", " "]),
+        "email": st.sampled_from(["taro@acme.example", "T@Tokyo.ACME.example", "taro@gmail.com", "", " "]),
         "title": st.sampled_from(["部長", "ＣＥＯ", "担当", ""]),
+        "company_name": st.sampled_from(["(株) アクメ", "㈱ｱｸﾒ", "アクメ有限会社", "ベータ", "ＢＥＴＡ Co., Ltd.", ""]),
         "company": st.sampled_from(["Acme", {"employees": "1,200"}, {"employees": 299.5, "industry": "製造"}, {}]),
         "industry": st.sampled_from(["官公庁", " 金融 ", "小売", None]),
         "occupation": st.sampled_from(["学生", "会社員"]),
@@ -258,6 +260,9 @@ def story(*told: tuple[int, str, dict[str, Any]]) -> list[Sent]:
 
 WORTH_60 = {"title": "CEO", "employees": 1000, "industry": "金融"}
 WARMING: list[tuple[str, str, dict[str, Any]]] = [
+    ("track", "Lead Listed", {"properties": {"list": "external_database"}}),
+    ("identify", "", {"traits": {"company_name": "アクメ㈱"}}),
+    ("identify", "", {"traits": {"company_name": "ベータ", "industry": "小売"}}),
     *(("track", event, {}) for event in ("Document Downloaded", "Webinar Booked", "Booth Visited", "Survey Answered")),
     *(("track", event, {}) for event in ("Webinar Attended", "Email Unsubscribed", "Email Clicked", "Contact Retired")),
     *(("track", event, {}) for event in ("Appointment Made", "Download Mail Opened")),

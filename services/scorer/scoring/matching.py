@@ -7,9 +7,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from shared.events import Event, Kind
 from shared.playbook.catalogue import Alternative, alternatives, concerns
+from shared.playbook.channels import Channel
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.conditions import EventMatch
-from shared.playbook.schema import Channel
 from shared.reading import INT64, MAX_TEXT, Fields, at_path
 
 T = TypeVar("T")

@@ -26,6 +26,7 @@ def reading_of(playbook: Playbook) -> int:
         version("crawler-user-agents") if playbook.not_people.crawlers else "",
         sorted((_kept_by(rule, playbook) for rule in playbook.behaviour.rules), key=lambda rule: str(rule["id"])),
         {name: field.model_dump(mode="json", exclude={"label"}) for name, field in playbook.fields.items()},
+        playbook.target_accounts.model_dump(mode="json"),
         {name: signal.model_dump(mode="json", exclude={"label"}) for name, signal in playbook.signals.items()},
         {
             f"{channel_id}/{action_id}": action.when.model_dump(mode="json")

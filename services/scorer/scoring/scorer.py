@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+from services.scorer.scoring.accounts import Accounts
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
@@ -30,10 +31,10 @@ class Scorer:
 
     def __init__(self, playbook: Playbook) -> None:
         self._playbook_id, self._reading = playbook.id, reading_of(playbook)
-        self._fields = FieldReader(playbook.fields)
+        self._fields = FieldReader(playbook.fields, Accounts(playbook.target_accounts))
         self._attributes = Attributes(playbook.attribute)
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
-        self._levels = Levels(playbook)
+        self._levels = Levels(playbook, self._attributes)
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from services.scorer.scoring.attributes import Attributes
+from services.scorer.scoring.outside import Being
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import NEVER, from_ms
 from shared.events import Event
@@ -31,7 +33,7 @@ class Touch:
 class Levels:
     """The catalogue of channels × actions, compiled."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, playbook: Playbook, attributes: Attributes) -> None:
         self.channels = playbook.channels
         self.touches = [
             (action.when, Touch(channel_id, action_id, action.level))
@@ -39,6 +41,14 @@ class Levels:
             for action_id, action in channel.actions.items()
         ]
         self._level = {touch.id: touch.level for _, touch in self.touches}
+        being = Being(attributes, playbook.attribute)
+        by_attributes = {
+            id: [(rule.level, being.compile(rule.when)) for rule in channel.by_attributes]
+            for id, channel in playbook.channels.items()
+        }
+        self._outside = {
+            touch.id: by_attributes[touch.channel] for _, touch in self.touches if by_attributes[touch.channel]
+        }
         self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
 
     @staticmethod
@@ -54,7 +64,7 @@ class Levels:
         at, until = max(state.time, time), time + self._valid_for
         if not touches or at >= until:
             return False
-        highest = max(touch.level for touch in touches)
+        highest = max(self._of_action(touch.id, state) for touch in touches)
         level, valid_until = self.level(state, at)
         return highest > level or (highest == level and until > (valid_until or 0))
 
@@ -71,11 +81,19 @@ class Levels:
         if not state.levels:
             return 0, None
         valid = [
-            (self._level[id], last + self._valid_for)
+            (self._of_action(id, state), last + self._valid_for)
             for id, last in state.levels.items()
             if id in self._level and at < last + self._valid_for
         ]
         return max(valid, default=(0, None))
+
+    def _of_action(self, id: str, state: LeadState) -> int:
+        """The level of an action, or a higher one that a lead of an outside list has for what it is."""
+        level = self._level[id]
+        for other, holds in self._outside.get(id, ()):
+            if other > level and holds(state):
+                level = other
+        return level
 
 
 @dataclass(frozen=True)

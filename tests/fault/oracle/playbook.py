@@ -28,10 +28,20 @@ def _milliseconds(duration: str) -> int:
 
 
 @dataclass(frozen=True)
+class Accounts:
+    """Companies by name and by mail domain."""
+
+    names: Sequence[str]
+    domains: Sequence[str]
+
+
+@dataclass(frozen=True)
 class FieldPaths:
     paths: Sequence[str]
     personal: bool
     is_prefecture: bool
+    accounts: Accounts | None
+    """Of a field that is True for whoever is of one of these: the target accounts."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class ActionLevel:
     action: str
     level: int
     match: Raw
+    by_attributes: Sequence[tuple[int, Raw]]
+    """Other levels, each with the condition by which a lead has it; the highest counts."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +126,17 @@ class Book:
 def read_book(text: str) -> Book:
     """The playbook in the YAML `text`."""
     raw = yaml.safe_load(text)
+    targets = raw.get("target_accounts", {})
+    accounts = Accounts(targets.get("names", []), targets.get("domains", []))
     return Book(
         zone=ZoneInfo(raw.get("time_zone", "Asia/Tokyo")),
         fields={
-            name: FieldPaths(told["from"], told.get("personal", False), told.get("kind") == "prefecture")
+            name: FieldPaths(
+                told["from"],
+                told.get("personal", False),
+                told.get("kind") == "prefecture",
+                accounts if told.get("kind") == "target_account" else None,
+            )
             for name, told in raw["fields"].items()
         },
         signals={
@@ -125,7 +144,7 @@ def read_book(text: str) -> Book:
             for name, told in raw["signals"].items()
         },
         actions=[
-            ActionLevel(channel, action, told["level"], told["when"])
+            ActionLevel(channel, action, told["level"], told["when"], _by_attributes(has))
             for channel, has in raw["channels"].items()
             for action, told in has["actions"].items()
         ],
@@ -149,6 +168,10 @@ def read_book(text: str) -> Book:
             for department, has in raw["departments"].items()
         },
     )
+
+
+def _by_attributes(channel: Raw) -> list[tuple[int, Raw]]:
+    return [(told["level"], told["when"]) for told in channel.get("by_attributes", [])]
 
 
 def _resolved(match: Raw, raw: Raw) -> Raw:

@@ -99,6 +99,15 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
             "when: {channel: phone, action: reached}}",
             "an action is told by the event itself",
         ),
+        (
+            "when: {any: [{field: target_company, is: true}, {field: target_domain, is: true}]}",
+            "when: {any: [{field: target_company, is: true}, {total_over: 50}]}",
+            "expected what the lead is: field, attribute_at_least or grade_at_least",
+        ),
+        ("{any: [{field: target_company, is: true}", "{any: [{field: target, is: true}", "unknown field 'target'"),
+        ("{any: [{field: target_company, is: true}", "{any: [{field: target_company, is: アクメ}", "true or empty"),
+        ("names: [], domains", "names: [株式会社アクメ, 個人], domains", "'個人' names no company"),
+        ("names: [], domains: []", "names: [], domains: [gmail.com]", "'gmail.com' is no company's mail domain"),
         ("mql: {at_least: 2, of:", "mql: {at_least: 5, of:", "only 4 are given of which 5 must hold"),
     ],
 )

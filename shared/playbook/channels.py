@@ -1,0 +1,68 @@
+"""The catalogue of channels × actions with certainty levels (確度): the parts `channels` and `target_accounts`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.company import company_name, corporate_domain
+from shared.playbook.conditions import EventMatch, LeadCondition
+from shared.playbook.points import Identifier
+from shared.playbook.values import Label, Strict
+
+
+class Action(Strict):
+    """What a lead can do in a channel, with its certainty level (確度)."""
+
+    label: Label
+    level: int = Field(ge=1, le=4)
+    when: EventMatch
+
+
+class LevelByAttributes(Strict):
+    """The level of a lead on an outside list that is so: of its fields, attribute score or grade."""
+
+    label: Label
+    level: int = Field(ge=1, le=4)
+    when: LeadCondition
+
+
+class Channel(Strict):
+    """The last way (経路) by which a lead was obtained. Leads of `outside` lists have done nothing yet: they get a
+    level from what they are (domain A4), the highest of `by_attributes` that holds, and at least the action's."""
+
+    label: Label
+    list: Literal["house", "outside"] = "house"
+    actions: dict[Identifier, Action]
+    by_attributes: tuple[LevelByAttributes, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Channel:
+        if self.by_attributes and self.list == "house":
+            raise ValueError("expected by_attributes only with list: outside; leads of one's own have done something")
+        return self
+
+
+class TargetAccounts(Strict):
+    """Companies that are wanted as customers, by name or by mail domain. Fields of the kind `target_account` tell who
+    is of them; legal forms (株式会社), width and case do not matter."""
+
+    names: list[str] = Field(default_factory=list)
+    domains: list[str] = Field(default_factory=list)
+
+    @field_validator("names")
+    @classmethod
+    def _companies(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not company_name(name):
+                raise ValueError(f"'{name}' names no company")
+        return names
+
+    @field_validator("domains")
+    @classmethod
+    def _corporate(cls, domains: list[str]) -> list[str]:
+        for domain in domains:
+            if corporate_domain(f"name@{domain}") != domain:
+                raise ValueError(f"'{domain}' is no company's mail domain; expected one such as acme.co.jp")
+        return domains
