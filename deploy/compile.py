@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 # Only what is asked for every event, and knows its types. `state` and `events` are msgspec's, which is compiled.
 MODULES = (
-    *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "caps")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "campaigns", "caps")),
     *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "matching")),
     *(f"services/scorer/scoring/{name}.py" for name in ("outside", "people", "publishing", "rules", "scorer")),
     *(f"services/scorer/scoring/{name}.py" for name in ("times", "touches", "trigger")),

@@ -34,3 +34,24 @@ def _actions(path: Path, match: EventMatch, playbook: Playbook) -> Iterator[Find
             path,
             f"can never match: no such action of the channel '{match.channel}' is an event of this kind and name",
         )
+
+
+def campaign_actions(playbook: Playbook) -> Iterator[Finding]:
+    """What campaigns say of actions that the channel does not have, or that can never be concluded."""
+    for id, channel in playbook.channels.items():
+        place: Path = ("channels", id)
+        named: list[tuple[Path, str]] = [
+            ((*place, "together", index, "all", number), action)
+            for index, rule in enumerate(channel.together)
+            for number, action in enumerate(rule.all)
+        ]
+        absence = channel.campaign.absence if channel.campaign is not None else None
+        if absence is not None:
+            place = (*place, "campaign", "absence")
+            named += [((*place, "of"), absence.of), ((*place, "is"), absence.is_)]
+            named += [((*place, "without", number), action) for number, action in enumerate(absence.without)]
+            if absence.of in absence.without:
+                yield (*place, "without"), f"can never be concluded: '{absence.of}' is what the absent have done"
+        for path, action in named:
+            if action not in channel.actions:
+                yield path, unknown(f"action of the channel '{id}'", action, channel.actions)

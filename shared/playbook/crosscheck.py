@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from shared.playbook.channel_checks import channel_references
+from shared.playbook.channel_checks import campaign_actions, channel_references
 from shared.playbook.conditions import (
     AllOf,
     AnyOf,
@@ -34,6 +34,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *_rules(playbook),
         *_behaviour(playbook),
         *_event_matches(playbook),
+        *campaign_actions(playbook),
         *_stages(playbook),
         *_conditions(playbook),
         *_territories(playbook),

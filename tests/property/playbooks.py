@@ -58,12 +58,21 @@ BEING: list[dict[str, Any]] = [
 """What a lead may be, for its level on an outside list."""
 
 
+TOGETHER = [["booked", "absent"], ["attended", "surveyed"], ["booked", "attended"], ["absent", "asked_contact"]]
+"""What a lead may have done in one webinar, for its level."""
+
+
 def channels(draw: st.DrawFn) -> dict[str, Any]:
     """The part `channels`: the default's with other levels of outside lists."""
     found = dict(DEFAULT["channels"])
     for name in ("external_database", "bdr_research"):
         told = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(BEING)), min_size=1, max_size=3))
         found[name] = found[name] | {"by_attributes": [{"label": LABEL, "level": n, "when": when} for n, when in told]}
+    told_together = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(TOGETHER)), max_size=2))
+    together = [{"label": LABEL, "level": n, "all": actions} for n, actions in told_together]
+    found["webinar"] = found["webinar"] | {"together": together}
+    visited = {"label": LABEL, "level": 3, "all": ["attended", "booth_visited"]}
+    found["exhibition"] = found["exhibition"] | {"together": [visited]}
     return found
 
 

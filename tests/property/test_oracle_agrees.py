@@ -146,6 +146,7 @@ TRACKED = [
         "Survey Answered",
         "Catalogue Requested",
         "Lead Listed",
+        *("Webinar Booked", "Webinar Missed", "Webinar Booked", "Exhibition Attended"),
         "Unheard Of",
         "deal won",
     ),
@@ -153,6 +154,9 @@ TRACKED = [
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"list": st.sampled_from(["external_database", "bdr_research"])},
     optional={
+        "webinar": st.sampled_from(["w1", " w1", "w2", 7, "", None]),
+        "exhibition": st.sampled_from(["w1", "expo"]),
+        "ends_at": st.sampled_from(["2026-02-10", "2026-03-01T15:00:00", "2026-04-01T06:00:00z", "x", 5, "20260315"]),
         "talked_in_detail": st.sampled_from([True, False, "true", 1]),
         "contact_requested": st.booleans(),
         "deal_id": st.sampled_from(["d1", "d2", None]),
@@ -260,6 +264,9 @@ def story(*told: tuple[int, str, dict[str, Any]]) -> list[Sent]:
 
 WORTH_60 = {"title": "CEO", "employees": 1000, "industry": "金融"}
 WARMING: list[tuple[str, str, dict[str, Any]]] = [
+    ("track", "Webinar Booked", {"properties": {"webinar": "w1", "ends_at": "2026-02-10T15:00:00+09:00"}}),
+    ("track", "Webinar Attended", {"properties": {"webinar": "w1"}}),
+    ("track", "Webinar Booked", {"properties": {"webinar": "w2", "ends_at": "2026-03-20"}}),
     ("track", "Lead Listed", {"properties": {"list": "external_database"}}),
     ("identify", "", {"traits": {"company_name": "アクメ㈱"}}),
     ("identify", "", {"traits": {"company_name": "ベータ", "industry": "小売"}}),

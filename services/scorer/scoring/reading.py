@@ -33,6 +33,11 @@ def reading_of(playbook: Playbook) -> int:
             for channel_id, channel in playbook.channels.items()
             for action_id, action in channel.actions.items()
         },
+        {
+            id: channel.campaign.model_dump(mode="json", include={"paths", "ends"})
+            for id, channel in playbook.channels.items()
+            if channel.campaign is not None
+        },
     ]
     digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=4).digest()
     return int.from_bytes(digest) or 1

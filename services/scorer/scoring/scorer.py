@@ -134,6 +134,7 @@ class Scorer:
             (heard.ignored == INTERNAL and not state.is_internal)
             or (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
+            or heard.matched.takings  # may make a level, or show that the lead was not absent after all
             or (touches and self._levels.rises(state, touches, heard.time))
             or (state.levels and self._levels.has_ended(state, heard.time))
         )
@@ -147,6 +148,8 @@ class Scorer:
             state.level_ends = None
         if matched.touches:
             self._levels.add(state, matched.touches, time)
+            if matched.takings:
+                self._levels.campaigns.book(state, matched.takings, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
             self._signals.add(state, event, matched.showings, time)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from services.scorer.scoring.attributes import Attributes
+from services.scorer.scoring.campaigns import Campaigns
 from services.scorer.scoring.outside import Being
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import NEVER, from_ms
@@ -34,7 +35,7 @@ class Levels:
     """The catalogue of channels × actions, compiled."""
 
     def __init__(self, playbook: Playbook, attributes: Attributes) -> None:
-        self.channels = playbook.channels
+        self.channels, self.campaigns = playbook.channels, Campaigns(playbook)
         self.touches = [
             (action.when, Touch(channel_id, action_id, action.level))
             for channel_id, channel in playbook.channels.items()
@@ -69,11 +70,13 @@ class Levels:
         return highest > level or (highest == level and until > (valid_until or 0))
 
     def has_ended(self, state: LeadState, time: int) -> bool:
-        """Whether the level that the lead had at its latest time has ended by `time`: then another one holds, or none,
-        and when a lead cools depends on that."""
+        """Whether the level that the lead had at its latest time has ended by `time`, or it is known by then that the
+        lead was absent: another level may hold, or none, and when a lead cools depends on that."""
         if state.level_ends is None:
             until = self.level(state, state.time)[1]
             state.level_ends = NEVER if until is None else until
+            if state.campaigns:
+                state.level_ends = min(state.level_ends, self.campaigns.next_end(state, state.time))
         return time >= state.level_ends
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
@@ -85,6 +88,9 @@ class Levels:
             for id, last in state.levels.items()
             if id in self._level and at < last + self._valid_for
         ]
+        if state.campaigns:
+            together = ((level, time + self._valid_for) for level, time in self.campaigns.levels(state, at))
+            valid += [(level, until) for level, until in together if at < until]
         return max(valid, default=(0, None))
 
     def _of_action(self, id: str, state: LeadState) -> int:

@@ -61,6 +61,17 @@ class ActionLevel:
 
 
 @dataclass(frozen=True)
+class CampaignsOf:
+    """Of one channel: the paths by which events tell of a campaign, who was absent as (of, without, is), and levels of
+    actions together."""
+
+    names: Sequence[str]
+    ends: Sequence[str]
+    absence: tuple[str, Sequence[str], str] | None
+    together: Sequence[tuple[Sequence[str], int]]
+
+
+@dataclass(frozen=True)
 class AttributePoints:
     field: str
     check: Any
@@ -108,6 +119,7 @@ class Book:
     fields: Mapping[str, FieldPaths]
     signals: Mapping[str, SignalDrawn]
     actions: Sequence[ActionLevel]
+    campaigns: Mapping[str, CampaignsOf]
     level_valid: int
     attribute: Sequence[AttributePoints]
     attribute_groups: Mapping[str, int]
@@ -148,6 +160,7 @@ def read_book(text: str) -> Book:
             for channel, has in raw["channels"].items()
             for action, told in has["actions"].items()
         ],
+        campaigns={id: _campaigns(has) for id, has in raw["channels"].items() if "campaign" in has},
         level_valid=_milliseconds(raw.get("levels", {}).get("valid_for", "90d")),
         attribute=[
             AttributePoints(rule["field"], rule["is"], micro(rule["points"]), rule.get("group"))
@@ -167,6 +180,17 @@ def read_book(text: str) -> Book:
             department: [(team, told.get("territory", {})) for team, told in has["teams"].items()]
             for department, has in raw["departments"].items()
         },
+    )
+
+
+def _campaigns(channel: Raw) -> CampaignsOf:
+    told = channel["campaign"]
+    absence = told.get("absence")
+    return CampaignsOf(
+        told["from"],
+        told.get("ends", []),
+        (absence["of"], absence["without"], absence["is"]) if absence else None,
+        [(rule["all"], rule["level"]) for rule in channel.get("together", [])],
     )
 
 

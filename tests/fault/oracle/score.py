@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from tests.fault.oracle.calls import Happened
+from tests.fault.oracle.campaigns import Campaigns
 from tests.fault.oracle.conditions import holds
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.playbook import Book
@@ -42,7 +43,11 @@ class Card:
     _fields: dict[str, tuple[int, str, Any]] = field(default_factory=dict)
     _shown: defaultdict[str, list[Happened]] = field(default_factory=lambda: defaultdict(list))
     _actions: dict[tuple[str, str], int] = field(default_factory=dict)
+    _campaigns: Campaigns = field(init=False)
     _awaited: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._campaigns = Campaigns(self.book)
 
     def add(self, event: Happened) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
@@ -67,6 +72,7 @@ class Card:
             if matches(action.match, *said):
                 key = (action.channel, action.action)
                 self._actions[key] = max(event.time, self._actions.get(key, event.time))
+                self._campaigns.add(*key, event.properties, event.time)
 
     def later(self, time: int) -> Card:
         """The lead at a later time, when nothing else has happened. Of its levels only the highest is known to whoever
@@ -156,6 +162,7 @@ class Card:
             if last is not None:
                 others = [level for level, when in action.by_attributes if holds(when, self)]
                 yield max([action.level, *others]), last
+        yield from self._campaigns.levels(self.time)
 
     def has_shown(self, signal: str) -> bool:
         return signal in self._shown and not self.is_nobody

@@ -131,3 +131,72 @@ def test_target_accounts_may_give_points_as_any_field() -> None:
     rule = {"id": "wanted", "label": LABEL, "field": "target_domain", "is": True, "points": 30}
     parts = {"target_accounts": ACCOUNTS, "attribute": {"rules": [rule]}}
     assert scored([event("", 1, {"email": "a@beta.co.jp"})], **parts).attribute == 30
+
+
+def webinar(**more: Any) -> dict[str, Any]:
+    return {"channels": DEFAULT["channels"] | {"webinar": DEFAULT["channels"]["webinar"] | more}}
+
+
+def together(level: int, *actions: str) -> dict[str, Any]:
+    return webinar(together=[{"label": LABEL, "level": level, "all": list(actions)}])
+
+
+BOOKED = event("Webinar Booked", webinar="w1", ends_at="2026-10-12T10:00:00+09:00")
+AFTER, BEFORE = 7, 6.999
+
+
+def test_actions_together_make_a_level_only_in_one_campaign_and_in_any_order() -> None:
+    rule = together(4, "attended", "surveyed")
+    attended, surveyed = event("Webinar Attended", 1, webinar="w1"), event("Survey Answered", 2, webinar="w1")
+    assert scored([attended, surveyed], **rule).level == scored([surveyed, attended], **rule).level == 4
+    assert scored([attended, event("Survey Answered", 2, webinar="w2")], **rule).level == 3
+    assert scored([event("Webinar Attended", 1), event("Survey Answered", 2)], **rule).level == 3
+
+
+def test_a_level_of_actions_together_holds_from_the_latest_of_them() -> None:
+    log = [event("Webinar Attended", 1, webinar="w1"), event("Survey Answered", 20, webinar="w1")]
+    record = scored(log, **together(4, "attended", "surveyed"))
+    assert record.level_until == MONDAY + timedelta(days=110)
+
+
+def test_absence_is_concluded_when_the_campaign_has_ended_and_not_before() -> None:
+    rule = together(2, "booked", "absent")
+    levels = [scored([BOOKED, event("Email Opened", day)], **rule).level for day in (BEFORE, AFTER)]
+    assert levels == [1, 2]
+    concluded = scored([BOOKED, event("Email Opened", 30)], **rule)
+    assert concluded.level_until == MONDAY + timedelta(days=AFTER + 90)
+
+
+def test_whoever_attended_was_not_absent_even_when_that_is_told_late() -> None:
+    rule = together(4, "booked", "absent")
+    attended = event("Webinar Attended", 6.9, webinar="w1")
+    assert [record.level for record in records([BOOKED, event("Email Opened", 30), attended], **rule)] == [1, 4, 3]
+    assert scored([BOOKED, event("Webinar Attended", 6.9, webinar="w2"), event("Email Opened", 30)], **rule).level == 4
+
+
+def test_the_latest_end_that_was_told_counts() -> None:
+    rule = together(2, "booked", "absent")
+    postponed = event("Webinar Booked", 1, webinar="w1", ends_at="2026-11-01")
+    for log in ([BOOKED, postponed], [postponed, BOOKED]):
+        levels = [scored([*log, event("Email Opened", day)], **rule).level for day in (26.5, 27.7)]
+        assert levels == [1, 2], "its day ends at midnight in Tokyo"
+
+
+def test_nothing_is_concluded_of_a_campaign_whose_end_nobody_has_told() -> None:
+    for ends_at in ("soon", None, 20261012, "9999-99-99"):
+        log = [event("Webinar Booked", webinar="w1", ends_at=ends_at), event("Email Opened", 60)]
+        assert scored(log, **together(2, "booked", "absent")).level == 1
+
+
+def test_the_first_event_after_the_end_finds_the_absence_however_the_log_is_cut() -> None:
+    log = [BOOKED, *(event("Email Opened", day) for day in (1, BEFORE, AFTER, 8))]
+    told = [(one.position.offset, one.level) for one in records(log, **together(2, "booked", "absent"))]
+    assert told[-3:] == [(2, 1), (3, 2), (4, 2)]
+
+
+def test_of_many_campaigns_the_latest_are_remembered_whatever_the_order() -> None:
+    rule = together(4, "attended", "surveyed")
+    old = [event("Webinar Attended", 0, webinar="old"), event("Survey Answered", 50, webinar="old")]
+    many = [event("Webinar Attended", 1 + n / 10, webinar=n) for n in range(49)]
+    assert scored([*old, *many[1:]], **rule).level == 4
+    assert {scored(log, **rule).level for log in ([*old, *many], [*many, *old], [old[0], *many, old[1]])} == {3}

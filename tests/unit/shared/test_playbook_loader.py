@@ -108,6 +108,14 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
         ("{any: [{field: target_company, is: true}", "{any: [{field: target_company, is: アクメ}", "true or empty"),
         ("names: [], domains", "names: [株式会社アクメ, 個人], domains", "'個人' names no company"),
         ("names: [], domains: []", "names: [], domains: [gmail.com]", "'gmail.com' is no company's mail domain"),
+        (
+            "campaign: {from: [webinar, campaign], ends: [ends_at], ",
+            "campaign: {from: [webinar], ",
+            "expected ends beside",
+        ),
+        ("absence: {of: booked", "absence: {of: reserved", "unknown action of the channel 'webinar' 'reserved'"),
+        ("without: [attended, surveyed", "without: [booked, surveyed", "can never be concluded: 'booked'"),
+        ("campaign: {from: [exhibition, campaign]}", "campaign: {from: []}", "at least 1 item"),
         ("mql: {at_least: 2, of:", "mql: {at_least: 5, of:", "only 4 are given of which 5 must hold"),
     ],
 )

@@ -1,0 +1,162 @@
+"""Campaign participation (domain A6): what a lead did in this webinar, at that exhibition, and the levels of it.
+
+Kept is the latest time of each (campaign, action), and when each campaign ends, of these the `MOST` latest. A time only
+grows, and what falls out has so many later beside it for ever: what is kept does not depend on the order of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from services.scorer.scoring.state import LeadState, Participation
+from services.scorer.scoring.times import NEVER, day_end, to_ms
+from shared.events import Event
+from shared.playbook.channels import Absence, Channel
+from shared.playbook.schema import Playbook
+from shared.reading import INT64, MAX_TEXT, at_path
+
+MOST = 50
+"""Actions in campaigns, and ends of campaigns, that are remembered of a lead: some fifteen campaigns."""
+
+
+class Taking(NamedTuple):
+    """Part taken in a campaign by one action; `ends` (ms) is when the event says that the campaign does."""
+
+    channel: str
+    campaign: str
+    action: str
+    ends: int | None
+
+
+class _Channel(NamedTuple):
+    campaign: list[str]  # paths
+    ends: list[str]
+    absence: Absence | None
+    together: list[tuple[frozenset[str], int]]
+    levels: dict[str, int]
+
+
+class Campaigns:
+    """The campaigns of a playbook's channels, compiled."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self._zone = playbook.zone
+        self._channels = {id: _compiled(one) for id, one in playbook.channels.items() if one.campaign is not None}
+
+    def paths(self, channel: str) -> list[str]:
+        """The properties that tell of a channel's campaigns."""
+        known = self._channels.get(channel)
+        return [] if known is None else [*known.campaign, *known.ends]
+
+    def taking(self, channel: str, action: str, event: Event) -> Taking | None:
+        """The part that an event, which is this action, takes in a campaign; None where it names none."""
+        known = self._channels.get(channel)
+        if known is None:
+            return None
+        campaign = next(filter(None, (_name(at_path(event.properties, path)) for path in known.campaign)), "")
+        if not campaign:
+            return None
+        ends = (_end(at_path(event.properties, path), self._zone) for path in known.ends)
+        return Taking(channel, campaign, action, next((end for end in ends if end is not None), None))
+
+    @staticmethod
+    def book(state: LeadState, takings: Sequence[Taking], time: int) -> None:
+        """Once more, at `time`."""
+        for channel, campaign, action, ends in takings:
+            known = state.campaigns.setdefault(channel, {}).setdefault(campaign, Participation({}))
+            known.actions[action] = max(time, known.actions.get(action, time))
+            if ends is not None and (known.told is None or (time, ends) > (known.told, known.ends or 0)):
+                known.told, known.ends = time, ends
+        _forget(state.campaigns)
+
+    def levels(self, state: LeadState, at: int) -> Iterator[tuple[int, int]]:
+        """What actions that were done together, or not done, give at the moment `at`: each level with its time."""
+        for channel, known in self._of(state):
+            for part in state.campaigns[channel].values():
+                actions = part.actions
+                absent = _absent(known, part)
+                if absent is not None and absent <= at and known.absence is not None:
+                    actions = {known.absence.is_: absent, **actions}
+                    yield known.levels[known.absence.is_], absent
+                for wanted, level in known.together:
+                    if wanted <= actions.keys():
+                        yield level, max(actions[action] for action in wanted)
+
+    def next_end(self, state: LeadState, after: int) -> int:
+        """When the next absence is concluded; `NEVER`."""
+        parts = ((known, part) for channel, known in self._of(state) for part in state.campaigns[channel].values())
+        ends = (_absent(known, part) for known, part in parts)
+        return min((end for end in ends if end is not None and end > after), default=NEVER)
+
+    def _of(self, state: LeadState) -> list[tuple[str, _Channel]]:
+        """The channels in whose campaigns the lead took part, and which are still in the playbook."""
+        return [(id, self._channels[id]) for id in state.campaigns if id in self._channels]
+
+
+def _compiled(channel: Channel) -> _Channel:
+    assert channel.campaign is not None
+    return _Channel(
+        channel.campaign.paths,
+        channel.campaign.ends,
+        channel.campaign.absence,
+        [(frozenset(rule.all), rule.level) for rule in channel.together],
+        {id: action.level for id, action in channel.actions.items()},
+    )
+
+
+def _absent(known: _Channel, part: Participation) -> int | None:
+    """When it is concluded that the lead was absent; None: it was not, or nobody knows when the campaign ends.
+
+    Where the tool has told it, nothing is left to conclude."""
+    absence = known.absence
+    if absence is None or part.ends is None or absence.of not in part.actions or absence.is_ in part.actions:
+        return None
+    return None if any(action in part.actions for action in absence.without) else part.ends
+
+
+def _forget(campaigns: dict[str, dict[str, Participation]]) -> None:
+    """Keeps the latest. One by one, as there is seldom more than one too many."""
+    while sum(len(p.actions) + (p.told is not None) for of in campaigns.values() for p in of.values()) > MOST:
+        _forget_one(campaigns)
+
+
+def _forget_one(campaigns: dict[str, dict[str, Participation]]) -> None:
+    parts = [(channel, id, part) for channel, of in campaigns.items() for id, part in of.items()]
+    times = [(time, channel, id, True, action) for channel, id, part in parts for action, time in part.actions.items()]
+    times += [(part.told, channel, id, False, "") for channel, id, part in parts if part.told is not None]
+    _, channel, id, is_action, action = min(times)
+    part = campaigns[channel][id]
+    if is_action:
+        del part.actions[action]
+    else:
+        part.told = part.ends = None
+    if not part.actions and part.told is None:
+        del campaigns[channel][id]
+        if not campaigns[channel]:
+            del campaigns[channel]
+
+
+def _name(value: Any) -> str:
+    """Text, or a whole number; empty where it names no campaign."""
+    if isinstance(value, int) and not isinstance(value, bool) and value in INT64:
+        return str(value)
+    return value.replace("\0", "").strip()[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+def _end(value: Any, zone: ZoneInfo) -> int | None:
+    """The moment (ms) of an ISO time, or the end of an ISO day; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip().upper()
+    try:
+        return day_end(date.fromisoformat(text).toordinal(), zone)
+    except ValueError:
+        pass  # no day: a time, perhaps
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return to_ms(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
