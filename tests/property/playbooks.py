@@ -165,3 +165,16 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }
+
+
+@st.composite
+def level_contents(draw: st.DrawFn) -> dict[str, Any]:
+    """The default with other levels, and stages that are entered by them."""
+    found = channels(draw)
+    actions = found["webinar"]["actions"]
+    found["webinar"] = found["webinar"] | {
+        "actions": {id: action | {"level": draw(st.integers(1, 3))} for id, action in actions.items()}
+    }
+    accounts = draw(ACCOUNTS)
+    stages = [stage | {"when": {"level_at_least": 3}} if stage["id"] == "hot" else stage for stage in DEFAULT["stages"]]
+    return DEFAULT | {"channels": found, "target_accounts": accounts, "stages": stages}

@@ -28,7 +28,7 @@ from shared.playbook import Playbook, load_playbook
 from shared.playbook.crosscheck import crosscheck
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
-from tests.property.playbooks import contents
+from tests.property.playbooks import contents, level_contents
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
 SCORER, RULES = Scorer(load_playbook()), Rules(load_playbook())
@@ -239,6 +239,21 @@ def warm_logs(draw: st.DrawFn) -> list[Sent]:
 
 
 @st.composite
+def level_logs(draw: st.DrawFn) -> list[Sent]:
+    """Of a lead that nothing but its level moves: it takes part in two campaigns, and is on an outside list."""
+    first = {"type": "identify", "userId": "lead-1", "messageId": "m-first", "timestamp": START.isoformat()}
+    log = [Sent(first | {"traits": {"email": "taro@acme.example"}}, START + timedelta(days=200), "web")]
+    days = st.integers(0, 130).map(lambda day: START + timedelta(days=day, hours=1))
+    told = draw(st.lists(st.tuples(days, st.sampled_from(TAKING_PART)), min_size=2, max_size=14))
+    if draw(st.booleans()):
+        told.sort(key=lambda one: one[0])
+    for number, (at, (kind, event, more)) in enumerate(told):
+        call = {"type": kind, "userId": "lead-1", "messageId": f"m{number:03d}", "timestamp": at.isoformat(), **more}
+        log.append(Sent(call | ({"event": event} if event else {}), START + timedelta(days=200, seconds=number), "web"))
+    return log
+
+
+@st.composite
 def logs(draw: st.DrawFn) -> list[Sent]:
     """Calls of a lead and a visitor in any order of time, some of them copies, some told before they could happen."""
     sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
@@ -278,6 +293,22 @@ WARMING: list[tuple[str, str, dict[str, Any]]] = [
     ("page", "", {}),
     ("identify", "", {"traits": {"title": "担当"}}),
     ("identify", "", {"traits": {"title": "CEO"}}),
+]
+TAKING_PART: list[tuple[str, str, dict[str, Any]]] = [
+    *(
+        ("track", "Webinar Booked", {"properties": {"webinar": webinar, "ends_at": end}})
+        for webinar in ("w1", "w2")
+        for end in ("2026-01-20", "2026-02-20T15:00:00")
+    ),
+    *(
+        ("track", event, {"properties": {"webinar": "w1"}})
+        for event in ("Webinar Attended", "Webinar Missed", "Survey Answered")
+    ),
+    ("track", "Survey Answered", {"properties": {"webinar": "w2", "contact_requested": True}}),
+    ("track", "Lead Listed", {"properties": {"list": "bdr_research"}}),
+    *(("identify", "", {"traits": {"company_name": name}}) for name in ("アクメ㈱", "ベータ")),
+    *(("identify", "", {"traits": {"employees": employees}}) for employees in (10, 1000)),
+    *[("track", "Unheard Of", {})] * 3,
 ]
 DOWNLOADS = [(0, "Document Downloaded", {})] * 2
 CLICKS = [(0, "Email Clicked", {})] * 2
@@ -355,6 +386,17 @@ def test_any_log_by_any_playbook(log: list[Sent], content: dict[str, Any], cuts:
     until = None if days is None else START + timedelta(days=days)
     found = produced(log, cuts, until, Scorer(playbook), Rules(playbook))
     assert found == expected(log, json.dumps(content), None if until is None else ms(until))
+
+
+@pytest.mark.timeout(900)
+@given(level_logs(), level_contents(), st.sets(st.integers(1, 15)))
+def test_any_level_by_any_channels(log: list[Sent], content: dict[str, Any], cuts: set[int]) -> None:
+    playbook = Playbook.model_validate(content)
+    assert crosscheck(playbook) == []
+    scorer, rules = Scorer(playbook), Rules(playbook)
+    wanted = expected(log, json.dumps(content))
+    assert produced(log, cuts, None, scorer, rules) == wanted
+    assert produced(log, set(), None, scorer, rules) == wanted
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.scorer.scoring.state import LeadState, Participation
-from services.scorer.scoring.times import NEVER, day_end, to_ms
+from services.scorer.scoring.times import NEVER, day_end, from_ms, to_ms
 from shared.events import Event
 from shared.playbook.channels import Absence, Channel
 from shared.playbook.schema import Playbook
 from shared.reading import INT64, MAX_TEXT, at_path
+from shared.scores import Campaign
 
 MOST = 50
 """Actions in campaigns, and ends of campaigns, that are remembered of a lead: some fifteen campaigns."""
+SHOWN = 5
 
 
 class Taking(NamedTuple):
@@ -74,26 +76,40 @@ class Campaigns:
 
     def levels(self, state: LeadState, at: int) -> Iterator[tuple[int, int]]:
         """What actions that were done together, or not done, give at the moment `at`: each level with its time."""
-        for channel, known in self._of(state):
-            for part in state.campaigns[channel].values():
-                actions = part.actions
-                absent = _absent(known, part)
-                if absent is not None and absent <= at and known.absence is not None:
-                    actions = {known.absence.is_: absent, **actions}
-                    yield known.levels[known.absence.is_], absent
-                for wanted, level in known.together:
-                    if wanted <= actions.keys():
-                        yield level, max(actions[action] for action in wanted)
+        for _, known, _, part in self._parts(state):
+            done = _done(known, part, at)
+            if len(done) > len(part.actions) and known.absence is not None:
+                yield known.levels[known.absence.is_], done[known.absence.is_]
+            for wanted, level in known.together:
+                if wanted <= done.keys():
+                    yield level, max(done[action] for action in wanted)
+
+    def shown(self, state: LeadState, at: int) -> list[Campaign]:
+        """The latest `SHOWN`, as the score record has them."""
+        found = []
+        for channel, known, name, part in self._parts(state):
+            done = _done(known, part, at)
+            levels = [known.levels.get(action, 0) for action in done]
+            levels += [level for wanted, level in known.together if wanted <= done.keys()]
+            if done:
+                found.append((max(done.values()), channel, name, sorted(done, key=done.__getitem__), max(levels)))
+        return [
+            Campaign(channel=channel, campaign=name, actions=actions, level=level, last=from_ms(last))
+            for last, channel, name, actions, level in sorted(found, reverse=True)[:SHOWN]
+        ]
 
     def next_end(self, state: LeadState, after: int) -> int:
         """When the next absence is concluded; `NEVER`."""
-        parts = ((known, part) for channel, known in self._of(state) for part in state.campaigns[channel].values())
-        ends = (_absent(known, part) for known, part in parts)
+        ends = (_absent(known, part) for _, known, _, part in self._parts(state))
         return min((end for end in ends if end is not None and end > after), default=NEVER)
 
-    def _of(self, state: LeadState) -> list[tuple[str, _Channel]]:
-        """The channels in whose campaigns the lead took part, and which are still in the playbook."""
-        return [(id, self._channels[id]) for id in state.campaigns if id in self._channels]
+    def _parts(self, state: LeadState) -> Iterator[tuple[str, _Channel, str, Participation]]:
+        """By channel and campaign, where the channel is still in the playbook."""
+        for channel, of in state.campaigns.items():
+            known = self._channels.get(channel)
+            if known is not None:
+                for name, part in of.items():
+                    yield channel, known, name, part
 
 
 def _compiled(channel: Channel) -> _Channel:
@@ -105,6 +121,14 @@ def _compiled(channel: Channel) -> _Channel:
         [(frozenset(rule.all), rule.level) for rule in channel.together],
         {id: action.level for id, action in channel.actions.items()},
     )
+
+
+def _done(known: _Channel, part: Participation, at: int) -> dict[str, int]:
+    """What was done by the moment `at`, each with its time; a concluded absence was done at the campaign's end."""
+    absent = _absent(known, part)
+    if absent is None or absent > at or known.absence is None:
+        return part.actions
+    return part.actions | {known.absence.is_: absent}
 
 
 def _absent(known: _Channel, part: Participation) -> int | None:

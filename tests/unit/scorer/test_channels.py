@@ -174,6 +174,13 @@ def test_whoever_attended_was_not_absent_even_when_that_is_told_late() -> None:
     assert scored([BOOKED, event("Webinar Attended", 6.9, webinar="w2"), event("Email Opened", 30)], **rule).level == 4
 
 
+def test_an_action_that_makes_a_level_with_others_has_a_record_of_its_own() -> None:
+    """By itself it is worth less than what the lead has already."""
+    log = [BOOKED, event("Inquiry Submitted", 1), event("Webinar Missed", 2, webinar="w1"), event("Email Opened", 3)]
+    told = [(one.position.offset, one.level) for one in records(log, **together(4, "booked", "absent"))]
+    assert told == [(0, 1), (1, 3), (2, 4), (3, 4)]
+
+
 def test_the_latest_end_that_was_told_counts() -> None:
     rule = together(2, "booked", "absent")
     postponed = event("Webinar Booked", 1, webinar="w1", ends_at="2026-11-01")
@@ -200,3 +207,17 @@ def test_of_many_campaigns_the_latest_are_remembered_whatever_the_order() -> Non
     many = [event("Webinar Attended", 1 + n / 10, webinar=n) for n in range(49)]
     assert scored([*old, *many[1:]], **rule).level == 4
     assert {scored(log, **rule).level for log in ([*old, *many], [*many, *old], [old[0], *many, old[1]])} == {3}
+
+
+def test_the_record_tells_the_latest_campaigns_with_what_was_done_in_them() -> None:
+    visits = [event("Booth Visited", n, exhibition=f"expo {n}") for n in range(20, 24)]
+    survey = event("Exhibition Survey Answered", 25, exhibition="expo 21")
+    told = scored([BOOKED, event("Webinar Booked", webinar="early"), *visits, survey]).campaigns
+    assert [(one.campaign, one.actions, one.level) for one in told] == [
+        ("expo 21", ["booth_visited", "surveyed"], 3),
+        ("expo 23", ["booth_visited"], 2),
+        ("expo 22", ["booth_visited"], 2),
+        ("expo 20", ["booth_visited"], 2),
+        ("w1", ["booked", "absent"], 1),
+    ]
+    assert told[0].last == survey.time
