@@ -60,6 +60,14 @@ def test_a_rule_about_actions_is_about_no_others() -> None:
     assert counted(scored(events, behaviour=rules(talked, several))) == {"r0": 1, "r1": 2}
 
 
+def test_of_actions_that_one_name_of_event_may_be_any_will_do() -> None:
+    phone = deepcopy(DEFAULT["channels"]["phone"])
+    phone["actions"]["reached"]["when"]["where"] = {"interested": False}
+    events = [event("Call Answered", n, interested=told) for n, told in enumerate((True, False, None))]
+    parts = {"channels": DEFAULT["channels"] | {"phone": phone}, "behaviour": rules({"channel": "phone"})}
+    assert counted(scored(events, **parts)) == {"r0": 2}
+
+
 def test_channel_and_properties_must_both_hold() -> None:
     events = [event("Call Answered", interested=True, minutes=9), event("Call Answered", 0.1, interested=True)]
     asked = {"channel": "phone", "action": "interested", "where": {"minutes": {"over": 5}}}
