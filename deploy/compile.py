@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 
 # Only what is asked for every event, and knows its types. `state` and `events` are msgspec's, which is compiled.
 MODULES = (
-    *(f"services/scorer/scoring/{name}.py" for name in ("attributes", "behaviour", "caps", "duplicates", "explaining")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("fields", "heard", "matching", "people", "publishing")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("rules", "scorer", "times", "touches", "trigger")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "campaigns", "caps")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "matching")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("outside", "people", "publishing", "rules", "scorer")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("times", "touches", "trigger")),
     "services/scorer/apply.py",
     *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "reading")),
 )

@@ -78,6 +78,17 @@ class Position(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the lead did in one campaign of a channel: actions of the catalogue, absence included, and the level that
+    they make, whether it still holds or not. `last` is the latest action's time."""
+
+    channel: str
+    campaign: str
+    actions: list[str]
+    level: int
+    last: datetime
+
+
 class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The lead at `time` (its latest event). A record never holds more than one new signal, and is either history
     or live as a whole, so that decisions do not depend on how the scorer's batches were cut."""
@@ -105,6 +116,7 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     dimensions: dict[str, float] = msgspec.field(default_factory=dict)
     level: int = 0
     level_until: datetime | None = None
+    campaigns: list[Campaign] = msgspec.field(default_factory=list)  # the latest few, the latest first
     signals: dict[str, Signal] = msgspec.field(default_factory=dict)
     reported: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """By each signal that the trigger itself shows: the facts kept of it. `signals` has the latest event's, which

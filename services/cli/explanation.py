@@ -17,6 +17,7 @@ WORDS = {
         "last": "最終 {last}",
         "event": "イベント {event_id}",
         "grade": "、属性ランク {grade}",
+        "campaign": "  {campaign}: {done}(確度 {level})",
         "beside": "合計に含まれないスコア:",
         "ignored": "人ではない、または社内と見なし、点数に数えないイベント: ",
         "inexact": "正確ではありません: 規則の変更前のイベントは以前の規則で読まれました(再処理で正確になります)。",
@@ -36,6 +37,7 @@ WORDS = {
         "last": "last {last}",
         "event": "event {event_id}",
         "grade": ", grade {grade}",
+        "campaign": "  {campaign}: {done} (level {level})",
         "beside": "Scores that are no part of the total:",
         "ignored": "Events that do not count, as they are no person's or our own: ",
         "inexact": "Not exact: events of before a change of rules were read by the former ones (exact after a replay).",
@@ -60,6 +62,9 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade
+    for campaign in lead["campaigns"]:
+        done = " / ".join(label[language] for label in campaign["labels"])
+        yield words["campaign"].format(done=done, **campaign)
     if score["ignored"]:
         yield words["ignored"] + ", ".join(f"{REASONS[language][id]} {n}" for id, n in score["ignored"].items())
     if not score["exact"]:

@@ -42,9 +42,9 @@ def tables(playbook: Playbook, language: str) -> Iterator[Table]:
 
     stages = ((str(stage.number), text(stage.label), owner(stage.owner)) for stage in playbook.stages)
     levels = (
-        (text(channel.label), text(action.label), str(action.level))
+        (text(channel.label), text(entry.label), str(entry.level))
         for channel in playbook.channels.values()
-        for action in channel.actions.values()
+        for entry in channel.levels
     )
     attribute, behaviour = words["kinds"]
     points = [

@@ -36,7 +36,8 @@ class ContactReader:
     """Reads contact data as one playbook names it: the same values, of the same times, as the score is made from."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self._fields = playbook.fields
+        # Those of target accounts are the scorer's conclusion, and no data of their own.
+        self._fields = {name: field for name, field in playbook.fields.items() if field.kind != "target_account"}
 
     def read(self, key: bytes | None, value: bytes | None, appended: int) -> list[ContactDatum]:
         """Contact data in a record of `events` that Kafka took at `appended` (ms since 1970). Raises `ValueError` for a

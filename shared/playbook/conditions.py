@@ -12,17 +12,24 @@ from shared.playbook.values import Check, Strict
 
 
 class EventMatch(Strict):
-    """One event: its kind and name, checks on its properties (`where`, dotted paths) and on the fields it reports."""
+    """One event: its kind and name, checks on its properties (`where`, dotted paths) and on the fields it reports; or
+    what it is in the catalogue of channels: any action of a `channel`, or (one of) these."""
 
     event: str | list[str] | None = None
     kind: Kind | None = None
     where: dict[str, Check] = Field(default_factory=dict)
     traits: dict[str, Check] = Field(default_factory=dict)
+    channel: str | None = None
+    action: str | list[str] | None = None
 
     @model_validator(mode="after")
     def _matches_something(self) -> EventMatch:
         if not self.model_fields_set:
-            raise ValueError("expected at least one of event, kind, where, traits")
+            raise ValueError("expected at least one of event, kind, where, traits, channel")
+        if self.action is not None and self.channel is None:
+            raise ValueError("expected the channel of this action beside it")
+        if self.action == []:
+            raise ValueError("expected at least one action; without 'action' it is any of the channel")
         return self
 
     @property
@@ -31,6 +38,13 @@ class EventMatch(Strict):
         if self.event is None:
             return []
         return [self.event] if isinstance(self.event, str) else self.event
+
+    @property
+    def actions(self) -> list[str]:
+        """Ids of actions of the channel; empty: any."""
+        if self.action is None:
+            return []
+        return [self.action] if isinstance(self.action, str) else self.action
 
 
 class SignalIs(Strict):

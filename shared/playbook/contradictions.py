@@ -34,6 +34,12 @@ def no_prefecture(check: Check) -> str | None:
     return None
 
 
+def no_account(check: Check) -> str | None:
+    """Why the field that tells target accounts can never pass; None where it may."""
+    passes = compile_check(check)
+    return None if passes(True) or passes(None) else "can never hold: the field is true or empty; expected true"
+
+
 def _wanted(check: Check) -> list[Scalar] | None:
     """The values of which the checked one must be; None: any."""
     if check.equals is not None:

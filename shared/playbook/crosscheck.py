@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
+from shared.playbook.channel_checks import campaign_actions, channel_references
 from shared.playbook.conditions import (
     AllOf,
     AnyOf,
+    AttributeAtLeast,
     EventMatch,
     FieldIs,
     GradeAtLeast,
@@ -15,14 +17,14 @@ from shared.playbook.conditions import (
     NotOf,
     SignalIs,
     SomeOf,
+    leaves,
 )
-from shared.playbook.contradictions import contradiction, no_prefecture
+from shared.playbook.contradictions import contradiction, no_account, no_prefecture
+from shared.playbook.findings import Finding, Path, unknown
 from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
 from shared.playbook.values import Check
 from shared.prefectures import prefecture
 
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
 RESERVED_DIMENSIONS = ("attribute", "behaviour", "bounds")
 
 
@@ -32,6 +34,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *_rules(playbook),
         *_behaviour(playbook),
         *_event_matches(playbook),
+        *campaign_actions(playbook),
         *_stages(playbook),
         *_conditions(playbook),
         *_territories(playbook),
@@ -52,11 +55,11 @@ def _rules(playbook: Playbook) -> Iterator[Finding]:
     for index, attribute in enumerate(playbook.attribute.rules):
         path: Path = ("attribute", "rules", index)
         if attribute.field not in playbook.fields:
-            yield (*path, "field"), _unknown("field", attribute.field, playbook.fields)
+            yield (*path, "field"), unknown("field", attribute.field, playbook.fields)
         elif _looks_into_personal_data(attribute.field, attribute.is_, playbook):
             yield (*path, "is"), _only_presence(attribute.field)
         if attribute.group is not None and attribute.group not in playbook.attribute.groups:
-            yield (*path, "group"), _unknown("group", attribute.group, playbook.attribute.groups)
+            yield (*path, "group"), unknown("group", attribute.group, playbook.attribute.groups)
 
 
 def _behaviour(playbook: Playbook) -> Iterator[Finding]:
@@ -64,12 +67,12 @@ def _behaviour(playbook: Playbook) -> Iterator[Finding]:
     for index, rule in enumerate(score.rules):
         path: Path = ("behaviour", "rules", index)
         if rule.dimension is not None and rule.dimension not in playbook.dimensions:
-            yield (*path, "dimension"), _unknown("dimension", rule.dimension, playbook.dimensions)
+            yield (*path, "dimension"), unknown("dimension", rule.dimension, playbook.dimensions)
         if rule.group is None:
             continue
         group = score.groups.get(rule.group)
         if group is None:
-            yield (*path, "group"), _unknown("group", rule.group, score.groups)
+            yield (*path, "group"), unknown("group", rule.group, score.groups)
         elif group.cap_ever is not None:
             # Otherwise an earlier event could set free what a later one has used, and no day could be forgotten.
             if {"cap_per_week", "cap_ever"} & set(rule.caps):
@@ -85,9 +88,10 @@ def _event_matches(playbook: Playbook) -> Iterator[Finding]:
     for path, match in _all_matches(playbook):
         for name, check in match.traits.items():
             if name not in playbook.fields:
-                yield (*path, "traits", name), _unknown("field", name, playbook.fields)
+                yield (*path, "traits", name), unknown("field", name, playbook.fields)
             elif _looks_into_personal_data(name, check, playbook):
                 yield (*path, "traits", name), _only_presence(name)
+    yield from channel_references(playbook, _all_matches(playbook))
 
 
 def _all_matches(playbook: Playbook) -> Iterator[tuple[Path, EventMatch]]:
@@ -114,19 +118,26 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
         if index and stage.owner is None:
             yield (*path, "owner"), "expected 'owner': a department, so that no lead is without one"
         if stage.owner is not None and stage.owner not in playbook.departments:
-            yield (*path, "owner"), _unknown("department", stage.owner, playbook.departments)
+            yield (*path, "owner"), unknown("department", stage.owner, playbook.departments)
         if stage.after is not None and stage.after not in earlier:
             yield (*path, "after"), f"'{stage.after}' is no earlier stage; expected one of {', '.join(earlier)}"
         earlier.append(stage.id)
     if playbook.rejection.to not in earlier:
-        yield ("rejection", "to"), _unknown("stage", playbook.rejection.to, earlier)
+        yield ("rejection", "to"), unknown("stage", playbook.rejection.to, earlier)
 
 
 def _conditions(playbook: Playbook) -> Iterator[Finding]:
-    for whole, known in ((_whole_conditions, ()), (_conditions_on_contacts, CONTACT_FIELDS)):
+    for whole, known in (
+        (_whole_conditions, ()),
+        (_conditions_on_what_a_lead_is, ()),
+        (_conditions_on_contacts, CONTACT_FIELDS),
+    ):
         for path, condition in whole(playbook):
             for place, part in _parts(path, condition):
                 yield from _references(place, part, playbook, known)
+    for path, condition in _conditions_on_what_a_lead_is(playbook):
+        if not all(isinstance(leaf, FieldIs | AttributeAtLeast | GradeAtLeast) for leaf in leaves(condition)):
+            yield path, "expected what the lead is: field, attribute_at_least or grade_at_least, not what it has done"
 
 
 def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
@@ -142,6 +153,13 @@ def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]
         yield ("milestones", name), milestone
 
 
+def _conditions_on_what_a_lead_is(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
+    """Those that an outside list has its levels by."""
+    for id, channel in playbook.channels.items():
+        for index, rule in enumerate(channel.by_attributes):
+            yield ("channels", id, "by_attributes", index, "when"), rule.when
+
+
 def _conditions_on_contacts(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
     """Those that are asked by the router, which has the contact data."""
     for role_id, role in playbook.buying_group.roles.items():
@@ -151,7 +169,11 @@ def _conditions_on_contacts(playbook: Playbook) -> Iterator[tuple[Path, LeadCond
 
 
 def _all_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
-    for path, condition in (*_whole_conditions(playbook), *_conditions_on_contacts(playbook)):
+    for path, condition in (
+        *_whole_conditions(playbook),
+        *_conditions_on_what_a_lead_is(playbook),
+        *_conditions_on_contacts(playbook),
+    ):
         yield from _parts(path, condition)
 
 
@@ -175,11 +197,11 @@ def _references(
     """`known` are personal fields whose values can be asked for here."""
     match condition:
         case SignalIs(signal=name) if name not in playbook.signals:
-            yield (*path, "signal"), _unknown("signal", name, playbook.signals)
+            yield (*path, "signal"), unknown("signal", name, playbook.signals)
         case GradeAtLeast(grade_at_least=grade) if grade not in playbook.attribute.grades:
-            yield (*path, "grade_at_least"), _unknown("grade", grade, playbook.attribute.grades)
+            yield (*path, "grade_at_least"), unknown("grade", grade, playbook.attribute.grades)
         case FieldIs(field=name) if name not in playbook.fields:
-            yield (*path, "field"), _unknown("field", name, playbook.fields)
+            yield (*path, "field"), unknown("field", name, playbook.fields)
         case FieldIs(field=name, is_=check) if name not in known and _looks_into_personal_data(name, check, playbook):
             yield (*path, "is"), _only_presence(name)
         case SomeOf(at_least=count, of=parts) if count > len(parts):
@@ -194,7 +216,7 @@ def _territories(playbook: Playbook) -> Iterator[Finding]:
             path: Path = ("departments", department_id, "teams", team_id, "territory")
             for field, values in team.territory.items():
                 if field not in playbook.fields:
-                    yield (*path, field), _unknown("field", field, playbook.fields)
+                    yield (*path, field), unknown("field", field, playbook.fields)
                 elif playbook.fields[field].kind == "prefecture":
                     for index, value in enumerate(values):
                         if prefecture(value) is None:
@@ -222,6 +244,8 @@ def _never_passes(path: Path, check: Check, field: LeadField | None) -> Iterator
     problem = contradiction(check)
     if problem is None and field is not None and field.kind == "prefecture":
         problem = no_prefecture(check)
+    if problem is None and field is not None and field.kind == "target_account":
+        problem = no_account(check)
     if problem is not None:
         yield path, problem
 
@@ -232,7 +256,3 @@ def _looks_into_personal_data(field: str, check: Check, playbook: Playbook) -> b
 
 def _only_presence(field: str) -> str:
     return f"'{field}' is personal data, of which only presence is kept; expected {{present: true}}"
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    return f"unknown {what} '{name}'; expected one of {', '.join(known)}"

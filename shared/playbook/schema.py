@@ -10,25 +10,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
+from shared.playbook.channels import Channel, TargetAccounts
 from shared.playbook.conditions import EventMatch, LeadCondition
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
-from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension
+from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension, Identifier
 from shared.playbook.values import Deadline, Duration, Label, Scalar, Strict
 
-Identifier = str
 CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
 """Fields that a caller needs (domain D5). Their values are personal or not, but the router knows them."""
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class LeadField(Strict):
-    """Where a field of the lead is found in the traits that clients send; the first path present wins."""
+    """Where a field of the lead is found in the traits that clients send; the first path present wins. Of the kind
+    `target_account` it is true where that is a company or an address of one, else empty."""
 
     label: Label
     paths: list[str] = Field(alias="from", min_length=1)
     personal: bool = False  # only its presence is kept in scores and state
-    kind: Literal["text", "prefecture"] = "text"
+    kind: Literal["text", "prefecture", "target_account"] = "text"
 
 
 class SignalRule(Strict):
@@ -37,22 +38,6 @@ class SignalRule(Strict):
     label: Label
     any: list[EventMatch] = Field(min_length=1)
     keep: list[str] = Field(default_factory=list)
-
-
-class Action(Strict):
-    """What a lead can do in a channel, with its certainty level (確度)."""
-
-    label: Label
-    level: int = Field(ge=1, le=4)
-    when: EventMatch
-
-
-class Channel(Strict):
-    """The last way (経路) by which a lead was obtained. `outside` lists have done nothing yet."""
-
-    label: Label
-    list: Literal["house", "outside"] = "house"
-    actions: dict[Identifier, Action]
 
 
 class Levels(Strict):
@@ -152,6 +137,7 @@ class Playbook(Strict):
     signals: dict[Identifier, SignalRule]
     channels: dict[Identifier, Channel]
     levels: Levels = Levels()
+    target_accounts: TargetAccounts = TargetAccounts()
     attribute: AttributeScore
     behaviour: BehaviourScore
     dimensions: dict[Identifier, Dimension] = Field(default_factory=dict)

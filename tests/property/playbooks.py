@@ -15,6 +15,15 @@ from shared.playbook.crosscheck import crosscheck
 
 DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
 NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+OCCASIONS: list[dict[str, Any]] = [
+    *({"event": name} for name in NAMES),
+    {"channel": "webinar"},
+    {"channel": "exhibition", "action": "booth_talked"},
+    {"channel": "webinar", "action": ["surveyed", "asked_contact"], "where": {"contact_requested": False}},
+    {"event": "Survey Answered", "channel": "webinar", "action": ["booked", "surveyed"]},
+    {"kind": "track", "channel": "contact_form"},
+]
+"""What a rule may be about. Of one event several actions of a channel may be true."""
 LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
 THRESHOLDS = st.sampled_from([100, 30, 5, 0.25, -3])
@@ -34,6 +43,37 @@ DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "points": POINTS, "cap_per_day": CAPS, "cap_per_week": CAPS, "half_life": DURATIONS, "expires": DURATIONS,
 }  # fmt: skip
+
+
+ACCOUNTS = st.sampled_from([{}, {"names": ["株式会社アクメ", "Beta Co., Ltd."]}, {"domains": ["acme.example"]}])
+BEING: list[dict[str, Any]] = [
+    {"field": "target_company", "is": True},
+    {"field": "target_domain", "is": True},
+    {"not": {"field": "target_company", "is": True}},
+    {"field": "company.employees", "is": {"at_least": 300}},
+    {"attribute_at_least": 20},
+    {"at_least": 1, "of": [{"attribute_at_least": 40}, {"field": "phone", "is": {"present": True}}]},
+    {"all": [{"grade_at_least": "B"}, {"field": "email", "is": {"present": True}}]},
+]
+"""What a lead may be, for its level on an outside list."""
+
+
+TOGETHER = [["booked", "absent"], ["attended", "surveyed"], ["booked", "attended"], ["absent", "asked_contact"]]
+"""What a lead may have done in one webinar, for its level."""
+
+
+def channels(draw: st.DrawFn) -> dict[str, Any]:
+    """The part `channels`: the default's with other levels of outside lists."""
+    found = dict(DEFAULT["channels"])
+    for name in ("external_database", "bdr_research"):
+        told = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(BEING)), min_size=1, max_size=3))
+        found[name] = found[name] | {"by_attributes": [{"label": LABEL, "level": n, "when": when} for n, when in told]}
+    told_together = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(TOGETHER)), max_size=2))
+    together = [{"label": LABEL, "level": n, "all": actions} for n, actions in told_together]
+    found["webinar"] = found["webinar"] | {"together": together}
+    visited = {"label": LABEL, "level": 3, "all": ["attended", "booth_visited"]}
+    found["exhibition"] = found["exhibition"] | {"together": [visited]}
+    return found
 
 
 @st.composite
@@ -61,7 +101,7 @@ def _caps() -> dict[str, st.SearchStrategy[Any]]:
 
 def _rule(draw: st.DrawFn, number: int, groups: list[str]) -> dict[str, Any]:
     rule: dict[str, Any] = {"id": f"rule_{number}", "label": LABEL, "points": draw(POINTS)}
-    rule["when"] = {"event": draw(st.sampled_from(NAMES))}
+    rule["when"] = draw(st.sampled_from(OCCASIONS))
     rule |= draw(st.fixed_dictionaries({}, optional={"half_life": DURATIONS, "expires": DURATIONS}))
     if draw(st.integers(0, 4)) == 0:
         return rule | {"once": True}
@@ -118,8 +158,23 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
             "rules": rules,
             "grades": draw(st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])),
         },
+        "channels": channels(draw),
+        "target_accounts": draw(ACCOUNTS),
         "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
         "dimensions": {"adoption": {"label": LABEL}},
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }
+
+
+@st.composite
+def level_contents(draw: st.DrawFn) -> dict[str, Any]:
+    """The default with other levels, and stages that are entered by them."""
+    found = channels(draw)
+    actions = found["webinar"]["actions"]
+    found["webinar"] = found["webinar"] | {
+        "actions": {id: action | {"level": draw(st.integers(1, 3))} for id, action in actions.items()}
+    }
+    accounts = draw(ACCOUNTS)
+    stages = [stage | {"when": {"level_at_least": 3}} if stage["id"] == "hot" else stage for stage in DEFAULT["stages"]]
+    return DEFAULT | {"channels": found, "target_accounts": accounts, "stages": stages}

@@ -28,7 +28,7 @@ from shared.playbook import Playbook, load_playbook
 from shared.playbook.crosscheck import crosscheck
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
-from tests.property.playbooks import contents
+from tests.property.playbooks import contents, level_contents
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
 SCORER, RULES = Scorer(load_playbook()), Rules(load_playbook())
@@ -145,13 +145,18 @@ TRACKED = [
         "Lead Acquired",
         "Survey Answered",
         "Catalogue Requested",
+        "Lead Listed",
+        *("Webinar Booked", "Webinar Missed", "Webinar Booked", "Exhibition Attended"),
         "Unheard Of",
         "deal won",
     ),
 ]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {},
+    {"list": st.sampled_from(["external_database", "bdr_research"])},
     optional={
+        "webinar": st.sampled_from(["w1", " w1", "w2", 7, "", None]),
+        "exhibition": st.sampled_from(["w1", "expo"]),
+        "ends_at": st.sampled_from(["2026-02-10", "2026-03-01T15:00:00", "2026-04-01T06:00:00z", "x", 5, "20260315"]),
         "talked_in_detail": st.sampled_from([True, False, "true", 1]),
         "contact_requested": st.booleans(),
         "deal_id": st.sampled_from(["d1", "d2", None]),
@@ -164,8 +169,10 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 TRAITS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
-        "email": st.sampled_from(["info@acme.example", "", " "]),  # a mailbox of several: links nobody
+        # A mailbox of several people links nobody.
+        "email": st.sampled_from(["info@acme.example", "Info@Tokyo.ACME.example", "info@gmail.com", "", " "]),
         "title": st.sampled_from(["部長", "ＣＥＯ", "担当", ""]),
+        "company_name": st.sampled_from(["(株) アクメ", "㈱ｱｸﾒ", "アクメ有限会社", "ベータ", "ＢＥＴＡ Co., Ltd.", ""]),
         "company": st.sampled_from(["Acme", {"employees": "1,200"}, {"employees": 299.5, "industry": "製造"}, {}]),
         "industry": st.sampled_from(["官公庁", " 金融 ", "小売", None]),
         "occupation": st.sampled_from(["学生", "会社員"]),
@@ -233,6 +240,21 @@ def warm_logs(draw: st.DrawFn) -> list[Sent]:
 
 
 @st.composite
+def level_logs(draw: st.DrawFn) -> list[Sent]:
+    """Of a lead that nothing but its level moves: it takes part in two campaigns, and is on an outside list."""
+    first = {"type": "identify", "userId": "lead-1", "messageId": "m-first", "timestamp": START.isoformat()}
+    log = [Sent(first | {"traits": {"email": "taro@acme.example"}}, START + timedelta(days=200), "web")]
+    days = st.integers(0, 130).map(lambda day: START + timedelta(days=day, hours=1))
+    told = draw(st.lists(st.tuples(days, st.sampled_from(TAKING_PART)), min_size=2, max_size=14))
+    if draw(st.booleans()):
+        told.sort(key=lambda one: one[0])
+    for number, (at, (kind, event, more)) in enumerate(told):
+        call = {"type": kind, "userId": "lead-1", "messageId": f"m{number:03d}", "timestamp": at.isoformat(), **more}
+        log.append(Sent(call | ({"event": event} if event else {}), START + timedelta(days=200, seconds=number), "web"))
+    return log
+
+
+@st.composite
 def logs(draw: st.DrawFn) -> list[Sent]:
     """Calls of a lead and a visitor in any order of time, some of them copies, some told before they could happen."""
     sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
@@ -258,6 +280,12 @@ def story(*told: tuple[int, str, dict[str, Any]]) -> list[Sent]:
 
 WORTH_60 = {"title": "CEO", "employees": 1000, "industry": "金融"}
 WARMING: list[tuple[str, str, dict[str, Any]]] = [
+    ("track", "Webinar Booked", {"properties": {"webinar": "w1", "ends_at": "2026-02-10T15:00:00+09:00"}}),
+    ("track", "Webinar Attended", {"properties": {"webinar": "w1"}}),
+    ("track", "Webinar Booked", {"properties": {"webinar": "w2", "ends_at": "2026-03-20"}}),
+    ("track", "Lead Listed", {"properties": {"list": "external_database"}}),
+    ("identify", "", {"traits": {"company_name": "アクメ㈱"}}),
+    ("identify", "", {"traits": {"company_name": "ベータ", "industry": "小売"}}),
     *(("track", event, {}) for event in ("Document Downloaded", "Webinar Booked", "Booth Visited", "Survey Answered")),
     *(("track", event, {}) for event in ("Webinar Attended", "Email Unsubscribed", "Email Clicked", "Contact Retired")),
     *(("track", event, {}) for event in ("Appointment Made", "Download Mail Opened")),
@@ -266,6 +294,22 @@ WARMING: list[tuple[str, str, dict[str, Any]]] = [
     ("page", "", {}),
     ("identify", "", {"traits": {"title": "担当"}}),
     ("identify", "", {"traits": {"title": "CEO"}}),
+]
+TAKING_PART: list[tuple[str, str, dict[str, Any]]] = [
+    *(
+        ("track", "Webinar Booked", {"properties": {"webinar": webinar, "ends_at": end}})
+        for webinar in ("w1", "w2")
+        for end in ("2026-01-20", "2026-02-20T15:00:00")
+    ),
+    *(
+        ("track", event, {"properties": {"webinar": "w1"}})
+        for event in ("Webinar Attended", "Webinar Missed", "Survey Answered")
+    ),
+    ("track", "Survey Answered", {"properties": {"webinar": "w2", "contact_requested": True}}),
+    ("track", "Lead Listed", {"properties": {"list": "bdr_research"}}),
+    *(("identify", "", {"traits": {"company_name": name}}) for name in ("アクメ㈱", "ベータ")),
+    *(("identify", "", {"traits": {"employees": employees}}) for employees in (10, 1000)),
+    *[("track", "Unheard Of", {})] * 3,
 ]
 DOWNLOADS = [(0, "Document Downloaded", {})] * 2
 CLICKS = [(0, "Email Clicked", {})] * 2
@@ -343,6 +387,17 @@ def test_any_log_by_any_playbook(log: list[Sent], content: dict[str, Any], cuts:
     until = None if days is None else START + timedelta(days=days)
     found = produced(log, cuts, until, Scorer(playbook), Rules(playbook))
     assert found == expected(log, json.dumps(content), None if until is None else ms(until))
+
+
+@pytest.mark.timeout(900)
+@given(level_logs(), level_contents(), st.sets(st.integers(1, 15)))
+def test_any_level_by_any_channels(log: list[Sent], content: dict[str, Any], cuts: set[int]) -> None:
+    playbook = Playbook.model_validate(content)
+    assert crosscheck(playbook) == []
+    scorer, rules = Scorer(playbook), Rules(playbook)
+    wanted = expected(log, json.dumps(content))
+    assert produced(log, cuts, None, scorer, rules) == wanted
+    assert produced(log, set(), None, scorer, rules) == wanted
 
 
 @pytest.mark.parametrize("seed", [1, 2])

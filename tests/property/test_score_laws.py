@@ -22,7 +22,7 @@ SCORERS = st.one_of(st.just(SCORER), playbooks().map(Scorer))
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RECEIVED = START + timedelta(days=400)
 NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Newsletter Joined", "Email Unsubscribed",
-         "Inquiry Submitted", "Deal Won", "Booth Visited", "Unheard Of"]  # fmt: skip
+         "Inquiry Submitted", "Deal Won", "Lead Listed", "Webinar Booked", "Booth Visited", "Unheard Of"]  # fmt: skip
 TRAITS = st.fixed_dictionaries(
     {},
     optional={
@@ -30,14 +30,21 @@ TRAITS = st.fixed_dictionaries(
         "company": st.fixed_dictionaries(
             {"employees": st.integers(0, 3000), "industry": st.sampled_from(["製造", "小売"])}
         ),
-        "email": st.just("taro@acme.example"),
+        "email": st.sampled_from(["taro@acme.example", "taro@beta.example"]),
         "prefecture": st.sampled_from(["大阪", "Tokyo", "nowhere"]),
     },
 )
 
 
 PROPERTIES = {
-    Kind.TRACK: st.fixed_dictionaries({}, optional={"usage": st.sampled_from([1, 2.5, -3, "7", "many", 1e9, True])}),
+    Kind.TRACK: st.fixed_dictionaries(
+        {
+            "list": st.just("bdr_research"),
+            "webinar": st.sampled_from(["a", "b", None]),
+            "ends_at": st.sampled_from(["2026-06-01", "2026-09-01", None]),
+        },
+        optional={"usage": st.sampled_from([1, 2.5, -3, "7", "many", 1e9, True])},
+    ),
     Kind.PAGE: st.fixed_dictionaries({"path": st.sampled_from(["/", "/pricing", "/product/a"])}),
     Kind.IDENTIFY: st.just({}),
 }

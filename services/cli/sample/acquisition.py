@@ -63,7 +63,8 @@ def webinar(story: Story) -> datetime:
     about = {"webinar": f"活用セミナー {held:%m/%d}", "medium": story.medium}
     visit(story.diary, story.random, booked - timedelta(minutes=6), story.person.interest, medium=story.medium)
     story.become_known(booked)
-    story.diary.track(booked + timedelta(seconds=1), "Webinar Booked", about)
+    ends_at = held + timedelta(hours=1)
+    story.diary.track(booked + timedelta(seconds=1), "Webinar Booked", about | {"ends_at": ends_at.isoformat()})
     if story.random.random() > 0.15 + 0.4 * story.person.interest:
         story.diary.track(held + timedelta(hours=2), "Webinar Missed", about)
         return booked

@@ -22,7 +22,8 @@ from services.router.lifecycle.stages import missing
 from services.router.messages import BANT, contact_data, frozen_score, stage_name
 from services.router.tables import contacts, handoff_changes, leads, stage_changes
 from shared.identity import known_identity
-from shared.scores import ScoreRecord, decode_score
+from shared.playbook import Playbook
+from shared.scores import Campaign, ScoreRecord, decode_score
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 MOST_MERGES = 4
@@ -75,6 +76,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "score": {**msgspec.to_builtins(frozen_score(record, rules.playbook)), "at": record.time},
         "level": record.level,
         "level_until": record.level_until,
+        "campaigns": [_campaign(one, rules.playbook) for one in record.campaigns],
         "handoff": opened.get(lead.lead_id),
         "bant": {point: _shown(f"bant_{point}", record) for point in BANT},
         "contact": contact_data(contact),
@@ -131,6 +133,13 @@ async def _row(connection: AsyncConnection, lead_id: str) -> Any:
 def _held(lead: Lead, rules: Rules) -> dict[str, Any] | None:
     label = next((guard.label.model_dump() for guard, _ in rules.guards if guard.id == lead.held_by), None)
     return {"guard": lead.held_by, "label": label} if label else None
+
+
+def _campaign(part: Campaign, playbook: Playbook) -> dict[str, Any]:
+    channel = playbook.channels.get(part.channel)
+    actions = channel.actions if channel is not None else {}
+    known = [channel, *(actions.get(id) for id in part.actions)]
+    return {**msgspec.structs.asdict(part), "labels": [one.label.model_dump() for one in known if one is not None]}
 
 
 def _shown(name: str, record: ScoreRecord) -> Any:

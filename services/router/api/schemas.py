@@ -129,6 +129,17 @@ class Told(BaseModel):
     stale: bool = Field(description="longer ago than the playbook's attribute.stale_after: ask again")
 
 
+class Campaign(BaseModel):
+    """What the lead did in one webinar, at one exhibition."""
+
+    channel: str
+    campaign: str = Field(description="as events name it")
+    actions: list[str] = Field(description="of the catalogue, in order of time; absence included")
+    labels: list[Label] = Field(description="of the channel and of these actions, as far as the playbook has them")
+    level: int = Field(description="that these actions make, alone or together")
+    last: datetime = Field(description="the latest action")
+
+
 class LeadDetail(BaseModel):
     """Everything about one lead."""
 
@@ -140,6 +151,7 @@ class LeadDetail(BaseModel):
     score: Score
     level: int = Field(description="certainty level (確度), 0 is unclassified")
     level_until: datetime | None
+    campaigns: list[Campaign] = Field(description="the latest five in which it took part, the latest first")
     cools_at: datetime | None = Field(
         description="when it goes back to an earlier stage if nothing else happens; none: never, as far as is known now"
     )

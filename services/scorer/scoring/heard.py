@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.scorer.scoring.behaviour import Behaviour, Earning, earned
+from services.scorer.scoring.campaigns import Campaigns, Taking
 from services.scorer.scoring.duplicates import digest_of
 from services.scorer.scoring.fields import NOTHING as NO_FIELDS
 from services.scorer.scoring.fields import FieldReader
@@ -32,13 +33,15 @@ _LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
 
 
 class Matched(NamedTuple):
-    """What of the playbook an event matches. It adds `gain` micro-points to the total at most; None: who knows."""
+    """What of the playbook an event matches, and the parts that it takes in campaigns. It adds `gain` micro-points to
+    the total at most; None: who knows."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
     is_something: bool
     gain: int | None
+    takings: Sequence[Taking] = ()
 
 
 NOTHING_MATCHED = Matched((), (), (), False, 0)
@@ -77,19 +80,27 @@ _Entry = Rule | Touch | Showing
 class _Matching:
     """Makes `Matched` of what an event satisfies."""
 
+    def __init__(self, campaigns: Campaigns) -> None:
+        self._campaigns = campaigns
+
     def paths(self, entry: _Entry) -> Iterable[str]:
+        if isinstance(entry, Touch):
+            return self._campaigns.paths(entry.channel)
         return [entry.source] if isinstance(entry, Rule) and entry.source is not None else []
 
     def made_of(self, entries: list[_Entry], event: Event) -> Matched:
         found = [earned(entry, event) for entry in entries if isinstance(entry, Rule)]
         earnings = [earning for earning in found if earning is not None]
         of_total = [rule for rule, _ in earnings if rule.dimension is None]
+        touches = [entry for entry in entries if isinstance(entry, Touch)]
+        takings = [self._campaigns.taking(touch.channel, touch.action, event) for touch in touches]
         return Matched(
             earnings,
-            [entry for entry in entries if isinstance(entry, Touch)],
+            touches,
             [entry for entry in entries if isinstance(entry, Showing)],
             bool(entries),
             None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
+            [taking for taking in takings if taking is not None],
         )
 
 
@@ -108,7 +119,7 @@ class Hearing:
         self._people, self._fields, self._late_after = people, fields, behaviour.late_after
         self._linking = linking
         entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
-        self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
+        self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, levels.channels, _Matching(levels.campaigns))
 
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""

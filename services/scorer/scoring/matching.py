@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared.events import Event, Kind
+from shared.playbook.catalogue import Alternative, alternatives, concerns
+from shared.playbook.channels import Channel
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.conditions import EventMatch
 from shared.reading import INT64, MAX_TEXT, Fields, at_path
@@ -17,12 +19,26 @@ REMEMBERED = 10_000
 Matcher = Callable[[Event, Fields], bool]
 
 
-def compile_match(match: EventMatch) -> Matcher | None:
+def compile_any(alternatives: Iterable[Alternative]) -> Matcher | None:
     """A function of the event and of the fields it reports; None where kind and name, the index's affair, say all."""
-    if not match.where and not match.traits:
+    matchers: list[Matcher] = []
+    for alternative in alternatives:
+        matcher = _compile(alternative)
+        if matcher is None:
+            return None
+        matchers.append(matcher)
+    return matchers[0] if len(matchers) == 1 else lambda event, fields: any(one(event, fields) for one in matchers)
+
+
+def _compile(alternative: Alternative) -> Matcher | None:
+    where: list[tuple[str, Predicate]] = [
+        (path, compile_check(check)) for match in alternative for path, check in match.where.items()
+    ]
+    traits: list[tuple[str, Predicate]] = [
+        (name, compile_check(check)) for match in alternative for name, check in match.traits.items()
+    ]
+    if not where and not traits:
         return None
-    where: list[tuple[str, Predicate]] = [(path, compile_check(check)) for path, check in match.where.items()]
-    traits: list[tuple[str, Predicate]] = [(name, compile_check(check)) for name, check in match.traits.items()]
 
     def matches(event: Event, fields: Fields) -> bool:
         return all(holds(at_path(event.properties, path)) for path, holds in where) and all(
@@ -48,12 +64,13 @@ class _Candidates(Generic[T, Found]):
     Which of them it does follows from the few values that their checks ask for, and most events repeat those of
     others: the answer is remembered by them."""
 
-    def __init__(self, entries: Sequence[tuple[EventMatch, Matcher | None, T]], collect: Collect[T, Found]) -> None:
-        self._entries = [(matches, entry) for _, matches, entry in entries]
+    def __init__(self, entries: Sequence[tuple[list[Alternative], T]], collect: Collect[T, Found]) -> None:
+        self._entries = [(compile_any(alternatives), entry) for alternatives, entry in entries]
         self._collect = collect
-        asked = {path for match, _, _ in entries for path in match.where}
-        self._paths = sorted(asked.union(*(collect.paths(entry) for _, _, entry in entries)))
-        self._fields = sorted({name for match, _, _ in entries for name in match.traits})
+        matches = [match for alternatives, _ in entries for alternative in alternatives for match in alternative]
+        asked = {path for match in matches for path in match.where}
+        self._paths = sorted(asked.union(*(collect.paths(entry) for _, entry in entries)))
+        self._fields = sorted({name for match in matches for name in match.traits})
         self._known: dict[tuple[Any, ...], Found] = {}
 
     def find(self, event: Event, fields: Fields) -> Found:
@@ -84,10 +101,18 @@ class MatchIndex(Generic[T, Found]):
     """Finds the entries whose `EventMatch` an event satisfies, in the order given, as `collect` makes them up: once for
     all events alike."""
 
-    def __init__(self, entries: Iterable[tuple[EventMatch, T]], collect: Collect[T, Found]) -> None:
+    def __init__(
+        self, entries: Iterable[tuple[EventMatch, T]], channels: Mapping[str, Channel], collect: Collect[T, Found]
+    ) -> None:
         self._collect = collect
-        self._entries = [(match, compile_match(match), entry) for match, entry in entries]
-        self._names = {name for match, _, _ in self._entries for name in match.names}
+        self._entries = [(alternatives(match, channels), entry) for match, entry in entries]
+        self._names = {
+            name
+            for several, _ in self._entries
+            for alternative in several
+            for match in alternative
+            for name in match.names
+        }
         self._candidates: dict[tuple[Kind, str], _Candidates[T, Found]] = {}
 
     def find(self, event: Event, fields: Fields) -> Found:
@@ -97,9 +122,13 @@ class MatchIndex(Generic[T, Found]):
         key = (event.kind, name)
         found = self._candidates.get(key)
         if found is None:
-            concerned = [entry for entry in self._entries if _concerns(entry[0], *key)]
-            found = self._candidates[key] = _Candidates(concerned, self._collect)
+            found = self._candidates[key] = _Candidates(self._concerned(*key), self._collect)
         return found.find(event, fields)
+
+    def _concerned(self, kind: Kind, name: str) -> list[tuple[list[Alternative], T]]:
+        """The entries that such an event may satisfy, each with those of its alternatives."""
+        asked = [([one for one in several if concerns(one, kind, name)], entry) for several, entry in self._entries]
+        return [(several, entry) for several, entry in asked if several]
 
 
 def _is_short(value: Any) -> bool:
@@ -107,9 +136,3 @@ def _is_short(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) <= MAX_TEXT
     return value is None or isinstance(value, float) or (isinstance(value, int) and value in INT64)
-
-
-def _concerns(match: EventMatch, kind: Kind, name: str) -> bool:
-    if match.names:
-        return kind is (match.kind or Kind.TRACK) and name in match.names
-    return match.kind is None or kind is match.kind

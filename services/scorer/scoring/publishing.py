@@ -64,6 +64,7 @@ class Publishing:
             dimensions=explained.dimensions,
             level=level,
             level_until=from_ms(until) if until is not None else None,
+            campaigns=self._levels.campaigns.shown(state, at) if state.campaigns else [],
             signals=self._signals.shown(state),
             reported=self._signals.facts(event, matched.showings),
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},

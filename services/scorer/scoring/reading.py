@@ -26,11 +26,17 @@ def reading_of(playbook: Playbook) -> int:
         version("crawler-user-agents") if playbook.not_people.crawlers else "",
         sorted((_kept_by(rule, playbook) for rule in playbook.behaviour.rules), key=lambda rule: str(rule["id"])),
         {name: field.model_dump(mode="json", exclude={"label"}) for name, field in playbook.fields.items()},
+        playbook.target_accounts.model_dump(mode="json"),
         {name: signal.model_dump(mode="json", exclude={"label"}) for name, signal in playbook.signals.items()},
         {
             f"{channel_id}/{action_id}": action.when.model_dump(mode="json")
             for channel_id, channel in playbook.channels.items()
             for action_id, action in channel.actions.items()
+        },
+        {
+            id: channel.campaign.model_dump(mode="json", include={"paths", "ends"})
+            for id, channel in playbook.channels.items()
+            if channel.campaign is not None
         },
     ]
     digest = blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=4).digest()

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
+from services.scorer.scoring.accounts import Accounts
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import first_copy
@@ -32,10 +33,10 @@ class Scorer:
 
     def __init__(self, playbook: Playbook) -> None:
         self._playbook_id, self._reading = playbook.id, reading_of(playbook)
-        self._fields = FieldReader(playbook.fields)
+        self._fields = FieldReader(playbook.fields, Accounts(playbook.target_accounts))
         self._attributes = Attributes(playbook.attribute)
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
-        self._levels = Levels(playbook)
+        self._levels = Levels(playbook, self._attributes)
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
@@ -147,6 +148,7 @@ class Scorer:
             (heard.ignored == INTERNAL and not state.is_internal)
             or (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
+            or heard.matched.takings  # may make a level, or show that the lead was not absent after all
             or (touches and self._levels.rises(state, touches, heard.time))
             or (state.levels and self._levels.has_ended(state, heard.time))
         )
@@ -160,6 +162,8 @@ class Scorer:
             state.level_ends = None
         if matched.touches:
             self._levels.add(state, matched.touches, time)
+            if matched.takings:
+                self._levels.campaigns.book(state, matched.takings, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
             self._signals.add(state, event, matched.showings, time)

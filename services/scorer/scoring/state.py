@@ -81,6 +81,15 @@ class Links(msgspec.Struct, array_like=True):
     members: dict[str, Member] = msgspec.field(default_factory=dict)
 
 
+class Participation(msgspec.Struct, array_like=True):
+    """The latest time of each action of a lead in one campaign. `ends` is when the campaign does, `told` the time of
+    the latest event that says so; both missing where none does."""
+
+    actions: dict[str, int]
+    ends: int | None = None
+    told: int | None = None
+
+
 class Account(msgspec.Struct, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
     before they faded, `told` what they would have without caps."""
@@ -116,6 +125,8 @@ class LeadState(msgspec.Struct, array_like=True):
 
     `links` is there only where other identities are the same person.
 
+    `campaigns` has by channel and campaign what the lead did in it, the latest alone (see `campaigns`).
+
     `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
     read some of them differently.
 
@@ -123,7 +134,8 @@ class LeadState(msgspec.Struct, array_like=True):
     history is: `day` (the latest, 0 before the first), `past` (each rule's account of the days before it; missing where
     there is none, and where nobody has asked since an earlier day was booked), `holding` (the numbers of the attribute
     rules that hold) with their sum `attribute`, `first` (no day of any rule is earlier). `today` and `level_ends` (when
-    the level does; None: ask) are never stored, nor is `taken_over`: since the last event the playbook has changed.
+    the level does, or may change otherwise; None: ask) are never stored, nor is `taken_over`: since the last event the
+    playbook has changed.
     """
 
     format: int = FORMAT
@@ -140,6 +152,7 @@ class LeadState(msgspec.Struct, array_like=True):
     exact: bool = True
     ignored: dict[str, int] = msgspec.field(default_factory=dict)
     links: Links | None = None
+    campaigns: dict[str, dict[str, Participation]] = msgspec.field(default_factory=dict)
     playbook: str = ""
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)

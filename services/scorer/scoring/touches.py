@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from services.scorer.scoring.attributes import Attributes
+from services.scorer.scoring.campaigns import Campaigns
+from services.scorer.scoring.outside import Being
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import NEVER, from_ms
 from services.scorer.scoring.union import add_signal
@@ -32,13 +35,22 @@ class Touch:
 class Levels:
     """The catalogue of channels × actions, compiled."""
 
-    def __init__(self, playbook: Playbook) -> None:
+    def __init__(self, playbook: Playbook, attributes: Attributes) -> None:
+        self.channels, self.campaigns = playbook.channels, Campaigns(playbook)
         self.touches = [
             (action.when, Touch(channel_id, action_id, action.level))
             for channel_id, channel in playbook.channels.items()
             for action_id, action in channel.actions.items()
         ]
         self._level = {touch.id: touch.level for _, touch in self.touches}
+        being = Being(attributes, playbook.attribute)
+        by_attributes = {
+            id: [(rule.level, being.compile(rule.when)) for rule in channel.by_attributes]
+            for id, channel in playbook.channels.items()
+        }
+        self._outside = {
+            touch.id: by_attributes[touch.channel] for _, touch in self.touches if by_attributes[touch.channel]
+        }
         self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
 
     @staticmethod
@@ -54,16 +66,18 @@ class Levels:
         at, until = max(state.time, time), time + self._valid_for
         if not touches or at >= until:
             return False
-        highest = max(touch.level for touch in touches)
+        highest = max(self._of_action(touch.id, state) for touch in touches)
         level, valid_until = self.level(state, at)
         return highest > level or (highest == level and until > (valid_until or 0))
 
     def has_ended(self, state: LeadState, time: int) -> bool:
-        """Whether the level that the lead had at its latest time has ended by `time`: then another one holds, or none,
-        and when a lead cools depends on that."""
+        """Whether the level that the lead had at its latest time has ended by `time`, or it is known by then that the
+        lead was absent: another level may hold, or none, and when a lead cools depends on that."""
         if state.level_ends is None:
             until = self.level(state, state.time)[1]
             state.level_ends = NEVER if until is None else until
+            if state.campaigns:
+                state.level_ends = min(state.level_ends, self.campaigns.next_end(state, state.time))
         return time >= state.level_ends
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
@@ -71,11 +85,22 @@ class Levels:
         if not state.levels:
             return 0, None
         valid = [
-            (self._level[id], last + self._valid_for)
+            (self._of_action(id, state), last + self._valid_for)
             for id, last in state.levels.items()
             if id in self._level and at < last + self._valid_for
         ]
+        if state.campaigns:
+            together = ((level, time + self._valid_for) for level, time in self.campaigns.levels(state, at))
+            valid += [(level, until) for level, until in together if at < until]
         return max(valid, default=(0, None))
+
+    def _of_action(self, id: str, state: LeadState) -> int:
+        """The level of an action, or a higher one that a lead of an outside list has for what it is."""
+        level = self._level[id]
+        for other, holds in self._outside.get(id, ()):
+            if other > level and holds(state):
+                level = other
+        return level
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from services.scorer.scoring.campaigns import add_campaigns
 from services.scorer.scoring.state import LeadState, RuleState, SignalState, decode_state, encode_state
 from services.scorer.scoring.times import BEFORE_ALL
 
-GATHERED = ("time", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored")
+GATHERED = ("time", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored", "campaigns")
 
 
 def gathered(state: LeadState) -> bytes:
@@ -19,7 +20,8 @@ def unite(state: LeadState, parts: Iterable[bytes], once: Collection[str], readi
     """Let `state` hold all that the parts have gathered, each of which is what `gathered` gives. `once`: the rules that
     count once; `reading` is the playbook's: parts that another one has read are not exact."""
     state.time, state.exact, state.reading = BEFORE_ALL, True, reading
-    state.fields, state.behaviour, state.signals, state.levels, state.ignored = {}, {}, {}, {}, {}
+    state.fields, state.behaviour, state.signals, state.levels = {}, {}, {}, {}
+    state.ignored, state.campaigns = {}, {}
     for part in map(decode_state, parts):
         _add(state, part, once)
         state.exact = state.exact and part.exact and part.reading in {0, reading}
@@ -38,6 +40,7 @@ def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
         add_signal(state.signals, name, signal)
     for id, last in part.levels.items():
         state.levels[id] = max(last, state.levels.get(id, last))
+    add_campaigns(state.campaigns, part.campaigns)
     for reason, times in part.ignored.items():
         state.ignored[reason] = state.ignored.get(reason, 0) + times
 

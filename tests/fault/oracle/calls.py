@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.fault.oracle.companies import is_of
 from tests.fault.oracle.identity import hashed, named, visitor
 from tests.fault.oracle.matching import at
 from tests.fault.oracle.people import why_nobody
@@ -214,6 +215,8 @@ def _plain(value: str | int | float, wanted: FieldPaths) -> str | int | float | 
     """Trimmed and cut; an empty text, or a prefecture that is none, tells that the field is empty."""
     if isinstance(value, str):
         value = value.strip()[:MAX_TEXT]
+    if wanted.accounts is not None:
+        return True if isinstance(value, str) and is_of(value, wanted.accounts) else None
     if value == "" or (wanted.is_prefecture and not isinstance(value, str)):
         return None
     return prefecture(str(value)) if wanted.is_prefecture else value

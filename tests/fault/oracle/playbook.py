@@ -28,10 +28,20 @@ def _milliseconds(duration: str) -> int:
 
 
 @dataclass(frozen=True)
+class Accounts:
+    """Companies by name and by mail domain."""
+
+    names: Sequence[str]
+    domains: Sequence[str]
+
+
+@dataclass(frozen=True)
 class FieldPaths:
     paths: Sequence[str]
     personal: bool
     is_prefecture: bool
+    accounts: Accounts | None
+    """Of a field that is True for whoever is of one of these: the target accounts."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,19 @@ class ActionLevel:
     action: str
     level: int
     match: Raw
+    by_attributes: Sequence[tuple[int, Raw]]
+    """Other levels, each with the condition by which a lead has it; the highest counts."""
+
+
+@dataclass(frozen=True)
+class CampaignsOf:
+    """Of one channel: the paths by which events tell of a campaign, who was absent as (of, without, is), and levels of
+    actions together."""
+
+    names: Sequence[str]
+    ends: Sequence[str]
+    absence: tuple[str, Sequence[str], str] | None
+    together: Sequence[tuple[Sequence[str], int]]
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,7 @@ class Book:
     fields: Mapping[str, FieldPaths]
     signals: Mapping[str, SignalDrawn]
     actions: Sequence[ActionLevel]
+    campaigns: Mapping[str, CampaignsOf]
     level_valid: int
     attribute: Sequence[AttributePoints]
     attribute_groups: Mapping[str, int]
@@ -115,18 +139,29 @@ class Book:
 def read_book(text: str) -> Book:
     """The playbook in the YAML `text`."""
     raw = yaml.safe_load(text)
+    targets = raw.get("target_accounts", {})
+    accounts = Accounts(targets.get("names", []), targets.get("domains", []))
     return Book(
         zone=ZoneInfo(raw.get("time_zone", "Asia/Tokyo")),
         fields={
-            name: FieldPaths(told["from"], told.get("personal", False), told.get("kind") == "prefecture")
+            name: FieldPaths(
+                told["from"],
+                told.get("personal", False),
+                told.get("kind") == "prefecture",
+                accounts if told.get("kind") == "target_account" else None,
+            )
             for name, told in raw["fields"].items()
         },
-        signals={name: SignalDrawn(told["any"], told.get("keep", [])) for name, told in raw["signals"].items()},
+        signals={
+            name: SignalDrawn([_resolved(match, raw) for match in told["any"]], told.get("keep", []))
+            for name, told in raw["signals"].items()
+        },
         actions=[
-            ActionLevel(channel, action, told["level"], told["when"])
+            ActionLevel(channel, action, told["level"], told["when"], _by_attributes(has))
             for channel, has in raw["channels"].items()
             for action, told in has["actions"].items()
         ],
+        campaigns={id: _campaigns(has) for id, has in raw["channels"].items() if "campaign" in has},
         level_valid=_milliseconds(raw.get("levels", {}).get("valid_for", "90d")),
         attribute=[
             AttributePoints(rule["field"], rule["is"], micro(rule["points"]), rule.get("group"))
@@ -134,7 +169,7 @@ def read_book(text: str) -> Book:
         ],
         attribute_groups={id: micro(told["at_most"]) for id, told in raw["attribute"].get("groups", {}).items()},
         grades={grade: micro(points) for grade, points in raw["attribute"].get("grades", {}).items()},
-        behaviour=list(_behaviour(raw["behaviour"])),
+        behaviour=list(_behaviour(raw["behaviour"], raw)),
         behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
         late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
@@ -150,7 +185,32 @@ def read_book(text: str) -> Book:
     )
 
 
-def _behaviour(raw: Raw) -> list[BehaviourPoints]:
+def _campaigns(channel: Raw) -> CampaignsOf:
+    told = channel["campaign"]
+    absence = told.get("absence")
+    return CampaignsOf(
+        told["from"],
+        told.get("ends", []),
+        (absence["of"], absence["without"], absence["is"]) if absence else None,
+        [(rule["all"], rule["level"]) for rule in channel.get("together", [])],
+    )
+
+
+def _by_attributes(channel: Raw) -> list[tuple[int, Raw]]:
+    return [(told["level"], told["when"]) for told in channel.get("by_attributes", [])]
+
+
+def _resolved(match: Raw, raw: Raw) -> Raw:
+    """A match by channel and action with, as `of`, those of its actions."""
+    if "channel" not in match:
+        return match
+    wanted = match.get("action")
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    actions = raw["channels"][match["channel"]]["actions"]
+    return {**match, "of": [told["when"] for id, told in actions.items() if wanted is None or id in wanted]}
+
+
+def _behaviour(raw: Raw, whole: Raw) -> list[BehaviourPoints]:
     common = raw.get("half_life", "30d")
     rules = []
     for rule in raw.get("rules", []):
@@ -159,7 +219,7 @@ def _behaviour(raw: Raw) -> list[BehaviourPoints]:
         rules.append(
             BehaviourPoints(
                 id=rule["id"],
-                match=rule["when"],
+                match=_resolved(rule["when"], whole),
                 micro=micro(rule.get("points", 1)),
                 source=rule.get("points_from"),
                 caps=_caps(rule),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from tests.fault.oracle.calls import Happened
+from tests.fault.oracle.campaigns import Campaigns
+from tests.fault.oracle.conditions import holds
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.playbook import Book
 from tests.fault.oracle.points import counted_days, day_of, points_of, worth
@@ -40,7 +42,12 @@ class Card:
     )
     _fields: dict[str, tuple[int, str, Any]] = field(default_factory=dict)
     _shown: defaultdict[str, list[Happened]] = field(default_factory=lambda: defaultdict(list))
-    _actions: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _actions: dict[tuple[str, str], int] = field(default_factory=dict)
+    _campaigns: Campaigns = field(init=False)
+    _awaited: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._campaigns = Campaigns(self.book)
 
     def add(self, event: Happened) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
@@ -64,15 +71,14 @@ class Card:
         for action in self.book.actions:
             if matches(action.match, *said):
                 key = (action.channel, action.action)
-                _, last = self._actions.get(key, (0, event.time))
-                self._actions[key] = (action.level, max(last, event.time))
+                self._actions[key] = max(event.time, self._actions.get(key, event.time))
+                self._campaigns.add(*key, event.properties, event.time)
 
     def later(self, time: int) -> Card:
         """The lead at a later time, when nothing else has happened. Of its levels only the highest is known to whoever
         waits: when that has ended, there is none until the next event."""
         found = copy(self)
-        found.time = time
-        found._actions = {action: told for action, told in self._actions.items() if told[0] == self.level}
+        found.time, found._awaited = time, self._highest()
         return found
 
     @property
@@ -138,9 +144,25 @@ class Card:
 
     @property
     def level(self) -> int:
-        """The highest among actions whose last occurrence is still valid."""
-        valid = [level for level, last in self._actions.values() if last + self.book.level_valid > self.time]
-        return 0 if self.is_nobody else max(valid, default=0)
+        """The highest among those that are still valid."""
+        level, until = self._highest()
+        return 0 if self.is_nobody or until <= self.time else level
+
+    def _highest(self) -> tuple[int, int]:
+        """With its end; of equal ones that which ends last."""
+        if self._awaited is not None:
+            return self._awaited
+        ends = [(level, last + self.book.level_valid) for level, last in self._levels()]
+        return max((one for one in ends if one[1] > self.time), default=(0, self.time))
+
+    def _levels(self) -> Iterator[tuple[int, int]]:
+        """Each level that the lead has had, with its latest time."""
+        for action in self.book.actions:
+            last = self._actions.get((action.channel, action.action))
+            if last is not None:
+                others = [level for level, when in action.by_attributes if holds(when, self)]
+                yield max([action.level, *others]), last
+        yield from self._campaigns.levels(self.time)
 
     def has_shown(self, signal: str) -> bool:
         return signal in self._shown and not self.is_nobody
