@@ -12,6 +12,7 @@ playbook allows is shared, a computer or a mailbox of several people, and joins 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,7 +63,7 @@ class Linking:
             elif taken_back or (other not in links.told and len(links.told) < MOST_TOLD):
                 found.append(_link(event, other, event.key, offset, taken_back=taken_back))
                 if not taken_back:
-                    links.told.append(other)
+                    insort(links.told, other)  # whatever came first
         return found
 
     def follow(self, state: LeadState, link: Event) -> None:
