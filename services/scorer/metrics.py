@@ -40,6 +40,20 @@ class ScorerMetrics:
             registry=self.registry,
         )
         self.scores = Counter("tasuki_scorer_scores", "Score records published", registry=self.registry)
+        self.to_rescore = Gauge(
+            "tasuki_scorer_leads_to_rescore",
+            "Leads whose score still follows another playbook",
+            ["partition"],
+            registry=self.registry,
+        )
+        self.rescored = Counter(
+            "tasuki_scorer_rescored_leads", "Leads scored anew because the playbook changed", registry=self.registry
+        )
+        self.not_rescored = Counter(
+            "tasuki_scorer_rescore_failures",
+            "Leads that could not be scored anew, and keep the score of another playbook until their next event",
+            registry=self.registry,
+        )
         self.batch_events = Histogram(
             "tasuki_scorer_batch_events",
             "Events per transaction",

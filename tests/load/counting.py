@@ -39,6 +39,8 @@ class Heard(NamedTuple):
 class Counting:
     """One score record per lead and batch; its total is the number of events, its attribute their points."""
 
+    playbook_id = "counting"
+
     def new_state(self) -> Count:
         return Count()
 
@@ -72,12 +74,19 @@ class Counting:
                     event_id=last.id, source=last.source, kind=last.kind, time=last.time, received_at=last.received_at
                 ),
                 position=Position(partition, state.last),
-                playbook="counting",
+                playbook=self.playbook_id,
             )
         ]
 
+    def rescore(self, state: Count, lead_id: str, position: Position, at: int) -> ScoreRecord | None:
+        raise AssertionError("there is no other playbook to count by")
 
-CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Count).decode)
+
+def _playbook_of(_raw: bytes) -> str:
+    return Counting.playbook_id
+
+
+CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Count).decode, _playbook_of)
 
 
 def main() -> NoReturn:

@@ -27,17 +27,25 @@ class SlowStore:
         self.position = -1
         self.states: dict[str, bytes] = {}
         self.commits: list[int] = []
+        self.outputs: list[Output] = []
         self.told = -1
         self.go = asyncio.Semaphore(0)
 
     def get(self, key: str) -> bytes | None:
         return self.states.get(key)
 
-    async def commit(self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int) -> None:
+    def keys(self) -> list[str]:
+        return list(self.states)
+
+    async def commit(
+        self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
+    ) -> None:
         await self.go.acquire()
         self.states |= {key: state for key, state in changes.items() if state is not None}
-        self.position = position
-        self.commits.append(position)
+        self.outputs += outputs
+        if position is not None:
+            self.position = position
+        self.commits.append(self.position)
 
     async def tell_group(self) -> None:
         self.told = self.position
