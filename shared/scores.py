@@ -60,8 +60,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The event that led to a record, or another playbook (`PLAYBOOK_CHANGED`). `received_at` starts the clock of the
-    event-to-hand-off latency."""
+    """The event that led to a record; of kind `playbook`, the playbook (`event_id`) by which the lead was scored anew.
+    `received_at` starts the clock of the event-to-hand-off latency."""
 
     event_id: str
     source: str

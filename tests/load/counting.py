@@ -20,11 +20,12 @@ from shared.settings import load_settings
 
 
 class Count(msgspec.Struct, array_like=True):
-    """`last` is the offset of the latest event."""
+    """`last` is the offset of the latest event, `playbook` the name by which was counted."""
 
     events: int = 0
     points: int = 0
     last: int = -1
+    playbook: str = "counting"
 
 
 class Heard(NamedTuple):
@@ -60,6 +61,7 @@ class Counting:
             state.events += 1
             state.points += heard.points
             state.last = heard.offset
+            state.playbook = self.playbook_id
         last = event_at(events[-1].offset)
         return [
             ScoreRecord(
@@ -82,11 +84,8 @@ class Counting:
         raise AssertionError("there is no other playbook to count by")
 
 
-def _playbook_of(_raw: bytes) -> str:
-    return Counting.playbook_id
-
-
-CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Count).decode, _playbook_of)
+_decode = msgspec.msgpack.Decoder(Count).decode
+CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, _decode, lambda raw: _decode(raw).playbook)
 
 
 def main() -> NoReturn:
