@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.scoring import LeadState, Scorer
+from services.scorer.scoring.duplicates import DIGEST_BYTES
 from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.scoring.times import from_ms, to_ms
 from shared.events import Event, Kind, Logged
@@ -83,10 +84,16 @@ def run(log: list[Event], cuts: set[int] | None = None, scorer: Scorer = SCORER)
 
 
 def comparable(state: LeadState) -> LeadState:
-    """Without what counts records, as how many there are depends on the order, and without what is derived."""
+    """Without what counts records, as how many there are depends on the order, and without what is derived; the
+    messages seen as a set."""
     state.seq = 0
+    state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
     state.follow("")
     return state
+
+
+def messages(ids: bytes) -> list[bytes]:
+    return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
 
 
 @given(events(), SCORERS, st.randoms(use_true_random=False))

@@ -51,7 +51,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
     offset: int
     day: int
-    digest: int
+    digest: bytes
     time: int
     historical: bool
     matched: Matched

@@ -277,7 +277,7 @@ def test_a_lead_that_another_playbook_finds_cold_cools_at_that_moment_and_its_of
     life.hears(scored_anew(life, total=80.0, later=timedelta(days=1)))
     assert (life.way[-1], life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
     (change,) = life.decided[-1].decision.stages
-    assert (change.at, [leaf.condition for leaf in change.reason]) == (life.story.at, ["cooled", "playbook"])
+    assert (change.at, [leaf.condition for leaf in change.reason]) == (life.story.at, ["cooled", "cooled", "playbook"])
 
 
 def test_another_playbook_under_which_the_stage_still_holds_moves_nobody() -> None:
