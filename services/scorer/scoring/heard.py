@@ -7,6 +7,7 @@ lead is scored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -26,8 +27,10 @@ from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
 NOTHING_ODD: tuple[str, ...] = ()
-LATE, UNCLASSIFIED = "late", "unclassified"
-_LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
+LATE, UNCLASSIFIED, FUTURE, MISFIT = "late", "unclassified", "future", "misfit"
+_LATE, _UNCLASSIFIED, _FUTURE, _MISFIT = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,)
+AHEAD = timedelta(days=1)
+"""Of its receipt: a clock that is so far off is none, and no zone forgotten either."""
 
 
 class Matched(NamedTuple):
@@ -107,7 +110,14 @@ class Hearing:
         if too_late(event, self._late_after):
             matched, remarks = matched._replace(earnings=(), gain=0), _LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
-        time = to_ms(min(event.time, event.received_at))
+        happened = event.time
+        if happened > event.received_at:
+            if happened - event.received_at > AHEAD:
+                remarks += _FUTURE
+            happened = event.received_at
+        if event.traits and self._fields.is_misfit(event):
+            remarks += _MISFIT
+        time = to_ms(happened)
         kept = event if fields or matched.showings else None
         id = event.id if matched.earnings else ""
         digest, historical = digest_of(event), event.historical

@@ -14,7 +14,7 @@ from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
-from services.scorer.scoring.state import LeadState, decode_state, encode_state
+from services.scorer.scoring.state import LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
@@ -30,7 +30,7 @@ class Scorer:
 
     def __init__(self, playbook: Playbook) -> None:
         self.playbook_id, self._reading = playbook.id, reading_of(playbook)
-        self._fields = FieldReader(playbook.fields)
+        self._fields = FieldReader(playbook.fields, playbook.attribute)
         self._attributes = Attributes(playbook.attribute)
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
         self._levels = Levels(playbook)
@@ -113,7 +113,7 @@ class Scorer:
             return None
         state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
         state.seq += 1
-        seen = decode_state(encode_state(state))
+        seen = copied(state)
         seen.seq, seen.time = seen.seq - 1, max(seen.time, at)
         return self._publishing.anew(seen, lead_id, position)
 
