@@ -10,11 +10,12 @@ WORDS = {
         "stage": "段階",
         "owner": "担当",
         "nobody": "なし",
+        "playbook": "プレイブック: {playbook}",
         "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
         "part": "  {points:+8.1f}  {label}({times}回)",
         "earned": "減衰前 {earned:.1f}点",
-        "uncapped": "上限がなければ {uncapped:.1f}点",
-        "last": "最終 {last}",
+        "capped": "上限により {capped:.1f}点(上限がなければ {uncapped:.1f}点)",
+        "last": "最終 {last} UTC",
         "event": "イベント {event_id}",
         "grade": "、属性ランク {grade}",
         "beside": "合計に含まれないスコア:",
@@ -29,11 +30,12 @@ WORDS = {
         "stage": "Stage",
         "owner": "Owner",
         "nobody": "nobody",
+        "playbook": "Playbook: {playbook}",
         "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
         "part": "  {points:+8.1f}  {label} ({times}×)",
         "earned": "{earned:.1f} before it faded",
-        "uncapped": "{uncapped:.1f} without caps",
-        "last": "last {last}",
+        "capped": "capped at {capped:.1f} ({uncapped:.1f} without caps)",
+        "last": "last {last} UTC",
         "event": "event {event_id}",
         "grade": ", grade {grade}",
         "beside": "Scores that are no part of the total:",
@@ -60,6 +62,7 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade
+    yield words["playbook"].format(**lead)
     if score["ignored"]:
         yield words["ignored"] + ", ".join(f"{REASONS[language][id]} {n}" for id, n in score["ignored"].items())
     if not score["exact"]:
@@ -88,7 +91,10 @@ def _part(part: dict[str, Any], language: str) -> str:
     """One rule's line: what it adds now, and how that came to be."""
     words = WORDS[language]
     label = (part["label"] or {}).get(language) or part["rule"]
-    told = [words[name].format(**part) for name in ("earned", "uncapped") if part[name] is not None]
+    told = [words["earned"].format(**part)] if part["earned"] is not None else []
+    if part["uncapped"] is not None:
+        capped = part["points"] if part["earned"] is None else part["earned"]
+        told.append(words["capped"].format(capped=capped, **part))
     if part["last"]:
         told.append(words["last"].format(last=part["last"][:16].replace("T", " ")))
     if part["event_id"]:
