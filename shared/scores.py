@@ -17,6 +17,8 @@ BOUNDS = "bounds"
 """The rule, and the dimension, of what the bounds of the total take or give."""
 LONGEST_STEP_MS = 10**14  # three thousand years: what is left by then never fades
 CLOUD_EVENT_TYPE = "tasuki.score.updated"
+PLAYBOOK_CHANGED = "playbook"
+"""The kind of a trigger that is no event: the lead was scored anew by another playbook, whose id is its `event_id`."""
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,7 +60,8 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The event that led to a record. `received_at` starts the clock of the event-to-hand-off latency."""
+    """The event that led to a record; of kind `playbook`, the playbook (`event_id`) by which the lead was scored anew.
+    `received_at` starts the clock of the event-to-hand-off latency."""
 
     event_id: str
     source: str
@@ -90,8 +93,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The lead at `time` (its latest event). A record never holds more than one new signal, and is either history
-    or live as a whole, so that decisions do not depend on how the scorer's batches were cut."""
+    """The lead at `time`: of its latest event, or when it was scored anew by another playbook. A record never holds
+    more than one new signal, and is either history or live as a whole, so that decisions do not depend on how the
+    scorer's batches were cut."""
 
     lead_id: str
     seq: int

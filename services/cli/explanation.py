@@ -10,11 +10,12 @@ WORDS = {
         "stage": "段階",
         "owner": "担当",
         "nobody": "なし",
+        "playbook": "プレイブック: {playbook}",
         "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
         "part": "  {points:+8.1f}  {label}({times}回)",
         "earned": "減衰前 {earned:.1f}点",
-        "uncapped": "上限がなければ {uncapped:.1f}点",
-        "last": "最終 {last}",
+        "capped": "上限により {capped:.1f}点(上限がなければ {uncapped:.1f}点)",
+        "last": "最終 {last} UTC",
         "event": "イベント {event_id}",
         "grade": "、属性ランク {grade}",
         "campaign": "  {campaign}: {done}(確度 {level})",
@@ -30,11 +31,12 @@ WORDS = {
         "stage": "Stage",
         "owner": "Owner",
         "nobody": "nobody",
+        "playbook": "Playbook: {playbook}",
         "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
         "part": "  {points:+8.1f}  {label} ({times}×)",
         "earned": "{earned:.1f} before it faded",
-        "uncapped": "{uncapped:.1f} without caps",
-        "last": "last {last}",
+        "capped": "capped at {capped:.1f} ({uncapped:.1f} without caps)",
+        "last": "last {last} UTC",
         "event": "event {event_id}",
         "grade": ", grade {grade}",
         "campaign": "  {campaign}: {done} (level {level})",
@@ -65,6 +67,7 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     for campaign in lead["campaigns"]:
         done = " / ".join(label[language] for label in campaign["labels"])
         yield words["campaign"].format(done=done, **campaign)
+    yield words["playbook"].format(**lead)
     if score["ignored"]:
         yield words["ignored"] + ", ".join(f"{REASONS[language][id]} {n}" for id, n in score["ignored"].items())
     if not score["exact"]:
@@ -93,7 +96,10 @@ def _part(part: dict[str, Any], language: str) -> str:
     """One rule's line: what it adds now, and how that came to be."""
     words = WORDS[language]
     label = (part["label"] or {}).get(language) or part["rule"]
-    told = [words[name].format(**part) for name in ("earned", "uncapped") if part[name] is not None]
+    told = [words["earned"].format(**part)] if part["earned"] is not None else []
+    if part["uncapped"] is not None:
+        capped = part["points"] if part["earned"] is None else part["earned"]
+        told.append(words["capped"].format(capped=capped, **part))
     if part["last"]:
         told.append(words["last"].format(last=part["last"][:16].replace("T", " ")))
     if part["event_id"]:

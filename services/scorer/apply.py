@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from services.scorer.scoring.times import to_ms
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted
 from shared.events import Event, Logged, encode_event
-from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord, encode_score
+from shared.scores import CLOUD_EVENT_TYPE, Position, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
 
 SOURCE = "tasuki/scorer"
@@ -39,14 +40,18 @@ H = TypeVar("H", bound=Heard)
 
 
 class Codec(NamedTuple, Generic[S]):
-    """How a lead's state becomes bytes and back."""
+    """How a lead's state becomes bytes and back, and by which playbook bytes were made."""
 
     encode: Callable[[S], bytes]
     decode: Callable[[bytes], S]
+    playbook_of: Callable[[bytes], str]
 
 
 class Scoring(Protocol[S, H]):
     """The deciding side, see `services.scorer.scoring.Scorer`."""
+
+    @property
+    def playbook_id(self) -> str: ...
 
     def new_state(self) -> S: ...
 
@@ -55,6 +60,8 @@ class Scoring(Protocol[S, H]):
     def score(
         self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
     ) -> Sequence[ScoreRecord | Event]: ...
+
+    def rescore(self, state: S, lead_id: str, position: Position, at: int) -> ScoreRecord | None: ...
 
 
 class Record(Protocol):
@@ -80,6 +87,8 @@ class Applied:
     dead_letters: int = 0
     remarks: Counter[str] = field(default_factory=Counter)
     """What is odd about events, and about how many of them."""
+    not_rescored: dict[str, str] = field(default_factory=dict)
+    """Why a lead could not be scored anew."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,30 @@ class Applying:
         for lead, heard in self._hear(batch).items():
             self._score(batch, lead, heard, known(lead))
         return batch.applied
+
+    def follows_another(self, state: bytes) -> bool:
+        """Whether a state was made by another playbook."""
+        return self.codec.playbook_of(state) != self.scoring.playbook_id
+
+    def rescore(self, states: Iterable[tuple[str, bytes]], position: Position, at: datetime) -> Applied:
+        """Leads of another playbook by this one, at the moment `at`; `position` is of the last event applied.
+
+        A lead that cannot be scored anew stays as it is until its next event, which then has to bear it."""
+        applied, moment = Applied(), to_ms(at)
+        for lead, state in states:
+            working = self.codec.decode(state)
+            try:
+                score = self.scoring.rescore(working, lead, position, moment)
+                encoded = self.codec.encode(working)
+                _refuse_size("the lead's state", len(encoded))
+                outputs = [self._publish(score, position.partition)] if score else []
+            except Exception as error:  # noqa: BLE001 - one lead must not stop its partition for good
+                applied.not_rescored[lead] = _unbearable(error)
+                continue
+            applied.changes[lead] = encoded
+            applied.outputs += outputs
+            applied.scored += [score] if score else []
+        return applied
 
     def _hear(self, batch: _Batch) -> dict[str, list[Heard]]:
         """What the events tell, by lead. Each event is let go at once: to keep a batch of them costs a third more, as

@@ -27,7 +27,7 @@ from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.progress import Watch
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from services.scorer.settings import ScorerSettings
 from services.scorer.store import PartitionStore
 from services.scorer.web import serving
@@ -52,7 +52,7 @@ def serve() -> None:
         scorer = Scorer(load_playbook(settings.playbook))
     except ConfigurationError as error:
         sys.exit(_misconfigured(error))
-    run(settings, scorer, Codec(encode_state, decode_state))
+    run(settings, scorer, Codec(encode_state, decode_state, playbook_of))
 
 
 def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any]) -> NoReturn:

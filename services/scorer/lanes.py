@@ -19,6 +19,7 @@ from typing import Any
 from services.scorer.apply import Applying
 from services.scorer.batching import Batch
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.rescoring import Rescoring
 from services.scorer.store import PartitionStore, StoreError
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Lane:
         self._changed = asyncio.Condition()
         self._closing = False
         self._in_hand = False
+        self._rescoring: Rescoring | None = None
         self._task = asyncio.create_task(self._run(), name=f"lane-{partition}")
 
     async def put(self, batch: Batch) -> None:
@@ -77,6 +79,8 @@ class Lane:
         if not self._in_hand:
             self._task.cancel()
         await asyncio.wait([self._task])
+        if self._rescoring is not None:
+            self._rescoring.close()
         async with self._changed:
             self._changed.notify_all()  # lets go whoever waits in put()
         if self.store is not None:
@@ -91,14 +95,20 @@ class Lane:
             began = time.monotonic()
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
+            self._rescoring = rescoring = Rescoring(self.partition, self.store, self._applying, self._metrics)
+            await rescoring.find()
             while not self._closing:
                 await asyncio.sleep(max(0.0, began + self.pace_seconds - time.monotonic()))
-                batches = await self._take()
+                batches = await self._take(0.0 if rescoring.at_work else IDLE_SECONDS)
                 self._in_hand = True
-                if batches:
+                if batches or rescoring.at_work:
                     began = time.monotonic()
+                if batches:
                     await self._apply(self.store, batches)
-                else:
+                # After the events: those that come during a slice wait for no more than this one.
+                if rescoring.at_work:
+                    await rescoring.slice()
+                elif not batches:
                     await self._keep_up(self.store)
                 self._in_hand = False
         except Exception as error:  # noqa: BLE001 - reported, never survived
@@ -112,12 +122,12 @@ class Lane:
             await store.commit({}, [], read_to - 1)
         await store.tell_group()
 
-    async def _take(self) -> list[Batch]:
-        """All that waits, up to `most_events` and the batch that reaches them; nothing when none has come for a
-        while."""
+    async def _take(self, seconds: float) -> list[Batch]:
+        """All that waits, up to `most_events` and the batch that reaches them; nothing when none has come in so many
+        seconds."""
         async with self._changed:
             with suppress(TimeoutError):
-                async with asyncio.timeout(IDLE_SECONDS):
+                async with asyncio.timeout(seconds):
                     await self._changed.wait_for(lambda: self._waiting)
             taken: list[Batch] = []
             while self._waiting and _events(taken) < self._most_events:

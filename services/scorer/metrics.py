@@ -7,7 +7,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
-from services.scorer.scoring.heard import LATE, UNCLASSIFIED
+from services.scorer.scoring.heard import FUTURE, LATE, MISFIT, UNCLASSIFIED
 from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
@@ -39,7 +39,31 @@ class ScorerMetrics:
             "Live events told of so late that they move no behaviour points",
             registry=self.registry,
         )
+        self.future = Counter(
+            "tasuki_scorer_future_events",
+            "Events said to happen more than a day after they were received; they count as of then",
+            registry=self.registry,
+        )
+        self.misfits = Counter(
+            "tasuki_scorer_misfit_traits_events",
+            "Events with a trait that the playbook asks for and cannot use: a list, an object, no number",
+            registry=self.registry,
+        )
         self.scores = Counter("tasuki_scorer_scores", "Score records published", registry=self.registry)
+        self.to_rescore = Gauge(
+            "tasuki_scorer_leads_to_rescore",
+            "Leads whose score still follows another playbook",
+            ["partition"],
+            registry=self.registry,
+        )
+        self.rescored = Counter(
+            "tasuki_scorer_rescored_leads", "Leads scored anew because the playbook changed", registry=self.registry
+        )
+        self.not_rescored = Counter(
+            "tasuki_scorer_rescore_failures",
+            "Leads that could not be scored anew, and keep the score of another playbook until their next event",
+            registry=self.registry,
+        )
         self.batch_events = Histogram(
             "tasuki_scorer_batch_events",
             "Events per transaction",
@@ -72,6 +96,8 @@ class ScorerMetrics:
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
         self.late.inc(applied.remarks[LATE])
+        self.future.inc(applied.remarks[FUTURE])
+        self.misfits.inc(applied.remarks[MISFIT])
         for reason in (CRAWLER, NETWORK, INTERNAL):
             if applied.remarks[reason]:
                 self.ignored.labels(reason).inc(applied.remarks[reason])

@@ -27,7 +27,7 @@ from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from shared.events import decode_event
 from shared.playbook import Playbook, load_playbook
 from shared.scores import decode_score
@@ -115,7 +115,7 @@ def _batches(records: Sequence[tuple[bytes, bytes, datetime]]) -> list[Batch]:
 
 
 def _scorer(name: str, batches: list[Batch], playbook: Playbook) -> Subject:
-    applying = Applying(TOPICS, Scorer(playbook), Codec(encode_state, decode_state))
+    applying = Applying(TOPICS, Scorer(playbook), Codec(encode_state, decode_state, playbook_of))
 
     def run() -> None:
         states: dict[str, bytes] = {}
@@ -129,7 +129,7 @@ def _scorer(name: str, batches: list[Batch], playbook: Playbook) -> Subject:
 
 def _router(name: str, batches: list[Batch], playbook: Playbook) -> Subject:
     """From the bytes of the score records that the scorer makes of these events."""
-    applying = Applying(TOPICS, Scorer(playbook), Codec(encode_state, decode_state))
+    applying = Applying(TOPICS, Scorer(playbook), Codec(encode_state, decode_state, playbook_of))
     states: dict[str, bytes] = {}
     values: list[bytes] = []
     for batch in batches:

@@ -20,11 +20,12 @@ from shared.settings import load_settings
 
 
 class Count(msgspec.Struct, array_like=True):
-    """`last` is the offset of the latest event."""
+    """`last` is the offset of the latest event, `playbook` the name by which was counted."""
 
     events: int = 0
     points: int = 0
     last: int = -1
+    playbook: str = "counting"
 
 
 class Heard(NamedTuple):
@@ -38,6 +39,8 @@ class Heard(NamedTuple):
 
 class Counting:
     """One score record per lead and batch; its total is the number of events, its attribute their points."""
+
+    playbook_id = "counting"
 
     def new_state(self) -> Count:
         return Count()
@@ -58,6 +61,7 @@ class Counting:
             state.events += 1
             state.points += heard.points
             state.last = heard.offset
+            state.playbook = self.playbook_id
         last = event_at(events[-1].offset)
         return [
             ScoreRecord(
@@ -72,12 +76,16 @@ class Counting:
                     event_id=last.id, source=last.source, kind=last.kind, time=last.time, received_at=last.received_at
                 ),
                 position=Position(partition, state.last),
-                playbook="counting",
+                playbook=self.playbook_id,
             )
         ]
 
+    def rescore(self, state: Count, lead_id: str, position: Position, at: int) -> ScoreRecord | None:
+        raise AssertionError("there is no other playbook to count by")
 
-CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Count).decode)
+
+_decode = msgspec.msgpack.Decoder(Count).decode
+CODEC: Codec[Count] = Codec(msgspec.msgpack.Encoder().encode, _decode, lambda raw: _decode(raw).playbook)
 
 
 def main() -> NoReturn:

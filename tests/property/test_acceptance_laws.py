@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.router.contact import ContactReader
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from shared.acceptance import accepted
 from shared.events import Kind
 from shared.playbook import load_playbook
@@ -77,7 +77,7 @@ def records(draw: st.DrawFn) -> Record:
     return Record(draw(st.sampled_from([key, key, key, "else"])).encode(), msgspec.json.encode(_readable(event)))
 
 
-CODEC = Codec(encode_state, decode_state)
+CODEC = Codec(encode_state, decode_state, playbook_of)
 
 
 @given(records())

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.scoring import LeadState, Scorer
+from services.scorer.scoring.duplicates import DIGEST_BYTES
 from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.times import from_ms, to_ms
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.conditions import thresholds
-from shared.scores import Contribution, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from shared.scores import Contribution, Position, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
 from tests.property.playbooks import playbooks, successors
 
 SCORER = Scorer(load_playbook())
@@ -89,10 +91,16 @@ def run(log: list[Event], cuts: set[int] | None = None, scorer: Scorer = SCORER)
 
 
 def comparable(state: LeadState) -> LeadState:
-    """Without what counts records, as how many there are depends on the order, and without what is derived."""
+    """Without what counts records, as how many there are depends on the order, and without what is derived; the
+    messages seen as a set."""
     state.seq = 0
+    state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
     state.follow("")
     return state
+
+
+def messages(ids: bytes) -> list[bytes]:
+    return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
 
 
 @given(events(), SCORERS, st.randoms(use_true_random=False))
@@ -122,7 +130,8 @@ def test_whatever_passes_a_threshold_has_a_record(log: list[Event], ruled: Ruled
     scorer, limits = ruled.scorer, ruled.limits
     _, each = run(log, set(range(1, len(log))), scorer)
     over = [(record.position.offset, sum(record.total > limit for limit in limits)) for record in each]
-    passing = {offset for (offset, now), (_, before) in pairwise(reversed([(-1, 0), *over])) if now != before}
+    unknown = (-1, sum(limit < 0 for limit in limits))
+    passing = {offset for (offset, now), (_, before) in pairwise(reversed([unknown, *over])) if now != before}
     assert passing <= {record.position.offset for record in run(log, None, scorer)[1]}
 
 
@@ -162,6 +171,51 @@ def test_after_a_change_of_rules_the_score_is_that_of_the_new_ones_or_says_that_
         for name in ("total", "attribute", "behaviour", "dimensions", "level", "decay"):
             assert getattr(told[-1], name) == getattr(anew, name)
         assert by_rule(told[-1]) == by_rule(anew)
+
+
+@given(events(), successors(), st.integers(0, 25), st.integers(0, 500))
+def test_scored_anew_by_other_rules_a_lead_is_as_if_they_had_been_its_own_always(
+    log: list[Event], playbooks: tuple[Playbook, Playbook], cut: int, days: int
+) -> None:
+    """In its record, which tells of the moment of the change, and in all that follows from later events."""
+    before, after = Scorer(playbooks[0]), Scorer(playbooks[1])
+    logged = [Logged(offset, 20_000, event) for offset, event in enumerate(log)]
+    known, later = logged[: cut + 1], logged[cut + 1 :]
+    state, at = before.new_state(), START + timedelta(days=days)
+    last_seq = before.apply(state, known, 0)[-1].seq
+    state = decode_state(encode_state(state))
+    record = after.rescore(state, "lead-1", Position(0, known[-1].offset), to_ms(at))
+    assert record is not None
+    assert (record.seq, record.playbook, record.historical, record.reported) == (
+        last_seq + 1,
+        after.playbook_id,
+        False,
+        {},
+    )
+    assert record.time == max(at, from_ms(max(to_ms(one.event.time) for one in known)))
+    state = decode_state(encode_state(state))
+    assert (state.seq, state.playbook) == (record.seq, after.playbook_id)
+    if record.exact:
+        anew = after.new_state()
+        after.apply(anew, known, 0)
+        assert_same(record, worthless_at(record.time, after, anew, len(log)))
+        assert comparable(state) == comparable(decode_state(encode_state(anew)))
+    if later and (told := after.apply(state, later, 0)[-1]).exact:
+        assert_same(told, after.apply(after.new_state(), logged, 0)[-1])
+
+
+def worthless_at(time: datetime, scorer: Scorer, state: LeadState, offset: int) -> ScoreRecord:
+    """The lead's record after an event at `time` that earns nothing; the state is left as it is."""
+    nothing = Event(
+        kind=Kind.TRACK, id="nothing", source="web", key="lead-1", time=time, received_at=time, name="Nothing"
+    )
+    return scorer.apply(decode_state(encode_state(state)), [Logged(offset, 20_000, nothing)], 0)[-1]
+
+
+def assert_same(one: ScoreRecord, other: ScoreRecord) -> None:
+    for name in ("total", "attribute", "behaviour", "dimensions", "grade", "level", "level_until", "decay", "signals"):
+        assert getattr(one, name) == getattr(other, name)
+    assert by_rule(one) == by_rule(other)
 
 
 def by_rule(record: ScoreRecord) -> list[Contribution]:

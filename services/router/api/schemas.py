@@ -16,16 +16,17 @@ class Part(BaseModel):
 
     condition: str = Field(
         description="signal, total_over, attribute_at_least, grade_at_least, behaviour_at_least, level_at_least, "
-        "field, rejected, cooled, merged"
+        "field, rejected, cooled, merged, playbook (the rules have changed, not the lead)"
     )
     met: bool
     label: Label = Field(description="in Japanese (ja) and English (en)")
     name: str | None = Field(
-        None, description="of the signal, field or rejection reason; what cooled: total_over or level_at_least"
+        None,
+        description="of the signal, field, rejection reason or playbook; what cooled: total_over or level_at_least",
     )
     wanted: Any = Field(None, description="what the criterion asks for")
     value: Any = Field(None, description="what it is now")
-    at: datetime | None = Field(None, description="of what cooled: when")
+    at: datetime | None = Field(None, description="of what cooled, or of a change of the playbook: when")
 
 
 class Owner(BaseModel):

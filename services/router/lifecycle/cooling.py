@@ -13,7 +13,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs
-from services.router.lifecycle.criteria import Facts, Leaf
+from services.router.lifecycle.criteria import Facts, Leaf, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded, next_end
 from services.router.lifecycle.handoffs import Case
@@ -59,7 +59,8 @@ def cool(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, 
     known, counting = facts_of(lead, faded(record, at), rules)
     before = facts_of(lead, faded(record, record.time), rules)[1]
     target = _furthest_still_open(lead, known, counting, rules)
-    step = Step(lead.stage, target, _reason(rules.cooling[lead.stage], before, counting, at))
+    changed = because_of_playbook(record) if at == record.time else []
+    step = Step(lead.stage, target, [*_reason(rules.cooling[lead.stage], before, counting, at), *changed])
     lead, stages = follow(lead, [step], at, historical=False)
     lead, changes = handoffs.retreat(lead, opened, step, Case(counting, rules, at, record.historical))
     return Decision(lead=timed(lead, open_after(opened, changes), record, rules), stages=stages, handoffs=changes)

@@ -28,7 +28,7 @@ from shared.playbook.conditions import (
     SomeOf,
     TotalOver,
 )
-from shared.scores import ScoreRecord, Signal, to_micro, to_points
+from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Signal, to_micro, to_points
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     wanted: Any = None
     value: Any = None
-    at: datetime | None = None  # of what ended with time: when
+    at: datetime | None = None  # of what ended with time, or began with another playbook: when
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,16 @@ class Criterion:
     def missing(self, facts: Facts) -> list[Leaf]:
         """The parts that do not hold yet."""
         return [leaf for leaf in self.leaves(facts) if not leaf.met]
+
+
+def because_of_playbook(record: ScoreRecord) -> list[Leaf]:
+    """As part of a reason: that the lead did nothing, but the rules have changed. Empty for all other records."""
+    trigger = record.trigger
+    if trigger.kind != PLAYBOOK_CHANGED:
+        return []
+    id = trigger.event_id
+    label = {"ja": f"プレイブックの変更({id})", "en": f"The playbook has changed ({id})"}
+    return [Leaf(condition="playbook", name=id, met=True, label=label, at=trigger.time)]
 
 
 def all_facts(record: ScoreRecord) -> Facts:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs
 from services.router.lifecycle.cooling import open_after, timed
-from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.criteria import Facts, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.handoffs import Case, Refusal
 from services.router.lifecycle.model import (
@@ -25,7 +25,7 @@ from services.router.lifecycle.model import (
     Status,
 )
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
-from services.router.lifecycle.stages import follow, walk
+from services.router.lifecycle.stages import Step, follow, walk
 from shared.scores import ScoreRecord
 
 COUNTED = ("epoch", "score_seq", "held_by", "mql_at", "sql_at", "cools_at", "merged_into")
@@ -61,6 +61,8 @@ def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
     if lead.acquired_at is None:
         trigger = record.trigger
         lead = replace(lead, acquired_at=record.time, channel=trigger.channel, medium=trigger.medium)
+    if changed := because_of_playbook(record):
+        steps = [Step(step.source, step.target, [*step.reason, *changed]) for step in steps]
     lead, stages = follow(lead, steps, record.time, historical=record.historical)
     case = Case(counting, rules, now, record.historical)
     lead, changes = handoffs.assign(lead, opened, steps, case)

@@ -1,8 +1,11 @@
 """Copies of one message count once: the first in the log.
 
-Remembered are 64-bit hashes of (source, message id): of those that Kafka took on the lead's newest day and the day
+Remembered are 40-bit hashes of (source, message id): of those that Kafka took on the lead's newest day and the day
 before, so for at least 24 hours, the latest `MAX_REMEMBERED`. Beyond either bound a copy would count again. The day is
 Kafka's and not the ingest's: copies come by way of different ingests, of which one may have a wrong clock.
+
+Two messages of one lead may have the same hash, and the second would not count: of a lead with 20 messages in two days
+one in fifty thousand million, of one with the most that are remembered one in a thousand million.
 """
 
 from __future__ import annotations
@@ -12,45 +15,50 @@ from hashlib import blake2b
 from services.scorer.scoring.state import LeadState
 from shared.events import Event
 
-MAX_REMEMBERED = 1_000  # they are written with the lead's state, each time: 10 bytes each
+MAX_REMEMBERED = 1_000
+DIGEST_BYTES = 5  # they are written with the lead's state, each time
+_MOST_BYTES = MAX_REMEMBERED * DIGEST_BYTES
 
 
-def digest_of(event: Event) -> int:
+def digest_of(event: Event) -> bytes:
     """The same for all copies of a message."""
-    return int.from_bytes(
-        blake2b(f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    )
+    return blake2b(f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
-def first_copy(state: LeadState, digest: int, today: int) -> bool:
+def first_copy(state: LeadState, digest: bytes, today: int) -> bool:
     """Remember the message, which Kafka took on day `today`; False when a copy of it was already counted."""
     seen = state.seen
     for ids in seen.values():
-        if digest in ids:
+        if digest in ids and _holds(ids, digest):
             return False
     of_today = seen.get(today)
-    if of_today is None:
-        of_today = _begin_day(seen, today)
-    of_today[digest] = None
-    if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > MAX_REMEMBERED:
+    if of_today is None and not _begins(seen, today):
+        return True
+    seen[today] = of_today + digest if of_today else digest
+    if sum(map(len, seen.values())) > _MOST_BYTES:
         _forget_one(seen)
     return True
 
 
-def _begin_day(seen: dict[int, dict[int, None]], today: int) -> dict[int, None]:
-    """Room for the ids of `today`, which is kept unless it is long past."""
-    ids: dict[int, None] = {}
+def _holds(ids: bytes, digest: bytes) -> bool:
+    """Whether it is one of them, and not only across the border of two."""
+    at = ids.find(digest)
+    while at % DIGEST_BYTES and at > 0:
+        at = ids.find(digest, at + 1)
+    return at >= 0
+
+
+def _begins(seen: dict[int, bytes], today: int) -> bool:
+    """Forget the days that are over; whether `today` is none of them."""
     newest = max(today, *seen) if seen else today
-    if newest - today <= 1:
-        seen[today] = ids
     for day in [day for day in seen if newest - day > 1]:
         del seen[day]
-    return ids
+    return newest - today <= 1
 
 
-def _forget_one(seen: dict[int, dict[int, None]]) -> None:
+def _forget_one(seen: dict[int, bytes]) -> None:
     oldest = min(seen)
-    ids = seen[oldest]
-    del ids[next(iter(ids))]  # the one that came first
-    if not ids:
+    if left := seen[oldest][DIGEST_BYTES:]:  # the one that came first
+        seen[oldest] = left
+    else:
         del seen[oldest]

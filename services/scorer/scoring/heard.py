@@ -7,6 +7,7 @@ lead is scored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -28,8 +29,10 @@ from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
 NOTHING_ODD: tuple[str, ...] = ()
-LATE, UNCLASSIFIED = "late", "unclassified"
-_LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
+LATE, UNCLASSIFIED, FUTURE, MISFIT = "late", "unclassified", "future", "misfit"
+_LATE, _UNCLASSIFIED, _FUTURE, _MISFIT = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,)
+AHEAD = timedelta(days=1)
+"""Of its receipt: a clock that is so far off is none, and no zone forgotten either."""
 
 
 class Matched(NamedTuple):
@@ -56,7 +59,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
     offset: int
     day: int
-    digest: int
+    digest: bytes
     time: int
     historical: bool
     matched: Matched
@@ -137,7 +140,14 @@ class Hearing:
         if too_late(event, self._late_after):
             matched, remarks = matched._replace(earnings=(), gain=0), _LATE
         # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
-        time = to_ms(min(event.time, event.received_at))
+        happened = event.time
+        if happened > event.received_at:
+            if happened - event.received_at > AHEAD:
+                remarks += _FUTURE
+            happened = event.received_at
+        if event.traits and self._fields.is_misfit(event):
+            remarks += _MISFIT
+        time = to_ms(happened)
         names = self._linking.names(event) if _may_name(event) else ()
         kept = event if fields or matched.showings or names else None
         id = event.id if matched.earnings else ""
@@ -150,7 +160,7 @@ class Hearing:
         return Heard(
             offset=logged.offset,
             day=logged.day,
-            digest=0,
+            digest=b"",
             time=to_ms(event.time),
             historical=event.historical,
             matched=NOTHING_MATCHED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from typing import Any, NamedTuple
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
@@ -10,10 +11,20 @@ from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import BEFORE_ALL, from_ms
 from services.scorer.scoring.touches import Levels, Signals
-from services.scorer.scoring.trigger import trigger_of
+from services.scorer.scoring.trigger import playbook_trigger, trigger_of
 from shared.events import Event
 from shared.playbook.schema import Playbook
-from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, bounded, to_points
+from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, Trigger, bounded, to_points
+
+
+class Cause(NamedTuple):
+    """Why a lead has a record: an event, or another playbook; with the last event that the record includes."""
+
+    lead_id: str
+    trigger: Trigger
+    position: Position
+    historical: bool
+    reported: dict[str, dict[str, Any]]
 
 
 class Publishing:
@@ -34,28 +45,48 @@ class Publishing:
 
     def record(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:
         """Of the state as `last` left it, which was heard of `event`; counts it in the state, and keeps the total."""
+        matched = last.matched
+        touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
+        return self._told(
+            state,
+            Cause(
+                lead_id=event.key,
+                trigger=trigger_of(event, touch),
+                position=Position(partition, last.offset),
+                historical=last.historical,
+                reported=self._signals.facts(event, matched.showings),
+            ),
+        )
+
+    def anew(self, state: LeadState, lead_id: str, position: Position) -> ScoreRecord:
+        """The same at the state's time, because of the playbook itself. Never history: the playbook counts from now."""
+        trigger = playbook_trigger(self._id, from_ms(state.time))
+        return self._told(state, Cause(lead_id, trigger, position, historical=False, reported={}))
+
+    def _told(self, state: LeadState, cause: Cause) -> ScoreRecord:
+        """A record of the state, which counts it and keeps the total."""
         if state.is_internal:
-            return self._of_nobody(state, last, event, partition)
-        at, attribute, matched = state.time, self._attributes.total(state), last.matched
+            return self._of_nobody(state, cause)
+        at, attribute = state.time, self._attributes.total(state)
         explained = self._behaviour.explain(state)
         level, until = self._levels.level(state, at)
-        touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
         behaviour = explained.behaviour
         state.total = self.total(state, attribute + behaviour)
         bounds = _bounds(state.total - attribute - behaviour)
         state.seq += 1
         return ScoreRecord(
-            lead_id=event.key,
+            lead_id=cause.lead_id,
             seq=state.seq,
             epoch=state.epoch,
-            time=from_ms(at if at != BEFORE_ALL else last.time),  # nothing is known of a lead whose members have left
+            # Of a lead whose members have all left nothing is known any more.
+            time=from_ms(at) if at != BEFORE_ALL else cause.trigger.time,
             attribute=to_points(attribute),
             behaviour=to_points(behaviour),
             total=to_points(state.total),
-            trigger=trigger_of(event, touch),
-            position=Position(partition, last.offset),
+            trigger=cause.trigger,
+            position=cause.position,
             playbook=self._id,
-            historical=last.historical,
+            historical=cause.historical,
             exact=state.exact,
             ignored=dict(state.ignored),
             at_least=self._bounds.at_least,
@@ -66,32 +97,42 @@ class Publishing:
             level_until=from_ms(until) if until is not None else None,
             campaigns=self._levels.campaigns.shown(state, at) if state.campaigns else [],
             signals=self._signals.shown(state),
-            reported=self._signals.facts(event, matched.showings),
+            reported=cause.reported,
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + explained.contributions + bounds,
             decay=explained.decay,
-            members=sorted(state.links.parts) if state.links is not None else [],
-            merged_into=(state.links.lead or None) if state.links is not None else None,
+            members=_members(state),
+            merged_into=_merged_into(state),
         )
 
-    def _of_nobody(self, state: LeadState, last: Heard, event: Event, partition: int) -> ScoreRecord:
+    def _of_nobody(self, state: LeadState, cause: Cause) -> ScoreRecord:
         """Of a lead that is no person to be scored: nothing of what it did counts."""
         state.seq += 1
         state.total = 0
         return ScoreRecord(
-            lead_id=event.key,
+            lead_id=cause.lead_id,
             seq=state.seq,
             epoch=state.epoch,
             time=from_ms(state.time),
             attribute=0.0,
             behaviour=0.0,
             total=0.0,
-            trigger=trigger_of(event, None),
-            position=Position(partition, last.offset),
+            trigger=cause.trigger,
+            position=cause.position,
             playbook=self._id,
-            historical=last.historical,
+            historical=cause.historical,
             ignored=dict(state.ignored),
+            members=_members(state),
+            merged_into=_merged_into(state),
         )
+
+
+def _members(state: LeadState) -> list[str]:
+    return sorted(state.links.parts) if state.links is not None else []
+
+
+def _merged_into(state: LeadState) -> str | None:
+    return (state.links.lead or None) if state.links is not None else None
 
 
 def _bounds(micro: int) -> list[Contribution]:

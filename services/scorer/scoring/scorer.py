@@ -17,12 +17,12 @@ from services.scorer.scoring.links import Linking
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
-from services.scorer.scoring.state import LeadState
+from services.scorer.scoring.state import LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.scores import ScoreRecord, to_micro
+from shared.scores import Position, ScoreRecord, to_micro
 
 _ROUNDING = 1000
 """Micro-points: a record tells of each rule to the next one."""
@@ -32,8 +32,8 @@ class Scorer:
     """A playbook, compiled. The same for the service, for replays and for tests over simulated years."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self._playbook_id, self._reading = playbook.id, reading_of(playbook)
-        self._fields = FieldReader(playbook.fields, Accounts(playbook.target_accounts))
+        self.playbook_id, self._reading = playbook.id, reading_of(playbook)
+        self._fields = FieldReader(playbook.fields, Accounts(playbook.target_accounts), playbook.attribute)
         self._attributes = Attributes(playbook.attribute)
         self._behaviour = Behaviour(playbook.behaviour, playbook.zone)
         self._levels = Levels(playbook, self._attributes)
@@ -70,7 +70,7 @@ class Scorer:
         So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
-        if state.playbook != self._playbook_id:
+        if state.playbook != self.playbook_id:
             self._take_over(state)
         if self._linked.concerns(state, events):
             return self._linked.score(state, events, partition, event_at)
@@ -117,13 +117,29 @@ class Scorer:
             publish(last)
         return records
 
+    def rescore(self, state: LeadState, lead_id: str, position: Position, at: int) -> ScoreRecord | None:
+        """Let a state of another playbook follow this one, without an event. Gives the lead's record at the moment `at`
+        (ms), or at its latest time if that is later; None where there is nothing to tell: it has never had a
+        record, or is a member of another one.
+
+        At `at`, because the new rules begin to count then: by its latest time a lead that has long been cold would be
+        hot, and handed to sales. The state itself stays at its latest time, as if this had been its playbook always."""
+        self._take_over(state)
+        if not state.seq or (state.links is not None and state.links.lead):
+            return None
+        state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
+        state.seq += 1
+        seen = copied(state)
+        seen.seq, seen.time = seen.seq - 1, max(seen.time, at)
+        return self._publishing.anew(seen, lead_id, position)
+
     def _take_over(self, state: LeadState) -> None:
         """A new state, or one of another playbook. What was counted is worth what this one says; but what the other one
         understood differently of an event is gone, and the state remembers that."""
         if state.reading not in {0, self._reading} or not self._behaviour.can_follow(state):
             state.exact = False
         state.reading, state.taken_over = self._reading, bool(state.seq)
-        state.follow(self._playbook_id)
+        state.follow(self.playbook_id)
 
     def _pass_a_threshold(self, one: int, other: int) -> bool:
         """Whether some threshold lies between two totals."""

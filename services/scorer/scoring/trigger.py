@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.scorer.scoring.touches import Touch
 from shared.events import Event
 from shared.reading import at_path
-from shared.scores import Trigger
+from shared.scores import PLAYBOOK_CHANGED, Trigger
+
+RESCORING = "tasuki/scorer"
 
 
 def trigger_of(event: Event, touch: Touch | None) -> Trigger:
@@ -20,6 +24,13 @@ def trigger_of(event: Event, touch: Touch | None) -> Trigger:
         channel=touch.channel if touch else None,
         action=touch.action if touch else None,
         medium=_medium(event),
+    )
+
+
+def playbook_trigger(playbook: str, at: datetime) -> Trigger:
+    """Of a record that no event has led to, but another playbook, at the moment `at`."""
+    return Trigger(
+        event_id=playbook, source=RESCORING, kind=PLAYBOOK_CHANGED, time=at, received_at=at, name="Playbook Changed"
     )
 
 

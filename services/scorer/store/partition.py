@@ -108,16 +108,24 @@ class PartitionStore:
         """The state of `key`."""
         return self._states.get(key)
 
+    def keys(self) -> list[str]:
+        """All keys, as they are now."""
+        return list(self._states)
+
     def __len__(self) -> int:
         return len(self._states)
 
-    async def commit(self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int) -> None:
+    async def commit(
+        self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
+    ) -> None:
         """States (None deletes), outputs and position in one transaction, now and then with the group's offset; then in
-        memory.
+        memory. Without `position` no source record is the reason, and it stays as it is.
 
         Raises `StoreFenced` or `StoreFailed`; memory is then as before, but what the topic holds is unknown.
         """
-        if position <= self.position:
+        if position is None:
+            position = self.position
+        elif position <= self.position:
             raise ValueError(f"position {position} is applied already ({self.position})")
         await self._commit([*self._state_records(changes, position), *outputs], position)
         self._remember(changes)

@@ -63,6 +63,20 @@ async def test_a_new_store_is_empty_and_what_it_commits_is_there_after_opening_a
     assert await filled.committed(0) == 20
 
 
+async def test_what_no_source_record_has_led_to_is_committed_and_leaves_the_position(
+    filled: Any, opened: Opened
+) -> None:
+    store = await opened()
+    await store.commit({"a": b"1"}, [], 9)
+    await store.commit({"a": b"2"}, [score(filled, b"a")])
+    assert store.position == 9
+    with pytest.raises(ValueError, match="applied already"):
+        await store.commit({"a": b"3"}, [], 9)
+    again = await opened()
+    assert (again.position, again.get("a")) == (9, b"2")
+    assert [record.key for record in await filled.read(filled.topics.scores)] == [b"a"]
+
+
 async def test_partitions_do_not_share_anything(filled: Any, opened: Opened) -> None:
     first, second = await opened(0), await opened(1)
     await first.commit({"a": b"1"}, [], 0)

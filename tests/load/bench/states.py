@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 from services.ingest.segment import Arrival, Envelope, Parsed, parse
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from services.scorer.store import PartitionStore
 from shared.events import Event
 from shared.playbook import Playbook
@@ -43,7 +43,7 @@ class Logged:
 
 def states_of(records: Sequence[tuple[bytes, bytes, datetime]], playbook: Playbook) -> dict[str, bytes]:
     """The state of each lead after its events, given as (key, value, received at)."""
-    applying = Applying(Topics(), Scorer(playbook), Codec(encode_state, decode_state))
+    applying = Applying(Topics(), Scorer(playbook), Codec(encode_state, decode_state, playbook_of))
     log = [
         Logged(offset, key, value, int(received.timestamp() * 1000))
         for offset, (key, value, received) in enumerate(records)

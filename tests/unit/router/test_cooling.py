@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -18,7 +19,7 @@ from services.router.lifecycle.rules import Rules
 from shared.clock import EventClock
 from shared.playbook import load_playbook
 from shared.playbook.loader import parse_playbook
-from shared.scores import ScoreRecord, encode_score
+from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Trigger, encode_score
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())
@@ -247,3 +248,43 @@ def test_what_is_due_by_an_older_program_is_reckoned_anew() -> None:
     life.waits_until(MONDAY + timedelta(days=1))
     assert (life.lead.stage, life.lead.cools_at) == ("hot", real)
     assert life.decided[-1].counts_only
+
+
+def scored_anew(life: Life, **given: Any) -> ScoreRecord:
+    """The lead's record by another playbook: it has done nothing."""
+    record = life.story.record(**given)
+    at = record.time
+    trigger = Trigger(
+        event_id="the-model@2#new", source="tasuki/scorer", kind=PLAYBOOK_CHANGED, time=at, received_at=at
+    )
+    return msgspec.structs.replace(record, trigger=trigger, playbook="the-model@2#new")
+
+
+def test_a_lead_that_another_playbook_makes_hot_is_handed_over_and_the_reason_names_the_playbook() -> None:
+    life = Life().shows("contact_obtained", total=60.0)
+    life.hears(scored_anew(life, total=150.0))
+    assert (life.way, life.told) == (["acquired", "hot"], [("inside-sales", "offered")])
+    (change,) = life.decided[-1].decision.stages
+    assert [leaf.condition for leaf in change.reason] == ["total_over", "playbook"]
+    told = change.reason[-1]
+    assert (told.at, told.label["ja"]) == (life.story.at, "プレイブックの変更(the-model@2#new)")
+    assert told.label["en"] == "The playbook has changed (the-model@2#new)"
+    assert life.decided[-1].decision.handoffs[0].reason == change.reason
+
+
+def test_a_lead_that_another_playbook_finds_cold_cools_at_that_moment_and_its_offer_is_withdrawn() -> None:
+    life = hot_by_score()
+    life.hears(scored_anew(life, total=80.0, later=timedelta(days=1)))
+    assert (life.way[-1], life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+    (change,) = life.decided[-1].decision.stages
+    assert (change.at, [leaf.condition for leaf in change.reason]) == (life.story.at, ["cooled", "cooled", "playbook"])
+
+
+def test_another_playbook_under_which_the_stage_still_holds_moves_nobody() -> None:
+    life = hot_by_score()
+    told, cools = list(life.told), life.lead.cools_at
+    life.hears(scored_anew(life, total=150.0))
+    assert (life.way, life.told) == (["acquired", "hot"], told)
+    assert life.lead.cools_at is not None
+    assert cools is not None
+    assert life.lead.cools_at < cools

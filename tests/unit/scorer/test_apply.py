@@ -10,7 +10,7 @@ import pytest
 
 from services.scorer.apply import Applied, Applying, Codec
 from services.scorer.scoring import Scorer
-from services.scorer.scoring.state import decode_state, encode_state
+from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from shared.events import Event, Kind, encode_event
 from shared.playbook import load_playbook
 from shared.scores import decode_score
@@ -142,7 +142,7 @@ def test_an_event_whose_state_or_record_cannot_be_written_is_buried_alone() -> N
     """Before the commit, which would fail again with every restart."""
     scorer = Scorer(load_playbook())
     records = [record(0, "a", name="x"), record(1, "a", name="x" * 950_000)]
-    applied = Applying(TOPICS, scorer, Codec(encode_state, decode_state)).apply(records, {}.get, NOW)
+    applied = Applying(TOPICS, scorer, Codec(encode_state, decode_state, playbook_of)).apply(records, {}.get, NOW)
     (letter,) = buried(applied)
     headers = dict(letter.headers)
     assert headers["tasuki_origin"] == b"t.events/3/1"
@@ -159,12 +159,12 @@ def test_a_state_that_cannot_be_encoded_is_never_handed_to_the_store() -> None:
 
 def test_live_events_of_long_ago_are_counted() -> None:
     records = [record(0, "a"), record(1, "a", time=NOW.replace(year=2020))]
-    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state))
+    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state, playbook_of))
     assert applying.apply(records, {}.get, NOW).remarks["late"] == 1
 
 
 def test_what_the_playbook_does_not_speak_of_is_counted() -> None:
     names = ["Quote Calculated", "Webinar Attended", "Deal Won", "Email Opened"]
     records = [record(number, "a", name=name) for number, name in enumerate(names)]
-    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state))
+    applying = Applying(TOPICS, Scorer(load_playbook()), Codec(encode_state, decode_state, playbook_of))
     assert applying.apply(records, {}.get, NOW).remarks == {"unclassified": 1}

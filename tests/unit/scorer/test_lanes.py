@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from services.scorer.apply import Applying
 from services.scorer.batching import Batch
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.rescoring import SLICE_LEADS
 from services.scorer.store.records import Output
+from shared.scores import Position, ScoreRecord, Trigger, decode_score
 from shared.topics import Topics
-from tests.load.counting import CODEC, Counting
+from tests.load.counting import CODEC, Count, Counting
 from tests.unit.scorer.test_apply import record
 
 MOST = 1_000
@@ -27,17 +31,25 @@ class SlowStore:
         self.position = -1
         self.states: dict[str, bytes] = {}
         self.commits: list[int] = []
+        self.outputs: list[Output] = []
         self.told = -1
         self.go = asyncio.Semaphore(0)
 
     def get(self, key: str) -> bytes | None:
         return self.states.get(key)
 
-    async def commit(self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int) -> None:
+    def keys(self) -> list[str]:
+        return list(self.states)
+
+    async def commit(
+        self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
+    ) -> None:
         await self.go.acquire()
         self.states |= {key: state for key, state in changes.items() if state is not None}
-        self.position = position
-        self.commits.append(position)
+        self.outputs += outputs
+        if position is not None:
+            self.position = position
+        self.commits.append(self.position)
 
     async def tell_group(self) -> None:
         self.told = self.position
@@ -125,3 +137,86 @@ async def test_whoever_brings_more_than_fits_waits_and_is_let_go_when_the_lane_c
     store.go.release()
     await asyncio.wait_for(asyncio.gather(closing, waiting), 5)
     assert (store.commits, failures) == ([0], [])
+
+
+class Renamed(Counting):
+    """Counts as before, but by a playbook of another name; of "unbearable" it can make nothing."""
+
+    playbook_id = "anew"
+
+    def rescore(self, state: Count, lead_id: str, position: Position, at: int) -> ScoreRecord | None:
+        if lead_id == "unbearable":
+            raise ArithmeticError("nobody can count this anew")
+        state.playbook = self.playbook_id
+        now = datetime.now(UTC)
+        return ScoreRecord(
+            lead_id=lead_id,
+            seq=state.events + 1,
+            epoch=0,
+            time=now,
+            attribute=0.0,
+            behaviour=0.0,
+            total=float(state.events),
+            trigger=Trigger(event_id=self.playbook_id, source="test", kind="playbook", time=now, received_at=now),
+            position=position,
+            playbook=self.playbook_id,
+        )
+
+
+async def opened_anew(leads: list[str], failures: list[BaseException]) -> tuple[Lane, SlowStore, ScorerMetrics]:
+    """A lane over states up to offset 4, made by "counting"."""
+    store, metrics = SlowStore(), ScorerMetrics()
+    store.position = 4
+    store.states = {lead: CODEC.encode(Count(5, 5, 4)) for lead in leads}
+
+    async def opening(partition: int) -> Any:
+        return store
+
+    return Lane(0, opening, Applying(Topics(""), Renamed(), CODEC), metrics, failures.append, MOST), store, metrics
+
+
+def to_rescore(metrics: ScorerMetrics) -> float | None:
+    return metrics.registry.get_sample_value("tasuki_scorer_leads_to_rescore", {"partition": "0"})
+
+
+async def test_leads_of_another_playbook_are_scored_anew_in_slices_and_events_come_in_between() -> None:
+    failures: list[BaseException] = []
+    leads = [f"lead-{number}" for number in range(2 * SLICE_LEADS)]
+    lane, store, metrics = await opened_anew([*leads, "a"], failures)
+    await until(lambda: to_rescore(metrics) == len(leads) + 1)
+    await lane.put(batch(5, follows=5))  # of the lead "a", while the first slice is written
+    for _ in range(2):
+        store.go.release()
+    await until(lambda: store.position == 5)
+    assert store.commits == [4, 5], "one slice, which moves no position, and then the event"
+    assert len(store.outputs) == SLICE_LEADS + 1
+    for _ in range(2):
+        store.go.release()
+    await until(lambda: to_rescore(metrics) == 0)
+    assert {CODEC.playbook_of(state) for state in store.states.values()} == {"anew"}
+    records = [decode_score(output.value or b"") for output in store.outputs]
+    assert Counter(record.lead_id for record in records) == dict.fromkeys([*leads, "a"], 1), "by its event, or anew"
+    assert {record.position.offset for record in records} == {4, 5}
+    assert failures == []
+    await lane.close()
+    assert to_rescore(metrics) is None, "another worker's now"
+
+
+async def test_a_lead_that_cannot_be_scored_anew_is_counted_and_keeps_its_state() -> None:
+    failures: list[BaseException] = []
+    lane, store, metrics = await opened_anew(["unbearable", "b"], failures)
+    store.go.release()
+    await until(lambda: to_rescore(metrics) == 0)
+    assert [CODEC.playbook_of(store.states[lead]) for lead in ("unbearable", "b")] == ["counting", "anew"]
+    assert metrics.registry.get_sample_value("tasuki_scorer_rescore_failures_total") == 1
+    assert metrics.registry.get_sample_value("tasuki_scorer_rescored_leads_total") == 1
+    assert failures == []
+    await lane.close()
+
+
+async def test_where_all_follow_the_playbook_nothing_is_written() -> None:
+    failures: list[BaseException] = []
+    lane, store, metrics = await opened_anew([], failures)
+    await until(lambda: store.told == 4)
+    assert (store.commits, to_rescore(metrics)) == ([], 0)
+    await lane.close()
