@@ -11,7 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from shared.between import check
-from shared.events import SENT, Event, decode_event
+from shared.events import LINK, MEMBER, Event, decode_event
 
 MAX_KEY_BYTES = 1_100
 """256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
@@ -47,7 +47,7 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError(f"received_at {received_at.isoformat()} is outside of the years 2000 to 2099")
     if not FIRST <= time <= LAST:
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
-    if event.kind not in SENT:
+    if event.kind is LINK or event.kind is MEMBER:
         check(event)
     taken_at = _moment(appended)
     return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)

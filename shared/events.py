@@ -27,7 +27,8 @@ class Kind(StrEnum):
     MEMBER = "member"
 
 
-SENT = frozenset(Kind) - {Kind.LINK, Kind.MEMBER}
+LINK, MEMBER = Kind.LINK, Kind.MEMBER
+SENT = frozenset(Kind) - {LINK, MEMBER}
 """What clients send."""
 
 

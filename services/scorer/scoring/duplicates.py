@@ -34,8 +34,8 @@ def first_copy(state: LeadState, digest: bytes, today: int) -> bool:
     of_today = seen.get(today)
     if of_today is None and not _begins(seen, today):
         return True
-    seen[today] = of_today + digest if of_today else digest
-    if sum(map(len, seen.values())) > _MOST_BYTES:
+    of_today = seen[today] = of_today + digest if of_today else digest
+    if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > _MOST_BYTES:
         _forget_one(seen)
     return True
 

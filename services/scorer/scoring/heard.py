@@ -24,7 +24,7 @@ from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
 from shared.acceptance import too_late
-from shared.events import SENT, Event, Kind, Logged
+from shared.events import LINK, MEMBER, Event, Kind, Logged
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
@@ -127,7 +127,7 @@ class Hearing:
     def hear(self, logged: Logged) -> Heard:
         """The event in its place in the log."""
         event = logged.event
-        if event.kind not in SENT:
+        if event.kind is LINK or event.kind is MEMBER:
             return self._between(logged)
         if self._people.are_asked and (reason := self._people.reason(event)):
             return self._ignored(logged, reason)

@@ -74,7 +74,7 @@ class Scorer:
             self._take_over(state)
         if self._linked.concerns(state, events):
             return self._linked.score(state, events, partition, event_at)
-        fresh = (heard for heard in events if first_copy(state, heard.digest, heard.day))
+        fresh = [heard for heard in events if first_copy(state, heard.digest, heard.day)]
         told: list[Told] = [*self._records(state, fresh, partition, event_at)]
         return told
 
