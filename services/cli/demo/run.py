@@ -71,7 +71,7 @@ class Demo:
         self, sample: Sample, bulk: Phase, steady: Phase, listener: Listener, gauge: Gauge, engine: AsyncEngine
     ) -> Facts:
         """Everything is through: compare what was sent with what came out."""
-        urls, identities = self._stack.access.urls, sample.identities
+        urls = self._stack.access.urls
         logged, ledger = await logged_ids(self._stack.settings), await ledger_ids(engine)
         unheard, unknown = listener.offers.compared(await gauge.offered())
         async with RouterClient(urls["router"], self._stack.access.token) as router:
@@ -83,9 +83,9 @@ class Demo:
                 in_log=logged.total(),
                 events_lost=len({call["messageId"] for call in sample.calls} - logged.keys()),
                 dead_letters=await gauge.dead_letters(),
-                ids=len(identities),
-                ids_lost=len(leadless(identities, ledger)),
-                ids_unknown=len(ledger.keys() - identities),
+                ids=len(ledger),
+                ids_lost=len(leadless(sample.identities, ledger)),
+                ids_unknown=len(ledger.keys() - sample.mentioned),
                 ids_merged=sum(lead is not None for lead in ledger.values()),
                 stages=await router.leads_by_stage(),
                 remarks=await remarks_of(urls["scorer"]),

@@ -36,9 +36,9 @@ class Facts:
     in_log: int  # events that were sent; not what the scorer tells itself there
     events_lost: int  # sent, and not in the log
     dead_letters: int
-    ids: int  # by which the sample's people come: several are one lead
-    ids_lost: int  # sent, and the router has no lead for them
-    ids_unknown: int  # in the ledger, and never sent
+    ids: int  # in the ledger: several may be one lead
+    ids_lost: int  # events of theirs were sent, and the router has no lead for them
+    ids_unknown: int  # in the ledger, and no event speaks of them
     ids_merged: int  # in the ledger as members of other leads
     stages: Mapping[str, int]
     remarks: Remarks
@@ -69,11 +69,10 @@ class Facts:
             (self.events_lost > 0, f"{self.events_lost} events were sent and are not in the log"),
             (self.in_log != self.accepted, f"{self.accepted} events were accepted, {self.in_log} are in the log"),
             (self.ids_lost > 0, f"{self.ids_lost} ids were sent for which the router has no lead"),
-            (self.ids_unknown > 0, f"the router has {self.ids_unknown} ids that were never sent"),
+            (self.ids_unknown > 0, f"the router has {self.ids_unknown} ids of which no event speaks"),
             (
-                self.leads + self.ids_merged != self.ids - self.ids_lost + self.ids_unknown,
-                f"of {self.ids} ids sent the router has {self.leads} as leads at some stage, and {self.ids_merged} "
-                "as members of others",
+                self.leads + self.ids_merged != self.ids,
+                f"of {self.ids} ids {self.leads} are leads at some stage and {self.ids_merged} members of others",
             ),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             (not self.handoffs, "not a single hand-off arrived"),

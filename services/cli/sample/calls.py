@@ -17,6 +17,13 @@ def identity_of(call: Call) -> str | None:
     return known or identity_without_ids(call.get("traits", {}), call.get("context", {}))
 
 
+def identities_in(call: Call) -> set[str]:
+    """Every lead id that a call speaks of, its own included."""
+    traits = {} if call["type"] == "group" else call.get("traits", {})
+    named = (routing_identity(None, call.get("anonymousId")), identity_without_ids(traits, {}), identity_of(call))
+    return {identity for identity in named if identity is not None}
+
+
 @dataclass(frozen=True)
 class _Entry:
     """`by_form`: told by a form that knows neither a browser nor a user."""

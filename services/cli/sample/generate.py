@@ -9,7 +9,7 @@ from random import Random
 
 from services.cli.sample.acquisition import CHANNELS, Story, choose_medium
 from services.cli.sample.calendar import Calendar
-from services.cli.sample.calls import Call, Diary, identity_of
+from services.cli.sample.calls import Call, Diary, identities_in, identity_of
 from services.cli.sample.crawlers import LEADS_PER_CRAWL, crawl
 from services.cli.sample.devices import browser_of, other_devices
 from services.cli.sample.nurturing import nurture
@@ -31,6 +31,11 @@ class Sample:
     def identities(self) -> set[str]:
         """Every lead id that a call is of by itself: several of one person, visitors who stayed anonymous included."""
         return {identity for identity in map(identity_of, self.calls) if identity is not None}
+
+    @cached_property
+    def mentioned(self) -> set[str]:
+        """Every lead id that a call speaks of: also addresses and browsers of which no call is by itself."""
+        return set[str]().union(*map(identities_in, self.calls))
 
 
 def generate(*, seed: int, leads: int, end: datetime) -> Sample:

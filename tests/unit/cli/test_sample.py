@@ -131,6 +131,12 @@ def test_some_give_an_address_before_they_log_in(sample: Sample) -> None:
     assert {identity_of(call) for call in by_form} <= {id for id in sample.identities if id.startswith("email:")}
 
 
+def test_addresses_and_browsers_are_mentioned_without_events_of_their_own(sample: Sample) -> None:
+    only_mentioned = sample.mentioned - sample.identities
+    assert sample.identities < sample.mentioned
+    assert {id.split(":")[0] for id in only_mentioned} == {"anon", "email"}
+
+
 def test_a_few_gateways_click_every_link_at_once(sample: Sample) -> None:
     clicks = defaultdict[str, list[tuple[datetime, str]]](list)
     for call in sample.calls:
