@@ -94,16 +94,14 @@ def test_visitors_become_known_and_others_stay_anonymous(sample: Sample) -> None
 
 
 def test_crawlers_say_what_they_are_and_nobody_else_does(sample: Sample) -> None:
-    crawled, agents = set[str](), Counter[str]()
-    for call in sample.calls:
-        agent = call.get("context", {}).get("userAgent")
-        if agent is not None:
-            agents[agent] += 1
-            if is_crawler(agent):
-                crawled.add(call["anonymousId"])
-    assert 0.01 < sum(count for agent, count in agents.items() if is_crawler(agent)) / len(sample.calls) < 0.03
-    walks = [call for call in sample.calls if call.get("anonymousId") in crawled]
-    assert all(call["type"] == "page" and "userId" not in call for call in walks)
+    told = Counter(call.get("context", {}).get("userAgent") for call in sample.calls)
+    crawlers = {agent for agent in told if agent is not None and is_crawler(agent)}
+    assert 0.01 < sum(told[agent] for agent in crawlers) / len(sample.calls) < 0.03
+    assert len(told - Counter(dict.fromkeys(crawlers, len(sample.calls)))) > 3  # people's browsers, and none
+    crawled = [call for call in sample.calls if call.get("context", {}).get("userAgent") in crawlers]
+    walkers = {call["anonymousId"] for call in crawled}
+    assert len(crawled) == sum(call.get("anonymousId") in walkers for call in sample.calls)
+    assert all(call["type"] == "page" and "userId" not in call for call in crawled)
 
 
 def test_some_leads_have_two_devices_and_a_few_share_one(sample: Sample) -> None:
