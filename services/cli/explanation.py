@@ -11,6 +11,7 @@ WORDS = {
         "owner": "担当",
         "nobody": "なし",
         "playbook": "プレイブック: {playbook}",
+        "members": "同一人物のID: {members}",
         "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
         "part": "  {points:+8.1f}  {label}({times}回)",
         "earned": "減衰前 {earned:.1f}点",
@@ -32,6 +33,7 @@ WORDS = {
         "owner": "Owner",
         "nobody": "nobody",
         "playbook": "Playbook: {playbook}",
+        "members": "The same person's ids: {members}",
         "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
         "part": "  {points:+8.1f}  {label} ({times}×)",
         "earned": "{earned:.1f} before it faded",
@@ -61,6 +63,8 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     words, score, owner = WORDS[language], lead["score"], lead["owner"]
     who = " / ".join(part for part in (owner["department"], owner["team"], owner["person"]) if part)
     yield f"{lead['lead_id']}  {lead['contact']['name'] or ''}  {lead['company'] or ''}".rstrip()
+    if lead["members"]:
+        yield words["members"].format(members=", ".join(lead["members"]))
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade

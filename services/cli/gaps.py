@@ -73,8 +73,8 @@ class Gaps:
         return sorted(self._found.values(), key=lambda gap: (-gap.times, gap.name, gap.source))
 
 
-async def latest_records(options: dict[str, Any], topic: str, count: int) -> AsyncIterator[Iterable[Any]]:
-    """About the last `count` records of a topic, as they come; ends where the log ended when it was asked.
+async def latest_records(options: dict[str, Any], topic: str, count: int | None) -> AsyncIterator[Iterable[Any]]:
+    """About the last `count` records of a topic (None: all), as they come; ends where the log ended when it was asked.
 
     Raises `ConfigurationError` where Kafka or the topic is missing."""
     known = await partition_counts(options)
@@ -84,7 +84,8 @@ async def latest_records(options: dict[str, Any], topic: str, count: int) -> Asy
         consumer.assign(partitions)
         first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for tp in partitions:
-            consumer.seek(tp, max(first[tp], ends[tp] - -(-count // len(partitions))))
+            start = first[tp] if count is None else max(first[tp], ends[tp] - -(-count // len(partitions)))
+            consumer.seek(tp, start)
         while unread := [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
             for tp, records in (await consumer.getmany(*unread, timeout_ms=500)).items():
                 yield [record for record in records if record.offset < ends[tp]]

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from services.cli.sample import generate
-from shared.identity import routing_identity
+from services.cli.sample import generate, identity_of
 
 Call = dict[str, Any]
 
@@ -51,7 +50,7 @@ def tell(seed: int, count: int) -> Stories:
 
 def lead_of(call: Call) -> str:
     """The lead that a call tells of; empty for a bad one without any id."""
-    return routing_identity(call.get("userId"), call.get("anonymousId")) or ""
+    return identity_of(call) or ""
 
 
 def _historical(call: Call) -> Call:
@@ -64,4 +63,5 @@ def _spoilt(call: Call, random: Random) -> Call:
             return call | {"timestamp": "yesterday"}
         case 1:
             return call | {"type": "hug"}
-    return {name: value for name, value in call.items() if name not in ("userId", "anonymousId")}
+    # Nor an address, which would do.
+    return {name: value for name, value in call.items() if name not in ("userId", "anonymousId", "traits")}

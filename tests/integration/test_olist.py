@@ -20,6 +20,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.cli.demo.arrived import logged_ids
 from services.cli.demo.drain import Gauge, drained
 from services.cli.stack import Stack, StackOptions, start_stack
 from shared.parts import Parts
@@ -87,8 +88,9 @@ async def until_drained(stack: Stack, events: int) -> None:
     engine = create_async_engine(stack.database_url)
     try:
         async with Gauge(stack.settings, PARTITIONS, engine) as gauge:
-            backlog = await drained(gauge, events)
-            assert backlog.events == events
+            await drained(gauge, events)
+            logged = await logged_ids(stack.settings)
+            assert (len(logged), logged.total()) == (events, events)
             assert await gauge.dead_letters() == 0
     finally:
         await engine.dispose()

@@ -66,6 +66,8 @@ def scored(events: list[tuple[int, Event]], cuts: set[int], scorer: Scorer) -> l
     state, records = scorer.new_state(), []
     for start, end in pairwise(sorted({0, *cuts, events[-1][0] + 1})):
         batch = [(offset, event) for offset, event in events if start <= offset < end]
+        if not batch:
+            continue  # as in the service: a lead is opened only for events of its own
         records += scorer.apply(state, [Logged(offset, 20_000, event) for offset, event in batch], 0)
         state = decode_state(encode_state(state))
         if end % 2:

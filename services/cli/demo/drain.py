@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -33,7 +32,7 @@ class Stalled(CommandError):
 class Backlog:
     """What is not yet through, in messages."""
 
-    events: int  # in the topic
+    events: int  # offsets of the topic given out: events, what the scorer tells itself, markers of its transactions
     unscored: int
     unrouted: int
     outbox: int
@@ -72,8 +71,10 @@ class Gauge:
 
     async def backlog(self) -> Backlog:
         """Messages between what is in Kafka and what is applied, stage by stage."""
+        # In the order of the way: whoever scores an event may write further ones into the topic. What had been scored
+        # before the ends were asked has written nothing behind them.
+        scored = await self._committed()
         events = await self._ends(self._topics.events, self._partitions)
-        scored = await self._committed(events)
         scores = await self._after_last_records(await self._ends(self._topics.scores, self._partitions))
         async with self._engine.connect() as connection:
             rows = await connection.execute(text("SELECT topic, partition, next_offset FROM offsets"))
@@ -102,12 +103,12 @@ class Gauge:
         """Offsets given out so far: records, and markers where a topic is written in transactions."""
         return sum((await self._ends(topic, partitions)).values())
 
-    async def _committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _committed(self) -> Offsets:
         try:
             committed = await self._admin.list_consumer_group_offsets(self._group)
         except GroupCoordinatorNotAvailableError:
             return {}  # nobody has used a group on this broker yet
-        return {part: committed[part].offset for part in partitions if part in committed}
+        return {part: at.offset for part, at in committed.items() if part.topic == self._topics.events}
 
     async def _ends(self, topic: str, partitions: int) -> Offsets:
         ends: Offsets = await self._consumer.end_offsets([TopicPartition(topic, n) for n in range(partitions)])
@@ -145,8 +146,8 @@ async def drained(gauge: Gauge, accepted: int, *, pause: float = 0.5) -> Backlog
             last, since = backlog, time.monotonic()
         elif time.monotonic() - since > STALLED_AFTER:
             raise Stalled(
-                f"nothing has moved for {STALLED_AFTER:g} s: of {accepted} accepted events {backlog.events} are in the "
-                f"topic, {backlog.unscored} wait for the scorer, {backlog.unrouted} messages for the router, "
-                f"{backlog.outbox} for the relay"
+                f"nothing has moved for {STALLED_AFTER:g} s: {accepted} events were accepted, the topic has given "
+                f"out {backlog.events} offsets, {backlog.unscored} wait for the scorer, {backlog.unrouted} messages "
+                f"for the router, {backlog.outbox} for the relay"
             )
         await asyncio.sleep(pause)

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services.cli.demo.arrived import leadless, ledger_ids, logged_ids
 from services.cli.demo.drain import Gauge, drained
 from services.cli.demo.listener import Listener
+from services.cli.demo.remarks import remarks_of
 from services.cli.demo.summary import Facts, Phase
 from services.cli.demo.words import handoff_in_words
 from services.cli.progress import Progress
 from services.cli.router_client import RouterClient
-from services.cli.sample import Sample
+from services.cli.sample import Call, Sample, identity_of
 from services.cli.sending import Entry, IngestClient, Rejection, send_in_lanes
 from services.cli.sending.lanes import encode
 from services.cli.stack import Stack
-from shared.identity import routing_identity
 from shared.playbook import Playbook
 
 MOST_PACED = 0.3  # of the sample: the bulk comes first and is most of it
@@ -53,28 +54,41 @@ class Demo:
                 Listener(self._stack.settings, list(self._playbook.departments)) as listener,
                 Gauge(self._stack.settings, self._partitions, engine) as gauge,
             ):
-                return await self._run(sample, pace, listener, gauge)
+                bulk, steady = await self._stream(sample, pace, listener, gauge)
+                return await self._reckon(sample, bulk, steady, listener, gauge, engine)
         finally:
             await engine.dispose()
 
-    async def _run(self, sample: Sample, pace: Pace, listener: Listener, gauge: Gauge) -> Facts:
+    async def _stream(self, sample: Sample, pace: Pace, listener: Listener, gauge: Gauge) -> tuple[Phase, Phase]:
         entries = [_entry(number, call) for number, call in enumerate(sample.calls)]
         paced = min(int(pace.rate * pace.seconds), int(len(entries) * MOST_PACED))
         bulk = await self._phase("bulk", entries[: len(entries) - paced], listener, gauge, rate=None)
         self._show_one(listener)
         steady = await self._phase("steady", entries[len(entries) - paced :], listener, gauge, rate=pace.rate)
-        async with RouterClient(self._stack.access.urls["router"], self._stack.access.token) as router:
-            backlog = await gauge.backlog()
-            unheard, unknown = listener.offers.compared(await gauge.offered())
+        return bulk, steady
+
+    async def _reckon(  # noqa: PLR0913, PLR0917 - both ends of the way
+        self, sample: Sample, bulk: Phase, steady: Phase, listener: Listener, gauge: Gauge, engine: AsyncEngine
+    ) -> Facts:
+        """Everything is through: compare what was sent with what came out."""
+        urls = self._stack.access.urls
+        logged, ledger = await logged_ids(self._stack.settings), await ledger_ids(engine)
+        unheard, unknown = listener.offers.compared(await gauge.offered())
+        async with RouterClient(urls["router"], self._stack.access.token) as router:
             return Facts(
                 parts=self._stack.parts.description,
-                events=len(entries),
+                events=len(sample.calls),
                 accepted=self._accepted,
                 rejected=len(self._rejections),
-                in_topic=backlog.events,
+                in_log=logged.total(),
+                events_lost=len({call["messageId"] for call in sample.calls} - logged.keys()),
                 dead_letters=await gauge.dead_letters(),
-                leads_expected=len(sample.identities),
+                ids=len(ledger),
+                ids_lost=len(leadless(sample.identities, ledger)),
+                ids_unknown=len(ledger.keys() - sample.mentioned),
+                ids_merged=sum(lead is not None for lead in ledger.values()),
                 stages=await router.leads_by_stage(),
+                remarks=await remarks_of(urls["scorer"]),
                 handoffs=listener.offers.by_department(),
                 handoffs_unheard=unheard,
                 handoffs_unknown=unknown,
@@ -126,12 +140,8 @@ async def _heard(listener: Listener) -> None:
             await asyncio.sleep(0.1)  # the consumer tells its position, but nobody when it changes
 
 
-def _entry(number: int, call: dict[str, object]) -> Entry:
-    user_id, anonymous_id = call.get("userId"), call.get("anonymousId")
-    identity = routing_identity(
-        user_id if isinstance(user_id, str) else None, anonymous_id if isinstance(anonymous_id, str) else None
-    )
-    return Entry(encode(call), identity or "", number)
+def _entry(number: int, call: Call) -> Entry:
+    return Entry(encode(call), identity_of(call) or "", number)
 
 
 async def _at_once(entries: Sequence[Entry]) -> AsyncIterator[Entry]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
+from services.cli.demo.remarks import Remarks
+
 MUST_BE_EMPTY = ("without_owner", "with_two_handoffs")  # of the audit; overdue hand-offs are the people's affair
 
 
@@ -31,10 +33,15 @@ class Facts:
     events: int
     accepted: int
     rejected: int
-    in_topic: int
+    in_log: int  # events that were sent; not what the scorer tells itself there
+    events_lost: int  # sent, and not in the log
     dead_letters: int
-    leads_expected: int
+    ids: int  # in the ledger: several may be one lead
+    ids_lost: int  # events of theirs were sent, and the router has no lead for them
+    ids_unknown: int  # in the ledger, and no event speaks of them
+    ids_merged: int  # in the ledger as members of other leads
     stages: Mapping[str, int]
+    remarks: Remarks
     handoffs: Mapping[str, int]  # heard, by receiver; one that was repeated counts once
     handoffs_unheard: Mapping[str, int]  # in the ledger, never heard
     handoffs_unknown: Mapping[str, int]  # heard, not in the ledger
@@ -50,17 +57,23 @@ class Facts:
 
     @property
     def lost(self) -> int:
-        """Events that were sent and are not in the log, leads that the router does not have, and hand-offs that only
+        """Events that were sent and are not in the log, ids for which the router has no lead, and hand-offs that only
         one side knows: the ledger, or who listens."""
         handoffs = sum(self.handoffs_unheard.values()) + sum(self.handoffs_unknown.values())
-        return max(self.events - self.in_topic, 0) + max(self.leads_expected - self.leads, 0) + handoffs
+        return self.events_lost + self.ids_lost + handoffs
 
     def problems(self) -> list[str]:
         """Everything that should not be; empty when all is well."""
         found = [
             (self.accepted != self.events, f"{self.events} events were sent, {self.accepted} accepted"),
-            (self.in_topic != self.accepted, f"{self.accepted} events were accepted, {self.in_topic} are in the topic"),
-            (self.leads != self.leads_expected, f"{self.leads_expected} leads were sent, the router has {self.leads}"),
+            (self.events_lost > 0, f"{self.events_lost} events were sent and are not in the log"),
+            (self.in_log != self.accepted, f"{self.accepted} events were accepted, {self.in_log} are in the log"),
+            (self.ids_lost > 0, f"{self.ids_lost} ids were sent for which the router has no lead"),
+            (self.ids_unknown > 0, f"the router has {self.ids_unknown} ids of which no event speaks"),
+            (
+                self.leads + self.ids_merged != self.ids,
+                f"of {self.ids} ids {self.leads} are leads at some stage and {self.ids_merged} members of others",
+            ),
             (self.dead_letters > 0, f"{self.dead_letters} dead letters"),
             (not self.handoffs, "not a single hand-off arrived"),
             *((True, f"{n} hand-offs to {to} were never heard") for to, n in self.handoffs_unheard.items()),
@@ -84,6 +97,10 @@ def as_json(facts: Facts) -> dict[str, Any]:
         "events": facts.events,
         "accepted": facts.accepted,
         "leads": facts.leads,
+        "ids": facts.ids,
+        "merged": {"ids": facts.ids_merged, "share": _share(facts.ids_merged, facts.ids)},
+        "unclassified": _events(facts.remarks.unclassified, facts),
+        "ignored": {reason: _events(count, facts) for reason, count in facts.remarks.ignored.items()},
         "handoffs": dict(facts.handoffs),
         "handoffs_unheard": dict(facts.handoffs_unheard),
         "handoffs_unknown": dict(facts.handoffs_unknown),
@@ -106,8 +123,14 @@ def as_table(facts: Facts) -> Table:
     bulk, steady = facts.bulk, facts.steady
     for name, value in (
         ("parts", facts.parts),
-        ("events", f"{facts.events:,} sent, {facts.accepted:,} accepted, {facts.in_topic:,} in the log"),
+        ("events", f"{facts.events:,} sent, {facts.accepted:,} accepted, {facts.in_log:,} in the log"),
+        ("nobody's", _ignored(facts)),
+        (
+            "unclassified",
+            f"{_with_share(facts.remarks.unclassified, facts.in_log)}: the playbook does not speak of them",
+        ),
         ("leads", f"{facts.leads:,}, visitors who stayed anonymous included"),
+        ("ids", f"{facts.ids:,}, of which {_with_share(facts.ids_merged, facts.ids)} turned out to be another lead's"),
         ("stages", _counts(facts.stages)),
         ("hand-offs", _counts(facts.handoffs)),
         (
@@ -123,6 +146,23 @@ def as_table(facts: Facts) -> Table:
     ):
         table.add_row(name, value)
     return table
+
+
+def _ignored(facts: Facts) -> str:
+    parts = [f"{reason} {_with_share(count, facts.in_log)}" for reason, count in facts.remarks.ignored.items()]
+    return "  ".join(parts) or "none"
+
+
+def _with_share(count: int, of: int) -> str:
+    return f"{count:,} ({_share(count, of):.1%})"
+
+
+def _events(count: int, facts: Facts) -> dict[str, float]:
+    return {"events": count, "share": _share(count, facts.in_log)}
+
+
+def _share(count: int, of: int) -> float:
+    return round(count / of, 4) if of else 0.0
 
 
 def _milliseconds(phase: Phase) -> dict[str, float | int | None]:

@@ -4,6 +4,7 @@
 lie under `.example`. Pure and seeded: the same arguments give the same bytes.
 """
 
+from services.cli.sample.calls import Call, identity_of
 from services.cli.sample.generate import Sample, generate
 
-__all__ = ["Sample", "generate"]
+__all__ = ["Call", "Sample", "generate", "identity_of"]

@@ -21,6 +21,7 @@ DOCUMENTS = ["導入事例集", "業界動向レポート", "比較チェック�
 class Story:
     """A lead in the making. `hot_at` is the first moment at which sales would want to know."""
 
+    seed: int
     person: Person
     random: Random
     calendar: Calendar
@@ -39,6 +40,16 @@ class Story:
             traits = {"name": company.name, "industry": company.industry, "employees": company.employees}
             self.diary.group(at + timedelta(milliseconds=5), company.id, traits)
 
+    def fill_form(self, at: datetime) -> None:
+        """One of ten gives an address and no more, a while before logging in."""
+        if self.random.random() < 0.1:
+            person, in_browser = self.person, self.random.random() < 0.6
+            traits = {name: person.traits[name] for name in ("name", "email")}
+            self.diary.form(self.earlier(at, 60, 12_000), traits, in_browser=in_browser)
+
+    def earlier(self, at: datetime, low_minutes: int, high_minutes: int) -> datetime:
+        return at - timedelta(milliseconds=self.random.randint(low_minutes * 60_000, high_minutes * 60_000))
+
     def later(self, at: datetime, low_minutes: int, high_minutes: int) -> datetime:
         return at + timedelta(milliseconds=self.random.randint(low_minutes * 60_000, high_minutes * 60_000))
 
@@ -47,6 +58,7 @@ def download(story: Story) -> datetime:
     at = story.calendar.moment(story.random)
     visit(story.diary, story.random, at, story.person.interest, medium=story.medium)
     at = story.later(at, 2, 9)
+    story.fill_form(at)
     story.become_known(at)
     document = story.random.choice(DOCUMENTS)
     story.diary.track(at + timedelta(seconds=1), "Document Downloaded", {"document": document, "medium": story.medium})
@@ -62,6 +74,7 @@ def webinar(story: Story) -> datetime:
     booked = story.calendar.in_office_hours(held - timedelta(days=story.random.randint(1, 13)), story.random)
     about = {"webinar": f"活用セミナー {held:%m/%d}", "medium": story.medium}
     visit(story.diary, story.random, booked - timedelta(minutes=6), story.person.interest, medium=story.medium)
+    story.fill_form(booked)
     story.become_known(booked)
     ends_at = held + timedelta(hours=1)
     story.diary.track(booked + timedelta(seconds=1), "Webinar Booked", about | {"ends_at": ends_at.isoformat()})
@@ -95,6 +108,7 @@ def contact_form(story: Story) -> datetime:
     at = story.calendar.moment(story.random)
     visit(story.diary, story.random, at, story.person.interest, medium=story.medium)
     at = story.later(at, 3, 12)
+    story.fill_form(at)
     story.become_known(at)
     wants_answer = story.random.random() < 0.2 + 0.5 * story.person.interest
     if wants_answer:
@@ -110,6 +124,7 @@ def mail(story: Story) -> datetime:
     at = story.calendar.moment(story.random)
     visit(story.diary, story.random, at, story.person.interest, medium=story.medium)
     at = story.later(at, 1, 5)
+    story.fill_form(at)
     story.become_known(at)
     story.diary.track(at + timedelta(seconds=1), "Newsletter Joined", {"medium": story.medium})
     return at

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import Random
 
 from services.cli.sample.acquisition import DOCUMENTS, Story
 from services.cli.sample.website import visit
+
+LINKS = ["/product", "/product/cases", "/blog/kyogyo-01", "/seminar"]
+"""Of each newsletter."""
+SCANNING_COMPANIES = 0.015
 
 
 def nurture(story: Story, acquired: datetime) -> None:
@@ -20,10 +25,14 @@ def nurture(story: Story, acquired: datetime) -> None:
 def _newsletters(story: Story, acquired: datetime) -> datetime | None:
     """When the lead left the list, if it did."""
     random, interest = story.random, story.person.interest
+    scans = _is_scanned(story)
     for sent in story.calendar.newsletters:
         if sent < acquired:
             continue
-        about = {"campaign": f"newsletter-{sent:%Y-%m-%d}"}
+        campaign = f"newsletter-{sent:%Y-%m-%d}"
+        about = {"campaign": campaign, "mail_id": f"{campaign}-{story.person.number:05d}"}
+        if scans:
+            _scan(story, sent, about)
         opened = story.later(sent, 1, 2000)
         if random.random() > 0.12 + 0.55 * interest:
             continue
@@ -33,11 +42,24 @@ def _newsletters(story: Story, acquired: datetime) -> datetime | None:
             story.diary.identify(opened + timedelta(seconds=41), {"unsubscribed": True})
             return opened
         if random.random() < 0.08 + 0.4 * interest:
-            repeats = random.choice([1, 1, 1, 1, 2, 2, 3, 6])  # impatient people, and scanners
-            for number in range(repeats):
-                story.diary.track(opened + timedelta(seconds=20 + 2 * number), "Email Link Clicked", about)
+            clicked = about | {"link": random.choice(LINKS)}
+            for number in range(random.choice([1, 1, 1, 1, 2, 2, 3, 6])):  # impatient people
+                story.diary.track(opened + timedelta(seconds=20 + 2 * number), "Email Link Clicked", clicked)
             visit(story.diary, random, opened + timedelta(seconds=45), interest, medium="email")
     return None
+
+
+def _is_scanned(story: Story) -> bool:
+    """Whether the company has a gateway that looks at mail before its people do."""
+    seed, company = story.seed, story.person.company
+    return Random(f"{seed}:gateway:{company.number}").random() < SCANNING_COMPANIES
+
+
+def _scan(story: Story, sent: datetime, about: dict[str, str]) -> None:
+    """Every link at once, seconds after the mail was sent."""
+    arrived = sent + timedelta(milliseconds=story.random.randint(2_000, 20_000))
+    for number, link in enumerate(LINKS):
+        story.diary.track(arrived + timedelta(milliseconds=150 * number), "Email Link Clicked", about | {"link": link})
 
 
 def _visits(story: Story, acquired: datetime) -> None:

@@ -58,3 +58,21 @@ POPULATION = dict(
 MEDIUMS = [("search", 30), ("advertisement", 24), ("social", 14), ("referral", 12), ("direct", 12), ("email", 8)]
 INSIDE_SALES = ["is-aoki", "is-baba", "is-chiba", "is-doi", "is-endo"]
 FIELD_SALES = ["fs-fukuda", "fs-goda", "fs-hara", "fs-ide", "fs-joden", "fs-kubo"]
+_CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+BROWSERS = [
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME}",
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Edg/142.0.0.0",
+    f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {_CHROME}",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0",
+]
+PHONES = [
+    f"{_IPHONE} Version/18.6 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+]
+CRAWLERS = [
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+    "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -24,9 +25,14 @@ def why_nobody(
             if domain in [name.lower() for name in internal.get("domains", [])]:
                 return "internal"
     looks = book.not_people.get("crawlers", True) and isinstance(agent, str)
-    if looks and any(re.search(known["pattern"], agent[:512]) for known in CRAWLER_USER_AGENTS_DATA):
+    if looks and _is_crawler(agent[:512]):
         return "crawler"
     return "internal_network" if _is_within(context.get("ip"), internal.get("networks", [])) else ""
+
+
+@cache  # hundreds of patterns, more than `re` keeps compiled, and a handful of agents
+def _is_crawler(agent: str) -> bool:
+    return any(re.search(known["pattern"], agent) for known in CRAWLER_USER_AGENTS_DATA)
 
 
 def _is_within(ip: Any, networks: list[str]) -> bool:

@@ -24,6 +24,10 @@ def test_the_whole_sample_goes_through(stack_environment: dict[str, str]) -> Non
     assert summary["lost"] == 0
     assert summary["events"] == summary["accepted"] > 1000
     assert sum(summary["stages"].values()) == summary["leads"] > 200
+    assert summary["merged"]["ids"] > 50
+    assert summary["leads"] + summary["merged"]["ids"] == summary["ids"]
+    assert 0.005 < summary["unclassified"]["share"] < 0.05
+    assert 0.005 < summary["ignored"]["crawler"]["share"] < 0.05
     assert {"inside-sales", "field-sales"} <= set(summary["handoffs"])
     assert summary["latency_ms"]["p50"] is None or 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
     assert "【引き継ぎ】" in result.stdout

@@ -49,7 +49,7 @@ def test_events_of_which_the_playbook_does_not_speak(stack_environment: dict[str
     first, second = (line for line in shown.splitlines() if "site" in line)
     assert "Quote Calculated" in first
     assert " 4 " in first
-    assert "m3" in first
+    assert "m3" in first or "m2" in first  # the latest of either partition
     assert "plan, seats" in first
     assert "見積依頼" in second
     assert "looked at" in gaps("--last", "3")
