@@ -75,7 +75,11 @@ def leads(links: Iterable[Link], book: Book) -> dict[str, str]:
     found = {}
     # Whom a visitor belongs to tells something of the addresses it gave.
     for level in (VISITOR, ADDRESS, EXTERNAL, USER):
-        for child in sorted((id for id in list(claims) if rank(id) == level), reverse=True):
+        decided = set[str]()
+        # One may tell a smaller one of the same rank.
+        while waiting := {id for id in claims if rank(id) == level} - decided:
+            child = max(waiting)
+            decided.add(child)
             left = {lead for lead in claims[child] if (child, lead) not in undone}
             highest = [lead for lead in left if rank(lead) == max(map(rank, left))]
             is_shared = highest and rank(highest[0]) > level and len(highest) > book.identity.get("most_leads", 1)
