@@ -37,7 +37,7 @@ AHEAD = timedelta(days=1)
 
 class Matched(NamedTuple):
     """What of the playbook an event matches, and the parts that it takes in campaigns. It adds `gain` micro-points to
-    the total at most; None: who knows."""
+    the total at most; None: who knows. `keeps`: some signal keeps facts of it."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
@@ -45,6 +45,7 @@ class Matched(NamedTuple):
     is_something: bool
     gain: int | None
     takings: Sequence[Taking] = ()
+    keeps: bool = False
 
 
 NOTHING_MATCHED = Matched((), (), (), False, 0)
@@ -52,7 +53,7 @@ NOTHING_MATCHED = Matched((), (), (), False, 0)
 
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """`digest` tells copies of a message, `day` is the one on which Kafka took it; `time` in ms; `fields` that the
-    event reports; `id` only where it earns something, which it does not when it is told of too late. The event itself
+    event reports; `id` only where it earns or shows something. The event itself
     is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
     why it is worth nothing. `names`: who else the event says that its lead is. `between`: it is none of the lead's
     own, but another partition tells of somebody who is the same person."""
@@ -96,14 +97,16 @@ class _Matching:
         earnings = [earning for earning in found if earning is not None]
         of_total = [rule for rule, _ in earnings if rule.dimension is None]
         touches = [entry for entry in entries if isinstance(entry, Touch)]
+        showings = [entry for entry in entries if isinstance(entry, Showing)]
         takings = [self._campaigns.taking(touch.channel, touch.action, event) for touch in touches]
         return Matched(
             earnings,
             touches,
-            [entry for entry in entries if isinstance(entry, Showing)],
+            showings,
             bool(entries),
             None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
             [taking for taking in takings if taking is not None],
+            any(showing.keep for showing in showings),
         )
 
 
@@ -149,8 +152,8 @@ class Hearing:
             remarks += _MISFIT
         time = to_ms(happened)
         names = self._linking.names(event) if _may_name(event) else ()
-        kept = event if fields or matched.showings or names else None
-        id = event.id if matched.earnings else ""
+        kept = event if fields or names or matched.keeps else None
+        id = event.id if matched.earnings or matched.showings else ""
         digest, historical = digest_of(event), event.historical
         return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, "", names)
 

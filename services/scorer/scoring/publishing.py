@@ -54,7 +54,7 @@ class Publishing:
                 trigger=trigger_of(event, touch),
                 position=Position(partition, last.offset),
                 historical=last.historical,
-                reported=self._signals.facts(event, matched.showings),
+                reported=self._signals.facts(event.properties, matched.showings),
             ),
         )
 

@@ -182,5 +182,7 @@ class Scorer:
                 self._levels.campaigns.book(state, matched.takings, time)
         if event is not None:
             self._fields.keep(state, heard.fields, time, event.id)
-            self._signals.add(state, event, matched.showings, time)
+        if matched.showings:
+            properties = event.properties if event is not None else {}
+            self._signals.add(state, heard.id, properties, matched.showings, time)
         self._behaviour.book(state, matched.earnings, time, heard.id)

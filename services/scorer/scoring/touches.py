@@ -13,7 +13,6 @@ from services.scorer.scoring.outside import Being
 from services.scorer.scoring.state import LeadState, SignalState
 from services.scorer.scoring.times import NEVER, from_ms
 from services.scorer.scoring.union import add_signal
-from shared.events import Event
 from shared.playbook.schema import Playbook
 from shared.reading import kept_facts
 from shared.scores import Signal
@@ -125,15 +124,17 @@ class Signals:
         return any(showing.keep or showing.signal not in state.signals for showing in showings)
 
     @classmethod
-    def add(cls, state: LeadState, event: Event, showings: Sequence[Showing], time: int) -> None:
+    def add(
+        cls, state: LeadState, event_id: str, properties: dict[str, Any], showings: Sequence[Showing], time: int
+    ) -> None:
         """Book every signal that the event shows."""
-        for name, kept in cls.facts(event, showings).items():
-            add_signal(state.signals, name, SignalState(time, time, 1, event.id, kept))
+        for name, kept in cls.facts(properties, showings).items():
+            add_signal(state.signals, name, SignalState(time, time, 1, event_id, kept))
 
     @staticmethod
-    def facts(event: Event, showings: Sequence[Showing]) -> dict[str, dict[str, Any]]:
-        """By each signal that the event shows, the facts that are kept of it."""
-        return {showing.signal: kept_facts(event.properties, showing.keep) for showing in showings}
+    def facts(properties: dict[str, Any], showings: Sequence[Showing]) -> dict[str, dict[str, Any]]:
+        """By each signal that an event shows, the facts that are kept of it."""
+        return {showing.signal: kept_facts(properties, showing.keep) for showing in showings}
 
     @staticmethod
     def shown(state: LeadState) -> dict[str, Signal]:

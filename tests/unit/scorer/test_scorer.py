@@ -129,13 +129,14 @@ def test_the_last_event_before_a_lead_may_have_cooled_has_a_record_of_its_own() 
     traits = {"title": "CEO", "company": {"industry": "製造", "employees": 1000}}
     warm = [event("Webinar Booked", MORNING + timedelta(minutes=1)), event("Webinar Attended", at=MORNING)]
     pages = [page("/", MORNING + timedelta(days=day)) for day in (1, 2, 60, 61)]
-    quiet = apply(event(kind=Kind.IDENTIFY, traits=traits), *pages)
-    assert [record.position.offset for record in quiet] == [0, 4]
+    first = [event(kind=Kind.IDENTIFY, traits=traits), page("/", MORNING)]
+    quiet = apply(*first, *pages)
+    assert [record.position.offset for record in quiet] == [0, 1, 5]
     hot = [event("Survey Answered", MORNING), event("Exhibition Attended", MORNING)]
-    records = apply(event(kind=Kind.IDENTIFY, traits=traits), *warm, *hot, *pages)
+    records = apply(*first, *warm, *hot, *pages)
     over = [record.position.offset for record in records if record.total > 100]
-    assert over == [4, 6]
-    assert [record.position.offset for record in records][-2:] == [7, 8], (
+    assert over == [5, 7]
+    assert [record.position.offset for record in records][-2:] == [8, 9], (
         "the first that finds it cold ends what it found"
     )
 
