@@ -35,7 +35,7 @@ def stock(app: Any, _: dict[str, Any]) -> Any:
 
 
 def ours(app: Any, options: dict[str, Any]) -> Any:
-    return BatchingTransport(app, frozenset(), options)
+    return BatchingTransport(app, frozenset(), options, {})
 
 
 @pytest.fixture
