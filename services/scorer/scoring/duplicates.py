@@ -10,7 +10,9 @@ one in fifty thousand million, of one with the most that are remembered one in a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Protocol, TypeVar
 
 from services.scorer.scoring.state import LeadState
 from shared.events import Event
@@ -18,6 +20,8 @@ from shared.events import Event
 MAX_REMEMBERED = 1_000
 DIGEST_BYTES = 5  # they are written with the lead's state, each time
 _MOST_BYTES = MAX_REMEMBERED * DIGEST_BYTES
+_WORTH_UNPACKING = 20
+"""Hashes per event to be looked for."""
 
 
 def digest_of(event: Event) -> bytes:
@@ -37,6 +41,57 @@ def first_copy(state: LeadState, digest: bytes, today: int) -> bool:
     of_today = seen[today] = of_today + digest if of_today else digest
     if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > _MOST_BYTES:
         _forget_one(seen)
+    return True
+
+
+class Copied(Protocol):
+    """An event by its hash, and the day on which Kafka took it."""
+
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def day(self) -> int: ...
+
+
+E = TypeVar("E", bound=Copied)
+
+
+def fresh(state: LeadState, events: Sequence[E]) -> list[E]:
+    """Those of a lead's events, in log order, of which no copy was counted before; they are remembered."""
+    remembered = sum(map(len, state.seen.values())) // DIGEST_BYTES
+    if len(events) * _WORTH_UNPACKING < remembered:
+        return [heard for heard in events if first_copy(state, heard.digest, heard.day)]
+    # To look through a thousand hashes takes a microsecond, and each event would.
+    seen = {day: dict.fromkeys(messages(ids)) for day, ids in state.seen.items()}
+    found = [heard for heard in events if _first_of(seen, heard.digest, heard.day)]
+    state.seen = {day: b"".join(ids) for day, ids in seen.items()}
+    return found
+
+
+def messages(ids: bytes) -> list[bytes]:
+    """The hashes of one day, one by one."""
+    return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
+
+
+def _first_of(seen: dict[int, dict[bytes, None]], digest: bytes, today: int) -> bool:
+    """As `first_copy`."""
+    for ids in seen.values():
+        if digest in ids:
+            return False
+    of_today = seen.get(today)
+    if of_today is None:
+        newest = max(today, *seen) if seen else today
+        for day in [day for day in seen if newest - day > 1]:
+            del seen[day]
+        if newest - today > 1:
+            return True
+        of_today = seen[today] = {}
+    of_today[digest] = None
+    if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > MAX_REMEMBERED:
+        oldest = seen[min(seen)]
+        del oldest[next(iter(oldest))]
+        if not oldest:
+            del seen[min(seen)]
     return True
 
 

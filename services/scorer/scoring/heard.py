@@ -200,6 +200,6 @@ def _may_name(event: Event) -> bool:
         (event.user_id and event.anonymous_id)
         or event.traits
         or event.kind is Kind.ALIAS
-        or "externalIds" in event.context
+        or (event.context and "externalIds" in event.context)
         or event.name == UNLINKED
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from services.scorer.scoring.accounts import Accounts
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
-from services.scorer.scoring.duplicates import first_copy
+from services.scorer.scoring.duplicates import fresh
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.linked import LinkedScoring, Told
@@ -74,8 +74,7 @@ class Scorer:
             self._take_over(state)
         if self._linked.concerns(state, events):
             return self._linked.score(state, events, partition, event_at)
-        fresh = [heard for heard in events if first_copy(state, heard.digest, heard.day)]
-        told: list[Told] = [*self._records(state, fresh, partition, event_at)]
+        told: list[Told] = [*self._records(state, fresh(state, events), partition, event_at)]
         return told
 
     def _records(

@@ -181,7 +181,7 @@ class LeadState(msgspec.Struct, array_like=True):
 STORED = LeadState.__struct_fields__[: LeadState.__struct_fields__.index("today")]
 FEW_DAYS = 3
 """The account of so few days is reckoned anew sooner than it is written and read."""
-LARGE = 1_000
+LARGE = 2_000
 """Bytes from which a state is stored in fewer, which takes some 100 µs."""
 _BEHAVIOUR, _PAST = STORED.index("behaviour"), STORED.index("past")
 _stored = attrgetter(*STORED)
