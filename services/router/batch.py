@@ -89,16 +89,18 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and the lead's latest score. `cooled`: it was not that score which led to it, but time."""
+    """A decision and the lead's latest score. `cooled`: it was not that score which led to it, but time; `merged`: nor
+    that, but that ids are one lead, or no more."""
 
     decision: Decision
     score: Scored
     cooled: bool = False
+    merged: bool = False
 
     @property
     def counts_only(self) -> bool:
         """Nothing has changed but the score and what `COUNTED` names."""
-        return not (self.decision.stages or self.decision.handoffs)
+        return not (self.merged or self.decision.stages or self.decision.handoffs)
 
 
 @dataclass(slots=True)
@@ -171,7 +173,7 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clo
     found = []
     for decision in reversed(decisions):  # first what ends
         known.follow(decision)
-        found.append(Decided(decision, known.scores[decision.lead.lead_id]))
+        found.append(Decided(decision, known.scores[decision.lead.lead_id], merged=True))
     # What the lead rests on by now is in its next record, unless this one includes the member.
     after, score = known.leads[lead_id], known.scores[lead_id]
     if member_id in score.record.members:
@@ -179,7 +181,7 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clo
     else:
         after = replace(after, cools_at=None)
     known.follow(Decision(lead=after))
-    return [*found, Decided(Decision(lead=after), score)]
+    return [*found, Decided(Decision(lead=after), score, merged=True)]
 
 
 def _back(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> Decided:
@@ -189,7 +191,7 @@ def _back(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clo
     decision = replace(decision, lead=given_back(decision.lead, rules))
     known.follow(decision)
     known.scores[lead.lead_id] = score = Scored(record, received.value)
-    return Decided(decision, score)
+    return Decided(decision, score, merged=True)
 
 
 def _cools_by(lead: Lead, moment: datetime) -> bool:

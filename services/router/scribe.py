@@ -50,7 +50,7 @@ class Scribe:
     def write_scored(self, item: Decided, contact: Mapping[str, str]) -> None:
         """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""
         record = item.score.record
-        for deal in () if item.cooled else deals_of(record):
+        for deal in () if item.cooled or item.merged else deals_of(record):
             key = (deal.lead_id, deal.deal_id)
             self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
         if item.counts_only:
@@ -64,7 +64,8 @@ class Scribe:
             # An offer tells the score with its contributions; the stage change, what was left of it by then.
             self.write(item.decision, faded(record, item.decision.stages[-1].at))
         else:
-            self.write(item.decision, record, None if record.historical else record.trigger.received_at)
+            is_prompted = not (record.historical or item.merged)
+            self.write(item.decision, record, record.trigger.received_at if is_prompted else None)
 
     def write(self, decision: Decision, record: ScoreRecord, received_at: datetime | None = None) -> None:
         """All changes. `received_at` starts the clock of the event-to-hand-off latency; None: nothing to measure."""

@@ -333,6 +333,11 @@ EXAMPLES = {
         (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}),
         (1, "page", {}), (1, "page", {}), (2, "Document Downloaded", {}), (3, "page", {}), (60, "page", {}),
     ),
+    # By the first record it would have cooled before the last event; what came in between kept it warm.
+    "kept warm by what had no record yet": story(
+        (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}), (0, "page", {}),
+        (1, "Newsletter Joined", {}), (5, "page", {}),
+    ),
     "a level renewed without a word": story(
         (0, "identify", {"email": "a@b.example"}), (0, "Booth Visited", {}), (80, "Booth Visited", {}),
         (100, "page", {}),
@@ -359,7 +364,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("log", EXAMPLES.values(), ids=EXAMPLES.keys())
 def test_batches_that_once_mattered(log: list[Sent]) -> None:
     wanted = expected(log, PLAYBOOK)
-    for cuts in (set[int](), {len(log) - 1}, set(range(1, len(log)))):
+    for cuts in (set[int](), {len(log) - 1}, {len(log) - 2}, set(range(1, len(log)))):
         assert produced(log, cuts) == wanted
 
 

@@ -104,11 +104,11 @@ class Behaviour:
         """Whether its score may rise by itself, or fall all at once, as time passes."""
         return not self._uneven.isdisjoint(state.behaviour)
 
-    def share_left(self, state: LeadState, time: int) -> float | None:
-        """What share of the behaviour score is left at a later time, at least; None where that cannot be said."""
+    def share_left(self, state: LeadState, milliseconds: int) -> float | None:
+        """What share of a behaviour score is left after so long, at least; None where that cannot be said."""
         if self.is_uneven(state):
             return None
-        left: float = 2.0 ** ((state.time - time) / 1000 / self._shortest)
+        left: float = 2.0 ** (-milliseconds / 1000 / self._shortest)
         return left
 
     def explain(self, state: LeadState) -> Explanation:

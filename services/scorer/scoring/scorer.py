@@ -85,10 +85,13 @@ class Scorer:
         is_uneven = self._behaviour.is_uneven(state)
         records: list[ScoreRecord] = []
         last: Heard | None = None
+        shown, shown_at = state.total, state.time  # by the latest record
 
         def publish(last: Heard) -> None:
+            nonlocal shown, shown_at
             event = last.event or event_at(last.offset)
             records.append(self._publishing.record(state, last, event, partition))
+            shown, shown_at = state.total, state.time
 
         for heard in events:
             before, gain = state.total, heard.matched.gain
@@ -96,7 +99,8 @@ class Scorer:
             news = (
                 is_other
                 or self._is_news(state, heard)
-                or (before > self._lowest and self._may_have_fallen(state, heard.time))
+                or (before > self._lowest and self._may_have_fallen(state, before, state.time, heard.time))
+                or (shown > self._lowest and self._may_have_fallen(state, shown, shown_at, heard.time))
             )
             # A total from before must not meet facts that came after it.
             if last is not None and (news or heard.historical != last.historical):
@@ -144,17 +148,18 @@ class Scorer:
         """Whether some threshold lies between two totals."""
         return bisect_left(self._thresholds, one) != bisect_left(self._thresholds, other)
 
-    def _may_have_fallen(self, state: LeadState, time: int) -> bool:
-        """Whether the total may have fallen to a threshold at some moment until `time`, which is too often said rather
-        than too seldom: a record more changes no decision."""
-        if time <= state.time:
+    def _may_have_fallen(self, state: LeadState, total: int, at: int, until: int) -> bool:
+        """Whether what was `total` at a moment may have fallen to a threshold until a later one, by what was known
+        then: of the latest event, or of the latest record, as whoever reads records lets the lead cool by that. Too
+        often is said rather than too seldom: a record more changes no decision."""
+        if until <= state.time:
             return False
-        attributes = self._attributes.total(state)
-        left = self._behaviour.share_left(state, time)
+        left = self._behaviour.share_left(state, until - at)
         if left is None:
             return True
-        least = math.floor(attributes + (state.total - attributes) * left) - _ROUNDING
-        return self._pass_a_threshold(least, state.total)
+        attributes = self._attributes.total(state)
+        least = math.floor(attributes + (total - attributes) * left) - _ROUNDING
+        return self._pass_a_threshold(least, total)
 
     def _is_news(self, state: LeadState, heard: Heard) -> bool:
         """Whether it tells more than points: asked before the event is booked."""

@@ -107,6 +107,17 @@ async def _open(engine: AsyncEngine) -> list[str]:
     return [id for (id,) in await rows(engine, "SELECT handoff_id FROM handoffs WHERE status = 'offered'")]
 
 
+async def test_a_member_without_a_hand_off_has_no_owner_any_more(ledger: Ledger, engine: AsyncEngine) -> None:
+    x, u = visitor(), Story("u")
+    await apply(ledger, 1, x.record("contact_obtained"))
+    await apply(ledger, 0, u.record("contact_obtained"))
+    await apply(ledger, 1, replace(x.record(), merged_into="u"))
+    columns = "SELECT stage, department, merged_into FROM leads WHERE lead_id = 'anon:x'"
+    assert await rows(engine, columns) == [("awareness", None, "u")]
+    await apply(ledger, 1, x.record())
+    assert await rows(engine, columns) == [("acquired", "marketing", None)]
+
+
 async def test_what_a_member_was_told_to_be_empty_stays_empty(ledger: Ledger, engine: AsyncEngine) -> None:
     x, u = visitor(), Story("u")
     await apply(ledger, 0, u.record("contact_obtained"), contacts=(told("u", "phone", "03-1", 1),))
