@@ -18,5 +18,5 @@ def test_after_the_short_schedule_everything_is_as_without_faults(capsys: pytest
     verdict = run_campaign(seed=7, events=SHORT_EVENTS, faults=SHORT, rate=300.0, say=say)
     assert verdict.holds, report.table(verdict)
     assert [one.fault for one in verdict.happened] == list(SHORT)
-    assert verdict.handoffs > 100
+    assert verdict.handoffs > 60  # of leads of one id, whose way the oracle knows
     assert verdict.copies > 1000, "requests were not repeated: nothing was deduplicated"
