@@ -14,11 +14,11 @@ from services.scorer.scoring.times import to_ms
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted
+from shared.between import SOURCE
 from shared.events import Event, Logged, encode_event
 from shared.scores import CLOUD_EVENT_TYPE, Position, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
 
-SOURCE = "tasuki/scorer"
 SERVICE = "scorer"
 MAX_RECORD_BYTES = 900_000  # brokers refuse record batches over 1 MiB by default
 MAX_REASON = 500

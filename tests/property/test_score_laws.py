@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.scoring import LeadState, Scorer
-from services.scorer.scoring.duplicates import DIGEST_BYTES
+from services.scorer.scoring.duplicates import messages
 from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.scoring.times import from_ms, to_ms
 from shared.events import Event, Kind, Logged
@@ -97,10 +97,6 @@ def comparable(state: LeadState) -> LeadState:
     state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
     state.follow("")
     return state
-
-
-def messages(ids: bytes) -> list[bytes]:
-    return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
 
 
 @given(events(), SCORERS, st.randoms(use_true_random=False))

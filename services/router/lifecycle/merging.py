@@ -11,6 +11,7 @@ from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.handoffs import handoff_id
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.stages import Step, follow
 from shared.scores import ScoreRecord
 
 _FIRST = ("acquired_at", "mql_at", "sal_at", "sql_at")
@@ -25,8 +26,7 @@ def left(lead: Lead, record: ScoreRecord) -> Lead:
 
 def returned(lead: Lead, rules: Rules) -> Lead:
     """A member that is a lead of its own again: it begins anew, with its own history."""
-    first = rules.first.stage
-    return replace(lead, merged_into=None, stage=first.id, reached=(first.id,), furthest=first.number)
+    return replace(_at_the_beginning(lead, rules), merged_into=None)
 
 
 def given_back(lead: Lead, rules: Rules) -> Lead:
@@ -56,12 +56,7 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
     stages: list[StageChange] = []
     changes: list[HandOffChange] = []
     if ahead:
-        stages = [
-            StageChange(
-                lead_id=lead.lead_id, seq=lead.seq + 1, source=lead.stage, target=member.stage, at=now, reason=reason
-            )
-        ]
-        lead = replace(lead, stage=member.stage, seq=lead.seq + 1)
+        lead, stages = follow(lead, [Step(lead.stage, rules.stages[member.stage], reason)], now, historical=False)
         lead, changes = _close(lead, opened, reason, now)
         opened = None
     if ahead or lead.department is None:
@@ -73,13 +68,9 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
 
 
 def _emptied(member: Lead, lead_id: str, rules: Rules) -> Lead:
-    first = rules.first.stage
     return replace(
-        member,
+        _at_the_beginning(member, rules),
         merged_into=lead_id,
-        stage=first.id,
-        reached=(first.id,),
-        furthest=first.number,
         department=None,
         team=None,
         person=None,
@@ -88,6 +79,11 @@ def _emptied(member: Lead, lead_id: str, rules: Rules) -> Lead:
         acquired_at=None,
         cools_at=None,
     )
+
+
+def _at_the_beginning(lead: Lead, rules: Rules) -> Lead:
+    first = rules.first.stage
+    return replace(lead, stage=first.id, reached=(first.id,), furthest=first.number)
 
 
 def _close(lead: Lead, opened: HandOff | None, reason: list[Leaf], now: datetime) -> tuple[Lead, list[HandOffChange]]:

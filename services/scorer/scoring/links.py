@@ -94,12 +94,6 @@ class Linking:
         return "" if is_shared or len(links.claims) >= MOST_CLAIMS else min(leads, default="")
 
 
-def too_many(state: LeadState) -> bool:
-    """Whether some link of the lead was not followed, because it has so many."""
-    links = state.links
-    return links is not None and (len(links.told) >= MOST_TOLD or len(links.members) >= MOST_MEMBERS)
-
-
 def take_in(state: LeadState, event: Event) -> bool:
     """Keep what a member has sent; False where something newer of it is known, or there are too many."""
     links = state.links = state.links or Links()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services.router.migrate import upgrade
 from shared.parts import Parts
 from shared.topics import Topics
 from tests.router_world import Feeder, World
@@ -33,3 +36,12 @@ def feeder(world: World) -> Feeder:
 def parts_database(parts: Parts) -> str:
     """A database without our tables."""
     return parts.database_url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """Of an empty database with our tables."""
+    await asyncio.to_thread(upgrade, database_url)
+    made = create_async_engine(database_url)
+    yield made
+    await made.dispose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,14 +119,6 @@ async def test_companies_through_the_api(world: World, feeder: Feeder) -> None:
         assert {"/v1/companies", "/v1/companies/{key}", "/v1/counts"} <= set(
             (await http.get("/openapi.json")).json()["paths"]
         )
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(upgrade, database_url)
-    made = create_async_engine(database_url)
-    yield made
-    await made.dispose()
 
 
 COMPANIES = {"アクメ": ["acme.co.jp"], "山田工業": ["yamada.co.jp", "yamada.jp"], "別": [], "東": ["azuma.jp"]}

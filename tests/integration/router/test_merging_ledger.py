@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import repository
 from services.router.batch import Batch, Received
@@ -17,7 +16,6 @@ from services.router.companies import Companies
 from services.router.contact import ContactDatum
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
-from services.router.migrate import upgrade
 from shared.clock import SystemClock
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, encode_score
@@ -25,14 +23,6 @@ from shared.topics import Topics
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(upgrade, database_url)
-    made = create_async_engine(database_url)
-    yield made
-    await made.dispose()
 
 
 @pytest.fixture
