@@ -20,7 +20,6 @@ from aiokafka.structs import OffsetAndMetadata
 
 import services.router.batch as router_batch
 import services.router.consumer as router_consumer
-import services.scorer.scoring.scorer as scoring
 from services.cli.stack.lifeline import end_with_parent
 from services.ingest import bootstrap as ingest
 from services.ingest import publisher
@@ -29,6 +28,8 @@ from services.router import relay, repository
 from services.router.ledger import Ledger
 from services.scorer import bootstrap as scorer
 from services.scorer.lanes import Lane
+from services.scorer.scoring import linked
+from services.scorer.scoring import scorer as scoring
 from services.scorer.store import PartitionStore, partition, restore
 
 WINDOW_SECONDS = 0.4
@@ -79,7 +80,8 @@ def _offsets_come_too_early_and_copies_count() -> None:
         }
 
     GroupCoordinator.fetch_committed_offsets = early
-    scoring.first_copy = lambda state, event, today: True  # type: ignore[attr-defined]
+    for module in (scoring, linked):
+        module.fresh = lambda state, events: list(events)  # type: ignore[attr-defined]
 
 
 def _states_are_read_uncommitted() -> None:

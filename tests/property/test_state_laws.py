@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scorer.scoring.duplicates import DIGEST_BYTES, MAX_REMEMBERED, first_copy
+from services.scorer.scoring.duplicates import DIGEST_BYTES, MAX_REMEMBERED, fresh
 from services.scorer.scoring.squeezing import pack_days, squeeze, unpack_days, unsqueeze
 from services.scorer.scoring.state import (
     LARGE,
@@ -85,6 +86,15 @@ def test_what_is_no_state_is_refused_and_not_guessed() -> None:
             decode_state(raw)
 
 
+class Taken(NamedTuple):
+    digest: bytes
+    day: int
+
+
+def is_first(state: LeadState, digest: bytes, day: int) -> bool:
+    return bool(fresh(state, [Taken(digest, day)]))
+
+
 DIGESTS = st.lists(st.binary(min_size=DIGEST_BYTES, max_size=DIGEST_BYTES).map(lambda b: bytes(x % 3 for x in b)))
 
 
@@ -93,25 +103,35 @@ def test_messages_are_told_apart_also_where_one_stands_across_two_others(digests
     """Digests of three values only, so that one often is found across the border of two."""
     state, known = LeadState(), set()
     for digest in digests:
-        assert first_copy(state, digest, 5) == (digest not in known)
+        assert is_first(state, digest, 5) == (digest not in known)
         known.add(digest)
+
+
+TAKEN = st.builds(Taken, st.sampled_from([b"aaaaa", b"bbbbb", b"ccccc"]), st.integers(0, 4))
+
+
+@given(st.lists(TAKEN), st.integers(0, 20))
+def test_copies_are_told_apart_alike_however_the_log_is_cut(log: list[Taken], cut: int) -> None:
+    whole, parts = LeadState(), LeadState()
+    assert fresh(whole, log) == fresh(parts, log[:cut]) + fresh(parts, log[cut:])
+    assert whole.seen == parts.seen
 
 
 def test_no_more_messages_are_remembered_than_the_most_and_the_oldest_go_first() -> None:
     state, ids = LeadState(), [uuid.uuid4().bytes[:DIGEST_BYTES] for _ in range(MAX_REMEMBERED + 10)]
     for number, digest in enumerate(ids):
-        assert first_copy(state, digest, 1 + number // 600)
+        assert is_first(state, digest, 1 + number // 600)
     assert sum(map(len, state.seen.values())) == MAX_REMEMBERED * DIGEST_BYTES
-    assert not any(first_copy(state, digest, 2) for digest in ids[10:]), "all of these are remembered"
-    assert first_copy(state, ids[0], 2), "beyond the bound a copy counts again"
+    assert not any(is_first(state, digest, 2) for digest in ids[10:]), "all of these are remembered"
+    assert is_first(state, ids[0], 2), "beyond the bound a copy counts again"
 
 
 def test_days_long_over_are_forgotten_and_late_ones_not_begun() -> None:
     state = LeadState()
-    assert first_copy(state, b"aaaaa", 7)
-    assert first_copy(state, b"bbbbb", 9)
+    assert is_first(state, b"aaaaa", 7)
+    assert is_first(state, b"bbbbb", 9)
     assert state.seen == {9: b"bbbbb"}
-    assert first_copy(state, b"ccccc", 7)
+    assert is_first(state, b"ccccc", 7)
     assert state.seen == {9: b"bbbbb"}
-    assert first_copy(state, b"ddddd", 8)
-    assert not first_copy(state, b"ddddd", 9)
+    assert is_first(state, b"ddddd", 8)
+    assert not is_first(state, b"ddddd", 9)

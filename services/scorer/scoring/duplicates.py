@@ -19,29 +19,11 @@ from shared.events import Event
 
 MAX_REMEMBERED = 1_000
 DIGEST_BYTES = 5  # they are written with the lead's state, each time
-_MOST_BYTES = MAX_REMEMBERED * DIGEST_BYTES
-_WORTH_UNPACKING = 20
-"""Hashes per event to be looked for."""
 
 
 def digest_of(event: Event) -> bytes:
     """The same for all copies of a message."""
     return blake2b(f"{event.source}\0{event.id}".encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
-
-
-def first_copy(state: LeadState, digest: bytes, today: int) -> bool:
-    """Remember the message, which Kafka took on day `today`; False when a copy of it was already counted."""
-    seen = state.seen
-    for ids in seen.values():
-        if digest in ids and _holds(ids, digest):
-            return False
-    of_today = seen.get(today)
-    if of_today is None and not _begins(seen, today):
-        return True
-    of_today = seen[today] = of_today + digest if of_today else digest
-    if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > _MOST_BYTES:
-        _forget_one(seen)
-    return True
 
 
 class Copied(Protocol):
@@ -58,12 +40,8 @@ E = TypeVar("E", bound=Copied)
 
 def fresh(state: LeadState, events: Sequence[E]) -> list[E]:
     """Those of a lead's events, in log order, of which no copy was counted before; they are remembered."""
-    remembered = sum(map(len, state.seen.values())) // DIGEST_BYTES
-    if len(events) * _WORTH_UNPACKING < remembered:
-        return [heard for heard in events if first_copy(state, heard.digest, heard.day)]
-    # To look through a thousand hashes takes a microsecond, and each event would.
     seen = {day: dict.fromkeys(messages(ids)) for day, ids in state.seen.items()}
-    found = [heard for heard in events if _first_of(seen, heard.digest, heard.day)]
+    found = [heard for heard in events if _is_first(seen, heard.digest, heard.day)]
     state.seen = {day: b"".join(ids) for day, ids in seen.items()}
     return found
 
@@ -73,8 +51,7 @@ def messages(ids: bytes) -> list[bytes]:
     return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
 
 
-def _first_of(seen: dict[int, dict[bytes, None]], digest: bytes, today: int) -> bool:
-    """As `first_copy`."""
+def _is_first(seen: dict[int, dict[bytes, None]], digest: bytes, today: int) -> bool:
     for ids in seen.values():
         if digest in ids:
             return False
@@ -88,32 +65,12 @@ def _first_of(seen: dict[int, dict[bytes, None]], digest: bytes, today: int) -> 
         of_today = seen[today] = {}
     of_today[digest] = None
     if (len(of_today) if len(seen) == 1 else sum(map(len, seen.values()))) > MAX_REMEMBERED:
-        oldest = seen[min(seen)]
-        del oldest[next(iter(oldest))]
-        if not oldest:
-            del seen[min(seen)]
+        _forget_one(seen)
     return True
 
 
-def _holds(ids: bytes, digest: bytes) -> bool:
-    """Whether it is one of them, and not only across the border of two."""
-    at = ids.find(digest)
-    while at % DIGEST_BYTES and at > 0:
-        at = ids.find(digest, at + 1)
-    return at >= 0
-
-
-def _begins(seen: dict[int, bytes], today: int) -> bool:
-    """Forget the days that are over; whether `today` is none of them."""
-    newest = max(today, *seen) if seen else today
-    for day in [day for day in seen if newest - day > 1]:
-        del seen[day]
-    return newest - today <= 1
-
-
-def _forget_one(seen: dict[int, bytes]) -> None:
+def _forget_one(seen: dict[int, dict[bytes, None]]) -> None:
     oldest = min(seen)
-    if left := seen[oldest][DIGEST_BYTES:]:  # the one that came first
-        seen[oldest] = left
-    else:
+    del seen[oldest][next(iter(seen[oldest]))]  # the one that came first
+    if not seen[oldest]:
         del seen[oldest]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.scorer.scoring.duplicates import first_copy
-from services.scorer.scoring.heard import Heard
+from services.scorer.scoring.duplicates import fresh
+from services.scorer.scoring.heard import LINK_GIVEN_UP, Heard, Remark
 from services.scorer.scoring.links import Linking, snapshot, take_in
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.state import LeadState, Links, decode_state
@@ -15,8 +15,8 @@ from services.scorer.scoring.union import gathered, unite
 from shared.events import Event, Kind
 from shared.scores import ScoreRecord
 
-Told = ScoreRecord | Event
-"""What a lead's events lead to: score records, and what other partitions are told."""
+Told = ScoreRecord | Event | Remark
+"""What a lead's events lead to: score records, what other partitions are told, and what operators are."""
 EventAt = Callable[[int], Event]
 Booking = Callable[[LeadState, Iterable[Heard], int, EventAt], list[ScoreRecord]]
 
@@ -48,14 +48,12 @@ class LinkedScoring:
         """As `Scorer.score`. A member has no score of its own: it tells its lead what it has gathered, and the world
         once that it is a member."""
         turn = _Turn(self, state, partition, event_at)
+        own = {heard.offset for heard in fresh(state, [heard for heard in events if not heard.between])}
         for heard in events:
-            if heard.between:
+            if heard.between or (heard.offset in own and heard.names and _is_new(state.links, heard)):
                 turn.meet(heard)
-            elif first_copy(state, heard.digest, heard.day):
-                if heard.names and _is_new(state.links, heard):
-                    turn.meet(heard)
-                else:
-                    turn.run.append(heard)
+            elif heard.offset in own:
+                turn.run.append(heard)
         turn.finish(events[-1])
         return turn.told
 
@@ -104,16 +102,19 @@ class _Turn:
     def _follow(self, event: Event, heard: Heard) -> bool:
         """False where nothing new has been said."""
         state, linking = self.state, self.with_.linking
+        links = state.links = state.links or Links()
+        given_up, is_new = links.given_up, True
         if event.kind is Kind.LINK:
-            linking.follow(state, event)
+            linking.follow(links, event)
         elif event.kind is Kind.MEMBER:
-            if not take_in(state, event):
-                return False
+            is_new = take_in(state, links, event)
+        else:
+            self.told += linking.note(links, event, heard.offset, heard.names)
+        self.told += [Remark(LINK_GIVEN_UP)] * (links.given_up - given_up)
+        if event.kind is Kind.MEMBER and is_new:
             self._unite()
             self.has_more = True
-        else:
-            self.told += linking.note(state, event, heard.offset, heard.names)
-        return True
+        return is_new
 
     def _book(self) -> None:
         """The events of `run`: on what the lead has gathered itself, and on the union with its members."""
