@@ -10,6 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from services.scorer.scoring.heard import Remark
 from services.scorer.scoring.times import to_ms
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
@@ -59,7 +60,7 @@ class Scoring(Protocol[S, H]):
 
     def score(
         self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
-    ) -> Sequence[ScoreRecord | Event]: ...
+    ) -> Sequence[ScoreRecord | Event | Remark]: ...
 
     def rescore(self, state: S, lead_id: str, position: Position, at: int) -> ScoreRecord | None: ...
 
@@ -84,9 +85,10 @@ class Applied:
     outputs: list[Output] = field(default_factory=list)
     scored: list[ScoreRecord] = field(default_factory=list)
     events: int = 0
+    """What was applied of the log, messages of the scorer's own included."""
     dead_letters: int = 0
     remarks: Counter[str] = field(default_factory=Counter)
-    """What is odd about events, and about how many of them."""
+    """What is to be said of events that were applied, and of how many."""
     not_rescored: dict[str, str] = field(default_factory=dict)
     """Why a lead could not be scored anew."""
 
@@ -189,11 +191,10 @@ class Applying:
             encoded = self.codec.encode(working)
             # Here, where one event can be given up: what the commit cannot write would stop the partition for good.
             _refuse_size("the lead's state", len(encoded))
-            outputs = [
-                self._publish(one, partition) if isinstance(one, ScoreRecord) else self._pass_on(one) for one in told
-            ]
+            outputs = [self._output(one, partition) for one in told if not isinstance(one, Remark)]
         except Exception as error:  # noqa: BLE001 - one event that no rule can bear must not stop its partition for good
             if len(heard) == 1:
+                applied.remarks.subtract(heard[0].remarks)
                 self._bury(batch, batch.record_at(heard[0].offset), _unbearable(error))
                 return
             for one in heard:
@@ -203,6 +204,11 @@ class Applying:
         applied.events += len(heard)
         applied.scored += [one for one in told if isinstance(one, ScoreRecord)]
         applied.outputs += outputs
+        if len(outputs) < len(told):
+            applied.remarks.update(one.what for one in told if isinstance(one, Remark))
+
+    def _output(self, told: ScoreRecord | Event, partition: int) -> Output:
+        return self._publish(told, partition) if isinstance(told, ScoreRecord) else self._pass_on(told)
 
     def _publish(self, score: ScoreRecord, partition: int) -> Output:
         headers = cloudevents.headers(

@@ -7,8 +7,9 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
-from services.scorer.scoring.heard import FUTURE, LATE, MISFIT, UNCLASSIFIED
+from services.scorer.scoring.heard import FUTURE, LATE, LINK_GIVEN_UP, MISFIT, UNCLASSIFIED
 from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK
+from shared.events import LINK, MEMBER
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 
@@ -18,7 +19,19 @@ class ScorerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.events = Counter("tasuki_scorer_events", "Events applied", registry=self.registry)
+        self.events = Counter("tasuki_scorer_events", "Events applied that others have sent", registry=self.registry)
+        self.identity_messages = Counter(
+            "tasuki_scorer_identity_messages",
+            "Applied messages of partitions to each other about who is the same person, by kind: link, member",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.between = {kind: self.identity_messages.labels(kind) for kind in (LINK.value, MEMBER.value)}
+        self.links_given_up = Counter(
+            "tasuki_scorer_links_given_up",
+            "Identities that are not joined to a lead, as it has as many as are kept",
+            registry=self.registry,
+        )
         self.skipped = Counter(
             "tasuki_scorer_skipped_events", "Events read again that the state included already", registry=self.registry
         )
@@ -92,7 +105,10 @@ class ScorerMetrics:
 
     def committed(self, applied: Applied, skipped: int, seconds: float, now: datetime) -> None:
         """After a transaction has succeeded."""
-        self.events.inc(applied.events)
+        for kind, messages in self.between.items():
+            messages.inc(applied.remarks[kind])
+        self.events.inc(applied.events - sum(applied.remarks[kind] for kind in self.between))
+        self.links_given_up.inc(applied.remarks[LINK_GIVEN_UP])
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
         self.late.inc(applied.remarks[LATE])

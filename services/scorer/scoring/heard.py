@@ -30,9 +30,16 @@ from shared.reading import Fields
 
 NOTHING_ODD: tuple[str, ...] = ()
 LATE, UNCLASSIFIED, FUTURE, MISFIT = "late", "unclassified", "future", "misfit"
+LINK_GIVEN_UP = "link given up"
 _LATE, _UNCLASSIFIED, _FUTURE, _MISFIT = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,)
 AHEAD = timedelta(days=1)
 """Of its receipt: a clock that is so far off is none, and no zone forgotten either."""
+
+
+class Remark(NamedTuple):
+    """Something odd that only the lead's state tells: one of the remarks above."""
+
+    what: str
 
 
 class Matched(NamedTuple):

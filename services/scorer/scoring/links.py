@@ -52,24 +52,28 @@ class Linking:
     def _is_shared(self, address: Any) -> bool:
         return isinstance(address, str) and address.split("@")[0].strip().casefold() in self._shared
 
-    def note(self, state: LeadState, event: Event, offset: int, others: Iterable[str]) -> list[Event]:
+    def note(self, links: Links, event: Event, offset: int, others: Iterable[str]) -> list[Event]:
         """An event of this lead, at its place, names others: what to tell those that rank lower. One that ranks higher
         claims it. Or it takes that back, for good."""
-        links = state.links = state.links or Links()
         taken_back, found = event.name == UNLINKED, list[Event]()
         for other in others:
             if _joins(event, other):
                 _claim(links, other, event.key, offset, taken_back=taken_back)
-            elif taken_back or (other not in links.told and len(links.told) < MOST_TOLD):
-                found.append(_link(event, other, event.key, offset, taken_back=taken_back))
-                if not taken_back:
-                    insort(links.told, other)  # whatever came first
+            elif taken_back:
+                found.append(_link(event, other, event.key, offset, taken_back=True))
+            elif other not in links.told:
+                if len(links.told) >= MOST_TOLD:
+                    links.given_up += 1
+                    continue
+                insort(links.told, other)  # whatever came first
+                found.append(_link(event, other, event.key, offset))
         return found
 
-    def follow(self, state: LeadState, link: Event) -> None:
+    @staticmethod
+    def follow(links: Links, link: Event) -> None:
         """What another partition has told of a link."""
-        state.links, what = state.links or Links(), link_of(link)
-        _claim(state.links, what.lead, what.witness, what.version, ends=what.ends, taken_back=what.taken_back)
+        what = link_of(link)
+        _claim(links, what.lead, what.witness, what.version, ends=what.ends, taken_back=what.taken_back)
 
     def decide(self, state: LeadState, event: Event, offset: int) -> list[Event]:
         """Whose member the lead is by now, as far as it knows, is noted in its links. Gives what to tell the others
@@ -94,14 +98,15 @@ class Linking:
         return "" if is_shared or len(links.claims) >= MOST_CLAIMS else min(leads, default="")
 
 
-def take_in(state: LeadState, event: Event) -> bool:
-    """Keep what a member has sent; False where something newer of it is known, or there are too many."""
-    links = state.links = state.links or Links()
+def take_in(state: LeadState, links: Links, event: Event) -> bool:
+    """Keep what a member has sent in the state's links; False where something newer of it is known, or there are too
+    many."""
     told = membership_of(event)
     known = links.members.get(told.member)
-    if (known is not None and known.position >= told.position) or (
-        known is None and len(links.members) >= MOST_MEMBERS
-    ):
+    if known is not None and known.position >= told.position:
+        return False
+    if known is None and len(links.members) >= MOST_MEMBERS:
+        links.given_up += 1
         return False
     parts = {id: Member(*part) for id, part in told.parts.items()}
     if event.key in parts and event.key == min(id for id in parts if rank_of(id) is rank_of(event.key)):
@@ -151,6 +156,7 @@ def _claim(  # noqa: PLR0913 - one fact each
             links.barred.append(lead)
         return
     if lead not in links.claims and len(links.claims) >= MOST_CLAIMS:
+        links.given_up += 1
         return
     witnesses = links.claims.setdefault(lead, {})
     known = witnesses.get(witness)

@@ -66,7 +66,7 @@ class Scorer:
 
         An event that tells something new (a signal, a changed field, another level)
         has a record of its own, and so has one that takes the total past a threshold of the playbook, or may find that
-        it has fallen to one since the event before. The others share one, which ends between history and live events.
+        it has fallen to one since the latest event or record. The others share one, which ends between history and live events.
         So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """

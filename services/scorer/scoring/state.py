@@ -71,7 +71,7 @@ class Links(msgspec.Struct, array_like=True):
     """Who an identity belongs to, and who belongs to it (see `links`). `claims`: the identities that rank higher and
     are the same person, with who says so (at which place of its own, and whether it still does); `barred` those of
     which a user has taken that back; `told` those that rank lower and know of it. `lead`: of whom this one is a member;
-    `passed_on`: to which others that has been told.
+    `passed_on`: to which others that has been told. `given_up` counts what was too much for one of them to keep.
 
     With members, the rest of the state is the union of `own` and of all `parts`."""
 
@@ -83,6 +83,7 @@ class Links(msgspec.Struct, array_like=True):
     own: bytes = b""
     parts: dict[str, Member] = msgspec.field(default_factory=dict)
     members: dict[str, Member] = msgspec.field(default_factory=dict)
+    given_up: int = 0
 
 
 class Participation(msgspec.Struct, array_like=True):

@@ -14,6 +14,7 @@ from services.scorer.apply import Applied, Applying, Codec
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.duplicates import DIGEST_BYTES, MAX_REMEMBERED
+from services.scorer.scoring.links import MOST_TOLD
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from shared.events import Event, Kind, encode_event
 from shared.playbook import load_playbook
@@ -118,6 +119,23 @@ def test_ten_thousand_names_are_counted_together_and_leave_nothing_behind() -> N
     before = sum(len(metric.samples) for metric in metrics.registry.collect())
     metrics.committed(applied, 0, 0.01, NOW)
     assert sum(len(metric.samples) for metric in metrics.registry.collect()) == before, "no label for each name"
+
+
+def test_identities_of_one_lead_past_the_most_are_not_joined_and_counted() -> None:
+    applied = apply(*(event(number, user_id="lead", anonymous_id=f"v{number}") for number in range(MOST_TOLD + 7)))
+    assert counted(applied)("links_given_up") == 7.0
+    told = [output for output in applied.outputs if output.topic == TOPICS.events]
+    assert len(told) == MOST_TOLD
+    assert counted(applied)("events") == MOST_TOLD + 7
+    assert last(applied).total == 30.0, "the events themselves count"
+
+
+def test_messages_of_partitions_to_each_other_are_no_events_that_others_sent() -> None:
+    link = apply(event(1, user_id="lead", anonymous_id="v")).outputs[0]
+    at = TODAY_MS
+    applied = APPLYING.apply([Record(0, link.key, link.value, timestamp=at)], {}.get, NOW)
+    assert (applied.events, applied.dead_letters) == (1, 0)
+    assert counted(applied)("events") == 0.0
 
 
 TEXTS = {
