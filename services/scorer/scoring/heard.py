@@ -17,8 +17,9 @@ from services.scorer.scoring.fields import NOTHING as NO_FIELDS
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.links import UNLINKED, Linking
 from services.scorer.scoring.matching import MatchIndex
-from services.scorer.scoring.people import INTERNAL, People
+from services.scorer.scoring.people import INTERNAL, SCANNER, People
 from services.scorer.scoring.rules import Rule
+from services.scorer.scoring.scanners import About, Mailing, ScannerRules
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
 from shared.acceptance import too_late
@@ -28,17 +29,19 @@ from shared.reading import Fields
 
 NOTHING_ODD: tuple[str, ...] = ()
 LATE, UNCLASSIFIED = "late", "unclassified"
-_LATE, _UNCLASSIFIED = (LATE,), (UNCLASSIFIED,)
+_LATE, _UNCLASSIFIED, _SCANNER = (LATE,), (UNCLASSIFIED,), (SCANNER,)
 
 
 class Matched(NamedTuple):
-    """What of the playbook an event matches. It adds `gain` micro-points to the total at most; None: who knows."""
+    """What of the playbook an event matches. It adds `gain` micro-points to the total at most; None: who knows.
+    `about`: what it is to a mail, if anything."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
     is_something: bool
     gain: int | None
+    about: About | None = None
 
 
 NOTHING_MATCHED = Matched((), (), (), False, 0)
@@ -49,7 +52,8 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     event reports; `id` only where it earns something, which it does not when it is told of too late. The event itself
     is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
     why it is worth nothing. `names`: who else the event says that its lead is. `between`: it is none of the lead's
-    own, but another partition tells of somebody who is the same person."""
+    own, but another partition tells of somebody who is the same person. `mailing`: which mail it is about, where that
+    decides whether it, or another event, is a scanner's."""
 
     offset: int
     day: int
@@ -64,6 +68,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     ignored: str = ""
     names: tuple[str, ...] = ()
     between: bool = False
+    mailing: Mailing | None = None
 
     @property
     def takes_back(self) -> bool:
@@ -71,7 +76,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         return self.event is not None and self.event.name == UNLINKED
 
 
-_Entry = Rule | Touch | Showing
+_Entry = Rule | Touch | Showing | About
 
 
 class _Matching:
@@ -88,8 +93,9 @@ class _Matching:
             earnings,
             [entry for entry in entries if isinstance(entry, Touch)],
             [entry for entry in entries if isinstance(entry, Showing)],
-            bool(entries),
+            any(entry is not About.ACT for entry in entries),
             None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
+            next((about for about in About if about in entries), None),
         )
 
 
@@ -99,6 +105,7 @@ class Hearing:
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a playbook
         self,
         people: People,
+        scanners: ScannerRules,
         linking: Linking,
         fields: FieldReader,
         behaviour: Behaviour,
@@ -106,8 +113,13 @@ class Hearing:
         signals: Signals,
     ) -> None:
         self._people, self._fields, self._late_after = people, fields, behaviour.late_after
-        self._linking = linking
-        entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
+        self._scanners, self._linking = scanners, linking
+        entries: list[tuple[EventMatch, _Entry]] = [
+            *behaviour.rules,
+            *levels.touches,
+            *signals.showings,
+            *scanners.matches,
+        ]
         self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, _Matching())
 
     def hear(self, logged: Logged) -> Heard:
@@ -119,19 +131,28 @@ class Hearing:
             return self._ignored(logged, reason)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
-        remarks = NOTHING_ODD
+        # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
+        time = to_ms(min(event.time, event.received_at))
+        remarks, ignored, mailing = NOTHING_ODD, "", None
         if not matched.is_something and event.kind is Kind.TRACK:
             # Whatever the lead did, the playbook does not speak of it (domain A2).
             remarks = _UNCLASSIFIED if event.name != UNLINKED else NOTHING_ODD
         if too_late(event, self._late_after):
             matched, remarks = matched._replace(earnings=(), gain=0), _LATE
-        # As `Event.happened`, without making a moment of it in between: `to_ms` cuts to milliseconds in any zone.
-        time = to_ms(min(event.time, event.received_at))
+        if (about := matched.about) is not None:
+            # Whoever opened a mail: what its tool tells of the lead, fields and names, is so.
+            if about is About.ACT and self._scanners.says_so(event, time):
+                matched, remarks, ignored = NOTHING_MATCHED, _SCANNER, SCANNER
+            else:
+                mailing = self._scanners.mailing(event, about)
         names = self._linking.names(event) if _may_name(event) else ()
         kept = event if fields or matched.showings or names else None
         id = event.id if matched.earnings else ""
         digest, historical = digest_of(event), event.historical
-        return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, "", names)
+        return Heard(
+            logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, ignored, names,
+            False, mailing,
+        )  # fmt: skip
 
     @staticmethod
     def _between(logged: Logged) -> Heard:
