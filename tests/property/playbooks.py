@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from shared.playbook import Playbook
 from shared.playbook.crosscheck import crosscheck
+from tests.property import mails
 
 DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
-NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Email Clicked", "Booth Visited"]
 LABEL = {"ja": "規則", "en": "rule"}
 POINTS = st.sampled_from([-20, -1, 0.000001, 0.5, 1, 3, 10, 40])
 THRESHOLDS = st.sampled_from([100, 30, 5, 0.25, -3])
@@ -118,7 +119,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
             "rules": rules,
             "grades": draw(st.sampled_from([{}, {"A": 40, "B": 20, "C": 5}])),
         },
-        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
+        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL), "scanners": draw(mails.SCANNERS)},
         "dimensions": {"adoption": {"label": LABEL}},
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),

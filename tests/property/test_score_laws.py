@@ -15,6 +15,7 @@ from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.conditions import thresholds
 from shared.scores import Contribution, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from tests.property import mails
 from tests.property.playbooks import playbooks, successors
 
 SCORER = Scorer(load_playbook())
@@ -52,6 +53,12 @@ def events(draw: st.DrawFn) -> list[Event]:
 
 def _event(draw: st.DrawFn, id: str) -> Event:
     time = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 365)))
+    if draw(st.integers(0, 2)) == 0:
+        name, time, properties = draw(mails.told())
+        return Event(
+            kind=Kind.TRACK, id=id, source="web", key="lead-1", time=time, received_at=RECEIVED, name=name,
+            properties=properties, historical=draw(st.booleans()),
+        )  # fmt: skip
     kind = draw(st.sampled_from([Kind.TRACK, Kind.TRACK, Kind.PAGE, Kind.IDENTIFY]))
     return Event(
         kind=kind,

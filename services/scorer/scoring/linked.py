@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+import msgspec
+
 from services.scorer.scoring.duplicates import first_copy
 from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.links import Linking, snapshot, take_in
@@ -132,13 +134,17 @@ class _Turn:
     def _book_own(self, links: Links, run: list[Heard]) -> None:
         with_, own = self.with_, decode_state(links.own)
         with_.take_over(own)
-        with_.book(own, run, self.partition, self.event_at)
+        records = with_.book(own, run, self.partition, self.event_at)
         links.own = gathered_here(own)
         if run[0].mailing is None:
             self.told += with_.book(self.state, run, self.partition, self.event_at)
         else:  # something may have been taken back
             self._unite()
-            self._publish(run[-1])
+            record = with_.publishing.record(self.state, run[0], self._event(run[0]), self.partition)
+            # Only what it has gathered itself knows whether the event is a scanner's, and so no action at all.
+            self.told.append(
+                msgspec.structs.replace(record, trigger=records[-1].trigger, reported=records[-1].reported)
+            )
 
     def _unite(self) -> None:
         links = self.state.links or Links()

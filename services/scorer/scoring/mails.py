@@ -10,6 +10,7 @@ That holds for the latest `MOST_ACTS` acts and `MOST_SENT` sendings, by their ti
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 
@@ -25,6 +26,8 @@ from services.scorer.scoring.union import add_signal, both, both_shown
 
 MOST_ACTS, MOST_SENT = 32, 32
 """Some hundred bytes an act, which are written with the lead's state each time."""
+
+_BY_TIME = attrgetter("time", "digest")
 
 
 class MailScoring:
@@ -46,11 +49,11 @@ class MailScoring:
         new: Act | None = None
         if mailing.about is About.SENDING:
             if (heard.time, mailing.mail) not in mails.sent:
-                mails.sent.append((heard.time, mailing.mail))
+                insort(mails.sent, (heard.time, mailing.mail))
         else:
             new = self._act(state, heard, mailing)
             self._hold(state, mails, new)
-            mails.acts.append(new)
+            insort(mails.acts, new, key=_BY_TIME)
         found: list[Act] = []
         for act in self._rules.judge(mails, mailing.mail):
             if not act.is_scanners:
@@ -145,10 +148,9 @@ class MailScoring:
     def _let_go(self, state: LeadState, mails: Mails) -> None:
         """Of what is too much the oldest: it stays as it was judged."""
         while len(mails.sent) > MOST_SENT:
-            mails.sent.remove(min(mails.sent))
+            del mails.sent[0]
         while len(mails.acts) > MOST_ACTS:
-            oldest = min(mails.acts, key=attrgetter("time", "digest"))
-            mails.acts.remove(oldest)
+            oldest = mails.acts.pop(0)
             if not oldest.is_scanners:
                 self._add(state, mails, oldest)
 

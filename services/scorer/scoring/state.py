@@ -96,7 +96,8 @@ class Act(msgspec.Struct, array_like=True):
 
 
 class Mails(msgspec.Struct, array_like=True):
-    """What is known of a lead's latest mails (see `mails`): when they were sent, as (time, mail), and the acts.
+    """What is known of a lead's latest mails (see `mails`): when they were sent, as (time, mail), and the acts,
+    both by their times.
 
     The others are what the lead has without these acts, by all rules, signals and actions that acts have concerned; of
     a signal None where that is nothing."""
