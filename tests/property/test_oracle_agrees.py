@@ -216,7 +216,6 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
     if draw(st.integers(0, 2)) == 0:
         name, at, properties = draw(mails.told())
         call |= {"type": "track", "event": name, "timestamp": at.isoformat(), "properties": properties}
-        call |= {"userId": "lead-1"}
     return call
 
 
