@@ -89,8 +89,14 @@ def run(log: list[Event], cuts: set[int] | None = None, scorer: Scorer = SCORER)
 
 
 def comparable(state: LeadState) -> LeadState:
-    """Without what counts records, as how many there are depends on the order, and without what is derived."""
+    """Without what counts records, as how many there are depends on the order, and without what is derived.
+
+    What is kept beside the score, to take acts back, drops days that have faded only when it is asked for."""
     state.seq = 0
+    if (mails := state.mails) is not None:
+        for gathered in (mails.behaviour, *(act.behaviour for act in mails.acts)):
+            for rule in gathered.values():
+                rule.days, rule.forgot = {}, 0
     state.follow("")
     return state
 
