@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from shared.playbook import Playbook
 from shared.playbook.crosscheck import crosscheck
+from tests.property import mails
 
 DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
-NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Email Clicked", "Booth Visited"]
 OCCASIONS: list[dict[str, Any]] = [
     *({"event": name} for name in NAMES),
     {"channel": "webinar"},
@@ -160,7 +161,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         },
         "channels": channels(draw),
         "target_accounts": draw(ACCOUNTS),
-        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
+        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL), "scanners": draw(mails.SCANNERS)},
         "dimensions": {"adoption": {"label": LABEL}},
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),

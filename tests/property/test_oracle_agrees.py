@@ -28,6 +28,7 @@ from shared.playbook import Playbook, load_playbook
 from shared.playbook.crosscheck import crosscheck
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
+from tests.property import mails
 from tests.property.playbooks import contents, level_contents
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
@@ -221,6 +222,9 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
         call["context"] = call.get("context", {}) | draw(DEVICES)
     if draw(st.integers(0, 5)) == 0:
         call["historical"] = True
+    if draw(st.integers(0, 2)) == 0:
+        name, at, properties = draw(mails.told())
+        call |= {"type": "track", "event": name, "timestamp": at.isoformat(), "properties": properties}
     return call
 
 
@@ -237,6 +241,9 @@ def warm_logs(draw: st.DrawFn) -> list[Sent]:
         call = {"type": kind, "userId": "lead-1", "messageId": f"m{number:03d}", "timestamp": at.isoformat(), **more}
         call |= {"event": event} if event else {}
         call |= {"historical": True} if draw(st.integers(0, 9)) == 0 else {}
+        if draw(st.integers(0, 4)) == 0:
+            name, moment, properties = draw(mails.told())
+            call |= {"type": "track", "event": name, "timestamp": moment.isoformat(), "properties": properties}
         log.append(Sent(call, START + timedelta(days=200, seconds=number), "web"))
     return log
 

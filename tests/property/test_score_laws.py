@@ -17,6 +17,7 @@ from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.conditions import thresholds
 from shared.scores import Contribution, Position, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from tests.property import mails
 from tests.property.playbooks import playbooks, successors
 
 SCORER = Scorer(load_playbook())
@@ -61,6 +62,12 @@ def events(draw: st.DrawFn) -> list[Event]:
 
 def _event(draw: st.DrawFn, id: str) -> Event:
     time = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 365)))
+    if draw(st.integers(0, 2)) == 0:
+        name, time, properties = draw(mails.told())
+        return Event(
+            kind=Kind.TRACK, id=id, source="web", key="lead-1", time=time, received_at=RECEIVED, name=name,
+            properties=properties, historical=draw(st.booleans()),
+        )  # fmt: skip
     kind = draw(st.sampled_from([Kind.TRACK, Kind.TRACK, Kind.PAGE, Kind.IDENTIFY]))
     return Event(
         kind=kind,
@@ -92,9 +99,15 @@ def run(log: list[Event], cuts: set[int] | None = None, scorer: Scorer = SCORER)
 
 def comparable(state: LeadState) -> LeadState:
     """Without what counts records, as how many there are depends on the order, and without what is derived; the
-    messages seen as a set."""
+    messages seen as a set.
+
+    What is kept beside the score, to take acts back, drops days that have faded only when it is asked for."""
     state.seq = 0
     state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
+    if (mails := state.mails) is not None:
+        for gathered in (mails.behaviour, *(act.behaviour for act in mails.acts)):
+            for rule in gathered.values():
+                rule.days, rule.forgot = {}, 0
     state.follow("")
     return state
 

@@ -94,6 +94,34 @@ class Participation(msgspec.Struct, array_like=True):
     told: int | None = None
 
 
+class Act(msgspec.Struct, array_like=True):
+    """What a lead did with a mail, as hashes of the message, the mail and the link (0: none is told). What it
+    adds to the lead by itself is there unless it is a scanner's."""
+
+    time: int
+    digest: bytes
+    mail: int
+    link: int
+    is_scanners: bool = False
+    behaviour: dict[str, RuleState] = msgspec.field(default_factory=dict)
+    signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
+    levels: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Mails(msgspec.Struct, array_like=True):
+    """What is known of a lead's latest mails (see `mails`): when they were sent, as (time, mail), and the acts,
+    both by their times.
+
+    The others are what the lead has without these acts, by all rules, signals and actions that acts have concerned; of
+    a signal None where that is nothing."""
+
+    sent: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    acts: list[Act] = msgspec.field(default_factory=list)
+    behaviour: dict[str, RuleState] = msgspec.field(default_factory=dict)
+    signals: dict[str, SignalState | None] = msgspec.field(default_factory=dict)
+    levels: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class Account(msgspec.Struct, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
     before they faded, `told` what they would have without caps."""
@@ -130,6 +158,7 @@ class LeadState(msgspec.Struct, array_like=True):
     `links` is there only where other identities are the same person.
 
     `campaigns` has by channel and campaign what the lead did in it, the latest alone (see `campaigns`).
+    `mails` is there only where acts may turn out to be a scanner's; of a lead with members, in `own` of its links.
 
     `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
     read some of them differently.
@@ -163,6 +192,7 @@ class LeadState(msgspec.Struct, array_like=True):
     attribute: int | None = None
     holding: list[int] | None = None
     first: int = 0
+    mails: Mails | None = None
     today: Today | None = None
     level_ends: int | None = None
     taken_over: bool = False
