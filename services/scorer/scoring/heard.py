@@ -173,7 +173,7 @@ class Hearing:
                 mailing = self._scanners.mailing(event, about)
         names = self._linking.names(event) if _may_name(event) else ()
         kept = event if fields or names or matched.keeps else None
-        id = event.id if matched.earnings or matched.showings else ""
+        id = event.id if matched.earnings or matched.showings or mailing is not None else ""
         digest, historical = digest_of(event), event.historical
         return Heard(
             logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, ignored, names,

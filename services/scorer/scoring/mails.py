@@ -24,10 +24,10 @@ from services.scorer.scoring.state import Act, LeadState, Mails, RuleState, Sign
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import add_signal, both, both_shown
 
-MOST_ACTS, MOST_SENT = 32, 32
-"""Some hundred bytes an act, which are written with the lead's state each time."""
+MOST_ACTS, MOST_SENT = 10, 10
+"""Some forty bytes an act, which are written with the lead's state each time."""
 
-_BY_TIME = attrgetter("time", "digest")
+_BY_TIME = attrgetter("time", "event_id")
 
 
 class MailScoring:
@@ -62,7 +62,7 @@ class MailScoring:
         self._let_go(state, mails)
         if new is None or not new.is_scanners:
             return heard, found
-        new.behaviour, new.signals, new.levels = {}, {}, {}
+        new.counted, new.shown, new.done = {}, {}, []
         ignored = msgspec.structs.replace(heard, matched=NOTHING_MATCHED, id="", ignored=SCANNER)
         return ignored, [act for act in found if act is not new]
 
@@ -89,7 +89,7 @@ class MailScoring:
                 self._rebuild_signal(state, name, [mails.signals, *(other.signals for other in others)])
             for id in act.levels:
                 self._rebuild_level(state, id, [mails.levels, *(other.levels for other in others)])
-            act.behaviour, act.signals, act.levels = {}, {}, {}
+            act.counted, act.shown, act.done = {}, {}, []
         state.follow(state.playbook)
         self._behaviour.tidy(state)
 
@@ -120,12 +120,12 @@ class MailScoring:
         alone = self._alone(state, heard)
         return Act(
             time=heard.time,
-            digest=heard.digest,
+            event_id=heard.id,
             mail=mailing.mail,
             link=mailing.link,
-            behaviour=alone.behaviour,
-            signals=alone.signals,
-            levels=alone.levels,
+            counted={id: next(iter(rule.days.items()), (rule.forgot, None)) for id, rule in alone.behaviour.items()},
+            shown={name: signal.kept for name, signal in alone.signals.items()},
+            done=list(alone.levels),
         )
 
     def _alone(self, state: LeadState, heard: Heard) -> LeadState:

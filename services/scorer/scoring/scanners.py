@@ -28,7 +28,7 @@ class About(Enum):
 
 
 class Mailing(NamedTuple):
-    """An act, or the sending of a mail; mail and link as 64-bit hashes, 0 where none is told: such mails are one."""
+    """An act, or the sending of a mail; mail and link as 32-bit hashes, 0 where none is told: such mails are one."""
 
     about: About
     mail: int
@@ -79,7 +79,7 @@ def _first(event: Event, paths: Sequence[str]) -> int:
     for path in paths:
         value = at_path(event.properties, path)
         if isinstance(value, str | int | float) and (text := str(value).strip()):
-            return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+            return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest())
     return 0
 
 

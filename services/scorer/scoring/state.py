@@ -95,17 +95,35 @@ class Participation(msgspec.Struct, array_like=True):
 
 
 class Act(msgspec.Struct, array_like=True):
-    """What a lead did with a mail, as hashes of the message, the mail and the link (0: none is told). What it
-    adds to the lead by itself is there unless it is a scanner's."""
+    """What a lead did with a mail; mail and link as hashes, 0 where none is told. What it adds to the lead by itself is
+    there unless it is a scanner's: by rule the day and how much (None: on a day that counts no more), the facts kept by
+    signal, and actions."""
 
     time: int
-    digest: bytes
+    event_id: str
     mail: int
     link: int
     is_scanners: bool = False
-    behaviour: dict[str, RuleState] = msgspec.field(default_factory=dict)
-    signals: dict[str, SignalState] = msgspec.field(default_factory=dict)
-    levels: dict[str, int] = msgspec.field(default_factory=dict)
+    counted: dict[str, tuple[int, int | None]] = msgspec.field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    done: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def behaviour(self) -> dict[str, RuleState]:
+        return {
+            id: RuleState({}, 1, self.time, self.event_id, day)
+            if amount is None
+            else RuleState({day: amount}, 1, self.time, self.event_id)
+            for id, (day, amount) in self.counted.items()
+        }
+
+    @property
+    def signals(self) -> dict[str, SignalState]:
+        return {name: SignalState(self.time, self.time, 1, self.event_id, kept) for name, kept in self.shown.items()}
+
+    @property
+    def levels(self) -> dict[str, int]:
+        return dict.fromkeys(self.done, self.time)
 
 
 class Mails(msgspec.Struct, array_like=True):
