@@ -52,8 +52,18 @@ WORDS = {
     },
 }
 REASONS = {
-    "ja": {"crawler": "クローラー", "internal_network": "社内ネットワーク", "internal": "社内・テスト"},
-    "en": {"crawler": "crawlers", "internal_network": "our network", "internal": "colleagues and tests"},
+    "ja": {
+        "crawler": "クローラー",
+        "internal_network": "社内ネットワーク",
+        "internal": "社内・テスト",
+        "mail_scanner": "メールのセキュリティ検査",
+    },
+    "en": {
+        "crawler": "crawlers",
+        "internal_network": "our network",
+        "internal": "colleagues and tests",
+        "mail_scanner": "scanners of mails",
+    },
 }
 """Why events do not count."""
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
 from services.scorer.scoring.heard import FUTURE, LATE, LINK_GIVEN_UP, MISFIT, UNCLASSIFIED
-from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK
+from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK, SCANNER
 from shared.events import LINK, MEMBER
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
@@ -114,7 +114,7 @@ class ScorerMetrics:
         self.late.inc(applied.remarks[LATE])
         self.future.inc(applied.remarks[FUTURE])
         self.misfits.inc(applied.remarks[MISFIT])
-        for reason in (CRAWLER, NETWORK, INTERNAL):
+        for reason in (CRAWLER, NETWORK, INTERNAL, SCANNER):
             if applied.remarks[reason]:
                 self.ignored.labels(reason).inc(applied.remarks[reason])
         self.unclassified.inc(applied.remarks[UNCLASSIFIED])

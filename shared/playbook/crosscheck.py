@@ -103,6 +103,10 @@ def _all_matches(playbook: Playbook) -> Iterator[tuple[Path, EventMatch]]:
             yield ("channels", channel_id, "actions", action_id, "when"), action.when
     for index, rule in enumerate(playbook.behaviour.rules):
         yield ("behaviour", "rules", index, "when"), rule.when
+    if (scanners := playbook.not_people.scanners) is not None:
+        for part, matches in (("acts", scanners.acts), ("sent", scanners.sent)):
+            for index, match in enumerate(matches):
+                yield ("not_people", "scanners", part, index), match
 
 
 def _stages(playbook: Playbook) -> Iterator[Finding]:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from shared.playbook import Playbook
 from shared.playbook.crosscheck import crosscheck
+from tests.property import mails
 
 DEFAULT: dict[str, Any] = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))
-NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Booth Visited"]
+NAMES = ["Document Downloaded", "Webinar Attended", "Email Clicked", "Email Clicked", "Booth Visited"]
 OCCASIONS: list[dict[str, Any]] = [
     *({"event": name} for name in NAMES),
     {"channel": "webinar"},
@@ -71,6 +72,9 @@ def channels(draw: st.DrawFn) -> dict[str, Any]:
     told_together = draw(st.lists(st.tuples(st.integers(2, 4), st.sampled_from(TOGETHER)), max_size=2))
     together = [{"label": LABEL, "level": n, "all": actions} for n, actions in told_together]
     found["webinar"] = found["webinar"] | {"together": together}
+    if draw(st.booleans()):  # acts with mails may take part as well
+        read = {"label": LABEL, "level": draw(st.integers(3, 4)), "all": ["downloaded", "mail_opened"]}
+        found["download"] = found["download"] | {"campaign": {"from": ["campaign"]}, "together": [read]}
     visited = {"label": LABEL, "level": 3, "all": ["attended", "booth_visited"]}
     found["exhibition"] = found["exhibition"] | {"together": [visited]}
     return found
@@ -160,7 +164,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         },
         "channels": channels(draw),
         "target_accounts": draw(ACCOUNTS),
-        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL)},
+        "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL), "scanners": draw(mails.SCANNERS)},
         "dimensions": {"adoption": {"label": LABEL}},
         "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),

@@ -25,6 +25,7 @@ from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, Sent, SignalShown, expected
 from tests.fault.oracle.calls import EPOCH
+from tests.property import mails
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
 SCORER = Scorer(load_playbook())
@@ -147,6 +148,10 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
     }
     if draw(st.integers(0, 3)) == 0:
         call["context"] = draw(st.fixed_dictionaries({}, optional=context))
+    if draw(st.integers(0, 2)) == 0:
+        name, at, properties = draw(mails.told())
+        call |= {"type": "track", "event": name, "timestamp": at.isoformat(), "properties": properties}
+        call |= {"userId": "u1"} if draw(st.integers(0, 3)) else {}
     if draw(st.integers(0, 7)) == 0:
         user, before = draw(st.sampled_from([("u1", "home"), ("u2", "work"), ("u1", "u2"), ("u2", "u3"), ("u1", "u3")]))
         call |= {"type": "alias", "userId": user, "previousId": before}
@@ -158,7 +163,7 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Sent]:
-    sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
+    sent = mails.kept([draw(calls(number)) for number in range(draw(st.integers(1, 25)))], mails.of_call)
     for copied in draw(st.lists(st.integers(0, len(sent) - 1), max_size=2)):
         sent.insert(draw(st.integers(copied, len(sent))), sent[copied])
     return [Sent(call, START + timedelta(days=100, seconds=number), "web") for number, call in enumerate(sent)]

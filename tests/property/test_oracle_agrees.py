@@ -28,6 +28,7 @@ from shared.playbook import Playbook, load_playbook
 from shared.playbook.crosscheck import crosscheck
 from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
+from tests.property import mails
 from tests.property.playbooks import contents, level_contents
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
@@ -221,6 +222,9 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
         call["context"] = call.get("context", {}) | draw(DEVICES)
     if draw(st.integers(0, 5)) == 0:
         call["historical"] = True
+    if draw(st.integers(0, 2)) == 0:
+        name, at, properties = draw(mails.told())
+        call |= {"type": "track", "event": name, "timestamp": at.isoformat(), "properties": properties}
     return call
 
 
@@ -237,8 +241,11 @@ def warm_logs(draw: st.DrawFn) -> list[Sent]:
         call = {"type": kind, "userId": "lead-1", "messageId": f"m{number:03d}", "timestamp": at.isoformat(), **more}
         call |= {"event": event} if event else {}
         call |= {"historical": True} if draw(st.integers(0, 9)) == 0 else {}
+        if draw(st.integers(0, 4)) == 0:
+            name, moment, properties = draw(mails.told())
+            call |= {"type": "track", "event": name, "timestamp": moment.isoformat(), "properties": properties}
         log.append(Sent(call, START + timedelta(days=200, seconds=number), "web"))
-    return log
+    return mails.kept(log, lambda sent: mails.of_call(sent.call))
 
 
 @st.composite
@@ -259,7 +266,7 @@ def level_logs(draw: st.DrawFn) -> list[Sent]:
 @st.composite
 def logs(draw: st.DrawFn) -> list[Sent]:
     """Calls of a lead and a visitor in any order of time, some of them copies, some told before they could happen."""
-    sent = [draw(calls(number)) for number in range(draw(st.integers(1, 25)))]
+    sent = mails.kept([draw(calls(number)) for number in range(draw(st.integers(1, 25)))], mails.of_call)
     if draw(st.booleans()):
         sent.sort(key=lambda call: str(call["timestamp"]))
     for copied in draw(st.lists(st.integers(0, len(sent) - 1), max_size=3)):

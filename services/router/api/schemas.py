@@ -69,7 +69,8 @@ class Score(BaseModel):
     grade: str | None = Field(default=None, description="of the attribute score, A to D")
     dimensions: dict[str, float] = Field(default_factory=dict, description="scores beside the total")
     ignored: dict[str, int] = Field(
-        default_factory=dict, description="events worth nothing, by reason: crawler, internal_network, internal"
+        default_factory=dict,
+        description="events worth nothing, by reason: crawler, internal_network, internal, mail_scanner",
     )
     exact: bool = Field(default=True, description="false: rules changed, and earlier events were read by other ones")
 

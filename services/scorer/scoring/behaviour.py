@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -149,6 +149,17 @@ class Behaviour:
             rule is not None and rule.kept_days is not None and 0 < rule.oldest(state.day) <= gathered.forgot
             for rule, gathered in ((self._by_id.get(id), gathered) for id, gathered in state.behaviour.items())
         )
+
+    def tidy(self, state: LeadState) -> None:
+        """Drop what counts no more, after days have come by other ways than `book`; `day` must be forgotten."""
+        for pool in self._pools_known(state):
+            pool.forget(state.behaviour)
+        self._today(state)
+
+    def counted_with(self, ids: Iterable[str]) -> set[str]:
+        """These rules, and those of which days are dropped when these have used up a cap for ever."""
+        found = set(ids)
+        return found.union(*(pool.ids for pool in self._pools if pool.drops_days and not pool.ids.isdisjoint(found)))
 
     def _book_specially(self, state: LeadState, today: Today, earning: Earning, time: int, event_id: str) -> None:
         """Book what changes more than what the rule by itself has of the present day."""

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.scorer.scoring.state import LeadState, Participation
+from services.scorer.scoring.state import CampaignStates, LeadState, Participation
 from services.scorer.scoring.times import NEVER, day_end, from_ms, to_ms
 from shared.events import Event
 from shared.playbook.channels import Absence, Channel
@@ -141,7 +141,7 @@ def _absent(known: _Channel, part: Participation) -> int | None:
     return None if any(action in part.actions for action in absence.without) else part.ends
 
 
-def add_campaigns(campaigns: dict[str, dict[str, Participation]], others: dict[str, dict[str, Participation]]) -> None:
+def add_campaigns(campaigns: CampaignStates, others: CampaignStates) -> None:
     """What somebody else has done in campaigns as well."""
     for channel, of in others.items():
         for id, part in of.items():
@@ -155,13 +155,13 @@ def add_campaigns(campaigns: dict[str, dict[str, Participation]], others: dict[s
     _forget(campaigns)
 
 
-def _forget(campaigns: dict[str, dict[str, Participation]]) -> None:
+def _forget(campaigns: CampaignStates) -> None:
     """Keeps the latest. One by one, as there is seldom more than one too many."""
     while sum(len(p.actions) + (p.told is not None) for of in campaigns.values() for p in of.values()) > MOST:
         _forget_one(campaigns)
 
 
-def _forget_one(campaigns: dict[str, dict[str, Participation]]) -> None:
+def _forget_one(campaigns: CampaignStates) -> None:
     parts = [(channel, id, part) for channel, of in campaigns.items() for id, part in of.items()]
     times = [(time, channel, id, True, action) for channel, id, part in parts for action, time in part.actions.items()]
     times += [(part.told, channel, id, False, "") for channel, id, part in parts if part.told is not None]

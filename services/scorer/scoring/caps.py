@@ -59,6 +59,8 @@ class Pool:
         ]
         self.is_whole = bool(self._endless) or any(rule.expires is not None for rule in rules)
         """Whether what counts of a day depends on all days before it, or each day has an end of its own."""
+        self.drops_days = bool(self._endless)
+        """Whether `forget` may drop some."""
         self._is_weekly = any(cap.days == WEEK for cap in self._caps)
 
     def first_day(self, today: int) -> int:

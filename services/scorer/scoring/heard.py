@@ -19,8 +19,9 @@ from services.scorer.scoring.fields import NOTHING as NO_FIELDS
 from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.links import UNLINKED, Linking
 from services.scorer.scoring.matching import MatchIndex
-from services.scorer.scoring.people import INTERNAL, People
+from services.scorer.scoring.people import INTERNAL, SCANNER, People
 from services.scorer.scoring.rules import Rule
+from services.scorer.scoring.scanners import About, Mailing, ScannerRules
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
 from shared.acceptance import too_late
@@ -31,7 +32,7 @@ from shared.reading import Fields
 NOTHING_ODD: tuple[str, ...] = ()
 LATE, UNCLASSIFIED, FUTURE, MISFIT = "late", "unclassified", "future", "misfit"
 LINK_GIVEN_UP = "link given up"
-_LATE, _UNCLASSIFIED, _FUTURE, _MISFIT = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,)
+_LATE, _UNCLASSIFIED, _FUTURE, _MISFIT, _SCANNER = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,), (SCANNER,)
 AHEAD = timedelta(days=1)
 """Of its receipt: a clock that is so far off is none, and no zone forgotten either."""
 
@@ -44,7 +45,8 @@ class Remark(NamedTuple):
 
 class Matched(NamedTuple):
     """What of the playbook an event matches, and the parts that it takes in campaigns. It adds `gain` micro-points to
-    the total at most; None: who knows. `keeps`: some signal keeps facts of it."""
+    the total at most; None: who knows. `keeps`: some signal keeps facts of it. `about`: what it is to a mail, if
+    anything."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
@@ -53,6 +55,7 @@ class Matched(NamedTuple):
     gain: int | None
     takings: Sequence[Taking] = ()
     keeps: bool = False
+    about: About | None = None
 
 
 NOTHING_MATCHED = Matched((), (), (), False, 0)
@@ -63,7 +66,8 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     event reports; `id` only where it earns or shows something. The event itself
     is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
     why it is worth nothing. `names`: who else the event says that its lead is. `between`: it is none of the lead's
-    own, but another partition tells of somebody who is the same person."""
+    own, but another partition tells of somebody who is the same person. `mailing`: which mail it is about, where that
+    decides whether it, or another event, is a scanner's."""
 
     offset: int
     day: int
@@ -78,6 +82,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     ignored: str = ""
     names: tuple[str, ...] = ()
     between: bool = False
+    mailing: Mailing | None = None
 
     @property
     def takes_back(self) -> bool:
@@ -85,7 +90,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
         return self.event is not None and self.event.name == UNLINKED
 
 
-_Entry = Rule | Touch | Showing
+_Entry = Rule | Touch | Showing | About
 
 
 class _Matching:
@@ -110,10 +115,11 @@ class _Matching:
             earnings,
             touches,
             showings,
-            bool(entries),
+            any(entry is not About.ACT for entry in entries),
             None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
             [taking for taking in takings if taking is not None],
             any(showing.keep for showing in showings),
+            next((about for about in About if about in entries), None),
         )
 
 
@@ -123,6 +129,7 @@ class Hearing:
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a playbook
         self,
         people: People,
+        scanners: ScannerRules,
         linking: Linking,
         fields: FieldReader,
         behaviour: Behaviour,
@@ -130,8 +137,13 @@ class Hearing:
         signals: Signals,
     ) -> None:
         self._people, self._fields, self._late_after = people, fields, behaviour.late_after
-        self._linking = linking
-        entries: list[tuple[EventMatch, _Entry]] = [*behaviour.rules, *levels.touches, *signals.showings]
+        self._scanners, self._linking = scanners, linking
+        entries: list[tuple[EventMatch, _Entry]] = [
+            *behaviour.rules,
+            *levels.touches,
+            *signals.showings,
+            *scanners.matches,
+        ]
         self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, levels.channels, _Matching(levels.campaigns))
 
     def hear(self, logged: Logged) -> Heard:
@@ -143,7 +155,7 @@ class Hearing:
             return self._ignored(logged, reason)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
-        remarks = NOTHING_ODD
+        remarks, ignored, mailing = NOTHING_ODD, "", None
         if not matched.is_something and event.kind is Kind.TRACK:
             # Whatever the lead did, the playbook does not speak of it (domain A2).
             remarks = _UNCLASSIFIED if event.name != UNLINKED else NOTHING_ODD
@@ -158,11 +170,20 @@ class Hearing:
         if event.traits and self._fields.is_misfit(event):
             remarks += _MISFIT
         time = to_ms(happened)
+        if (about := matched.about) is not None:
+            # Whoever opened a mail: what its tool tells of the lead, fields and names, is so.
+            if about is About.ACT and self._scanners.says_so(event, time):
+                matched, remarks, ignored = NOTHING_MATCHED, _SCANNER, SCANNER
+            else:
+                mailing = self._scanners.mailing(event, about)
         names = self._linking.names(event) if _may_name(event) else ()
         kept = event if fields or names or matched.keeps else None
-        id = event.id if matched.earnings or matched.showings else ""
+        id = event.id if matched.earnings or matched.showings or mailing is not None else ""
         digest, historical = digest_of(event), event.historical
-        return Heard(logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, "", names)
+        return Heard(
+            logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, ignored, names,
+            False, mailing,
+        )  # fmt: skip
 
     @staticmethod
     def _between(logged: Logged) -> Heard:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+
+import msgspec
 
 from services.scorer.scoring.duplicates import fresh
 from services.scorer.scoring.heard import LINK_GIVEN_UP, Heard, Remark
@@ -11,7 +14,7 @@ from services.scorer.scoring.links import Linking, snapshot, take_in
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.state import LeadState, Links, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
-from services.scorer.scoring.union import gathered, unite
+from services.scorer.scoring.union import gathered_here, unite
 from shared.events import Event, Kind
 from shared.scores import ScoreRecord
 
@@ -118,36 +121,55 @@ class _Turn:
 
     def _book(self) -> None:
         """The events of `run`: on what the lead has gathered itself, and on the union with its members."""
-        if not self.run:
+        run, self.run = self.run, []
+        if not run:
             return
-        with_, state = self.with_, self.state
-        seq = state.seq
-        records = with_.book(state, self.run, self.partition, self.event_at)
-        links = state.links
-        if links is not None and links.own:
-            own = decode_state(links.own)
-            with_.take_over(own)
-            with_.book(own, self.run, self.partition, self.event_at)
-            links.own = gathered(own)
-        if _lead(state):
-            state.seq = seq  # these are not told
+        state, seq, before = self.state, self.state.seq, len(self.told)
+        if state.links is not None and state.links.own:
+            for part in _mails_apart(run):
+                self._book_own(state.links, part)
         else:
-            self.told += records
-        self.run, self.has_more = [], True
+            self.told += self.with_.book(state, run, self.partition, self.event_at)
+        if _lead(state):
+            state.seq = seq
+            del self.told[before:]  # it has no score of its own
+        self.has_more = True
+
+    def _book_own(self, links: Links, run: list[Heard]) -> None:
+        with_, own = self.with_, decode_state(links.own)
+        with_.take_over(own)
+        records = with_.book(own, run, self.partition, self.event_at)
+        links.own = gathered_here(own)
+        if run[0].mailing is None:
+            self.told += with_.book(self.state, run, self.partition, self.event_at)
+        else:  # something may have been taken back
+            self._unite()
+            record = with_.publishing.record(self.state, run[0], self._event(run[0]), self.partition)
+            # Only what it has gathered itself knows whether the event is a scanner's, and so no action at all.
+            self.told.append(
+                msgspec.structs.replace(record, trigger=records[-1].trigger, reported=records[-1].reported)
+            )
 
     def _unite(self) -> None:
         links = self.state.links or Links()
         parts = [links.own, *(part.state for part in links.parts.values())]
         unite(self.state, parts, self.with_.once, self.with_.reading)
         self.with_.take_over(self.state)
-        if not links.parts:
-            links.own = b""
+        if not links.parts and links.own:
+            self.state.mails, links.own = decode_state(links.own).mails, b""
 
     def _publish(self, heard: Heard) -> None:
         self.told.append(self.with_.publishing.record(self.state, heard, self._event(heard), self.partition))
 
     def _event(self, heard: Heard) -> Event:
         return heard.event or self.event_at(heard.offset)
+
+
+def _mails_apart(run: Sequence[Heard]) -> Iterable[list[Heard]]:
+    """The same events in the same order, with those that are about a mail by themselves."""
+    for is_about_mail, part in groupby(run, lambda heard: heard.mailing is not None):
+        events = [*part]
+        yield from ([heard] for heard in events) if is_about_mail else [events]
 
 
 def _is_new(links: Links | None, heard: Heard) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 from services.scorer.scoring.state import LeadState, Links, Member, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
-from services.scorer.scoring.union import gathered
+from services.scorer.scoring.union import gathered, gathered_here
 from shared.between import Link, Membership, link_of, membership_of, told
 from shared.events import Event, Kind
 from shared.identity import Rank, known_identity, other_identities, rank_of
@@ -119,7 +119,7 @@ def take_in(state: LeadState, links: Links, event: Event) -> bool:
     present = {id for one in links.members.values() for id in one.brings}
     links.parts = {id: part for id, part in links.parts.items() if id in present}
     if not links.own:
-        links.own = gathered(state)
+        links.own, state.mails = gathered_here(state), None
     return True
 
 
@@ -132,7 +132,7 @@ def snapshot(  # noqa: PLR0913, PLR0917 - one fact each
     parts: dict[str, tuple[int, bytes]] = {}
     if not leaves:
         parts = {id: (part.position, part.state) for id, part in links.parts.items()}
-        own = links.own or gathered(state)
+        own = gathered(decode_state(links.own) if links.own else state)
         if decode_state(own).time != BEFORE_ALL:  # it has done something itself, and has not only members
             parts[key] = (offset, own)
     return told(cause, lead, f"member:{key}:{partition}:{offset}:{lead}", Membership(key, offset, parts))

@@ -1,7 +1,7 @@
 """Who is not a person to be scored: crawlers, the office network, colleagues and test accounts.
 
 What they do is kept and counted by reason, and is worth nothing. An event tells by itself whose it is, so neither order
-nor batches matter; a colleague, once known, is one for all that the lead did.
+nor batches matter; a colleague, once known, is one for all that the lead did. (Of scanners of mails see `mails`.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.events import Event, Kind
 from shared.playbook.people import NotPeople
 from shared.reading import at_path
 
-CRAWLER, NETWORK, INTERNAL = "crawler", "internal_network", "internal"
+CRAWLER, NETWORK, INTERNAL, SCANNER = "crawler", "internal_network", "internal", "mail_scanner"
 MOST_OF_A_NAME = 512  # of a user agent: its pattern comes early, and senders write what they like
 
 

@@ -14,10 +14,12 @@ from services.scorer.scoring.fields import FieldReader
 from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.linked import LinkedScoring, Told
 from services.scorer.scoring.links import Linking
+from services.scorer.scoring.mails import MailScoring
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
-from services.scorer.scoring.state import LeadState, copied
+from services.scorer.scoring.scanners import About, ScannerRules
+from services.scorer.scoring.state import Act, LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
@@ -42,9 +44,11 @@ class Scorer:
         self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
         self._lowest = min(self._thresholds, default=math.inf)
         people, linking = People(playbook.not_people), Linking(playbook.identity)
+        scanners = ScannerRules(playbook.not_people.scanners)
         once = frozenset(rule.id for rule in playbook.behaviour.rules if rule.once)
         self._linked = LinkedScoring(linking, self._publishing, self._records, self._take_over, once, self._reading)
-        self.hear = Hearing(people, linking, self._fields, self._behaviour, self._levels, self._signals).hear
+        self._mails = MailScoring(scanners, self._behaviour, once, self._book)
+        self.hear = Hearing(people, scanners, linking, self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Logged) -> Heard`: the part of the work that needs no state."""
 
     def new_state(self) -> LeadState:
@@ -64,10 +68,10 @@ class Scorer:
 
         Gives the score records in order, and what others are told of who is the same person.
 
-        An event that tells something new (a signal, a changed field, another level)
-        has a record of its own, and so has one that takes the total past a threshold of the playbook, or may find that
-        it has fallen to one since the latest event or record. The others share one, which ends between history and live events.
-        So decisions do not depend on how the log was cut into batches. Copies of a message change nothing.
+        An event that tells something new (a signal, a changed field, another level) has a record of its own, and so has
+        one that takes the total past a threshold of the playbook, or may find that it has fallen to one since the
+        latest event or record. The others share one, which ends between history and live events. So decisions do not
+        depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self.playbook_id:
@@ -93,11 +97,13 @@ class Scorer:
             records.append(self._publishing.record(state, last, event, partition))
             shown, shown_at = state.total, state.time
 
-        for heard in events:
+        for told in events:
+            heard, taken = self._judged(state, told)
             before, gain = state.total, heard.matched.gain
             is_uneven = is_uneven or gain is None
             news = (
                 is_other
+                or bool(taken)
                 or self._is_news(state, heard)
                 or (before > self._lowest and self._may_have_fallen(state, before, state.time, heard.time))
                 or (shown > self._lowest and self._may_have_fallen(state, shown, shown_at, heard.time))
@@ -107,6 +113,8 @@ class Scorer:
                 publish(last)
                 last = None
             self._book(state, heard)
+            if taken:
+                self._mails.take_back(state, taken)
             last, is_other = heard, False
             # Most leads are far below all thresholds: what their total is at most says enough.
             if gain is not None and not is_uneven and not news and before + gain <= self._lowest:
@@ -135,6 +143,13 @@ class Scorer:
         seen = copied(state)
         seen.seq, seen.time = seen.seq - 1, max(seen.time, at)
         return self._publishing.anew(seen, lead_id, position)
+
+    def _judged(self, state: LeadState, heard: Heard) -> tuple[Heard, Sequence[Act]]:
+        """What of an event is to be booked, and which earlier acts are to be taken back because of it."""
+        # Of members' acts, and of its own among theirs, the lead only knows what is left of them.
+        if heard.mailing is None or (state.links is not None and state.links.own):
+            return heard, ()
+        return self._mails.judge(state, heard, heard.mailing)
 
     def _take_over(self, state: LeadState) -> None:
         """A new state, or one of another playbook. What was counted is worth what this one says; but what the other one
@@ -190,3 +205,5 @@ class Scorer:
             properties = event.properties if event is not None else {}
             self._signals.add(state, heard.id, properties, matched.showings, time)
         self._behaviour.book(state, matched.earnings, time, heard.id)
+        if state.mails is not None and matched.about is not About.ACT:
+            self._mails.keep_up(state, heard)

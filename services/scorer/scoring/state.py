@@ -95,6 +95,66 @@ class Participation(msgspec.Struct, array_like=True):
     told: int | None = None
 
 
+CampaignStates = dict[str, dict[str, Participation]]
+"""By channel and campaign."""
+
+
+class Act(msgspec.Struct, array_like=True):
+    """What a lead did with a mail; mail and link as hashes, 0 where none is told. What it adds to the lead by itself is
+    there unless it is a scanner's: by rule the day and how much (None: on a day that counts no more), the facts kept by
+    signal, actions, and parts taken in campaigns."""
+
+    time: int
+    event_id: str
+    mail: int
+    link: int
+    is_scanners: bool = False
+    counted: dict[str, tuple[int, int | None]] = msgspec.field(default_factory=dict)
+    shown: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    done: list[str] = msgspec.field(default_factory=list)
+    took: CampaignStates = msgspec.field(default_factory=dict)
+
+    def forget(self) -> None:
+        """It adds nothing."""
+        self.counted, self.shown, self.done, self.took = {}, {}, [], {}
+
+    @property
+    def behaviour(self) -> dict[str, RuleState]:
+        return {
+            id: RuleState({}, 1, self.time, self.event_id, day)
+            if amount is None
+            else RuleState({day: amount}, 1, self.time, self.event_id)
+            for id, (day, amount) in self.counted.items()
+        }
+
+    @property
+    def signals(self) -> dict[str, SignalState]:
+        return {name: SignalState(self.time, self.time, 1, self.event_id, kept) for name, kept in self.shown.items()}
+
+    @property
+    def levels(self) -> dict[str, int]:
+        return dict.fromkeys(self.done, self.time)
+
+    @property
+    def campaigns(self) -> CampaignStates:
+        return self.took
+
+
+class Mails(msgspec.Struct, array_like=True):
+    """What is known of a lead's latest mails (see `mails`): when they were sent, as (time, mail), and the acts,
+    both by their times.
+
+    The others are what the lead has without these acts, by all rules, signals and actions that acts have concerned; of
+    a signal None where that is nothing; of campaigns None while no act took part in one."""
+
+    sent: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    acts: list[Act] = msgspec.field(default_factory=list)
+    behaviour: dict[str, RuleState] = msgspec.field(default_factory=dict)
+    signals: dict[str, SignalState | None] = msgspec.field(default_factory=dict)
+    levels: dict[str, int] = msgspec.field(default_factory=dict)
+    campaigns: CampaignStates | None = None
+
+
 class Account(msgspec.Struct, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
     before they faded, `told` what they would have without caps."""
@@ -131,6 +191,7 @@ class LeadState(msgspec.Struct, array_like=True):
     `links` is there only where other identities are the same person.
 
     `campaigns` has by channel and campaign what the lead did in it, the latest alone (see `campaigns`).
+    `mails` is there only where acts may turn out to be a scanner's; of a lead with members, in `own` of its links.
 
     `reading` tells by what playbook events were read, 0 before the first (see `reading`); not `exact` where another one
     read some of them differently.
@@ -157,13 +218,14 @@ class LeadState(msgspec.Struct, array_like=True):
     exact: bool = True
     ignored: dict[str, int] = msgspec.field(default_factory=dict)
     links: Links | None = None
-    campaigns: dict[str, dict[str, Participation]] = msgspec.field(default_factory=dict)
+    campaigns: CampaignStates = msgspec.field(default_factory=dict)
     playbook: str = ""
     day: int = 0
     past: dict[str, Account] = msgspec.field(default_factory=dict)
     attribute: int | None = None
     holding: list[int] | None = None
     first: int = 0
+    mails: Mails | None = None
     today: Today | None = None
     level_ends: int | None = None
     taken_over: bool = False

@@ -16,6 +16,11 @@ def gathered(state: LeadState) -> bytes:
     return encode_state(LeadState(**{name: getattr(state, name) for name in GATHERED}))
 
 
+def gathered_here(state: LeadState) -> bytes:
+    """The same with its mails: acts are judged where they are told of, so that nobody else has to know them."""
+    return encode_state(LeadState(**{name: getattr(state, name) for name in (*GATHERED, "mails")}))
+
+
 def unite(state: LeadState, parts: Iterable[bytes], once: Collection[str], reading: int) -> None:
     """Let `state` hold all that the parts have gathered, each of which is what `gathered` gives. `once`: the rules that
     count once; `reading` is the playbook's: parts that another one has read are not exact."""
@@ -35,7 +40,7 @@ def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
         if known is None or (told.time, told.event_id) > (known.time, known.event_id):
             state.fields[name] = told
     for id, rule in part.behaviour.items():
-        state.behaviour[id] = _both(state.behaviour[id], rule, id in once) if id in state.behaviour else rule
+        state.behaviour[id] = both(state.behaviour[id], rule, id in once) if id in state.behaviour else rule
     for name, signal in part.signals.items():
         add_signal(state.signals, name, signal)
     for id, last in part.levels.items():
@@ -45,7 +50,8 @@ def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
         state.ignored[reason] = state.ignored.get(reason, 0) + times
 
 
-def _both(one: RuleState, other: RuleState, once: bool) -> RuleState:
+def both(one: RuleState, other: RuleState, once: bool) -> RuleState:
+    """What two have gathered by one rule; `once`: it counts once."""
     newest = max(one, other, key=lambda rule: (rule.last, rule.event_id))
     days = dict(one.days)
     for day, amount in other.days.items():
@@ -57,11 +63,12 @@ def _both(one: RuleState, other: RuleState, once: bool) -> RuleState:
 
 def add_signal(signals: dict[str, SignalState], name: str, new: SignalState) -> None:
     """One more showing of a signal, or what somebody else has shown of it."""
-    known = signals.get(name)
-    if known is None:
-        signals[name] = new
-        return
-    newest = max(known, new, key=lambda signal: (signal.last, signal.event_id))
-    signals[name] = SignalState(
-        min(known.first, new.first), newest.last, known.times + new.times, newest.event_id, newest.kept
-    )
+    signals[name] = both_shown(signals.get(name), new)
+
+
+def both_shown(one: SignalState | None, other: SignalState) -> SignalState:
+    """The same, where it may be that nothing has been shown yet."""
+    if one is None:
+        return other
+    newest = max(one, other, key=lambda signal: (signal.last, signal.event_id))
+    return SignalState(min(one.first, other.first), newest.last, one.times + other.times, newest.event_id, newest.kept)

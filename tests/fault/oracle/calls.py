@@ -11,7 +11,7 @@ from typing import Any
 from tests.fault.oracle.companies import is_of
 from tests.fault.oracle.identity import hashed, named, visitor
 from tests.fault.oracle.matching import at
-from tests.fault.oracle.people import why_nobody
+from tests.fault.oracle.people import mail_part, says_it_is_a_machine, why_nobody
 from tests.fault.oracle.places import prefecture
 from tests.fault.oracle.playbook import Book, FieldPaths
 
@@ -65,6 +65,8 @@ class Happened:
     names: Sequence[str] = ()
     """Other identities of the lead; or, if `undoes`, that it is not."""
     undoes: bool = False
+    mailing: str = ""
+    """Whether it is an "act" with a mail, or that one was "sent"."""
 
 
 def read(sent: Sent, book: Book) -> Happened:
@@ -81,21 +83,27 @@ def read(sent: Sent, book: Book) -> Happened:
         raise ValueError("the oracle cannot follow a call without messageId: ingest would name it")
     _check_what_kind_needs(kind, call, ids, context)
     ignored = why_nobody(ids["userId"], ids["anonymousId"], traits, context, book)
+    name, fields = call["event"] if kind == "track" else "", _fields(kind, call, context, book)
+    properties, time = _properties(kind, call, context), min(_time(sent), _ms(sent.received))
+    mailing = mail_part(kind, name, properties, fields, book)
+    if mailing == "act" and not ignored and says_it_is_a_machine(properties, time, book):
+        ignored = "mail_scanner"
     undoes = kind == "track" and call["event"] == "Identity Unlinked"
     names = [(call.get("properties") or {})["lead"]] if undoes else named(call, ids, traits, context, book)
     return Happened(
         lead_id=lead_id,
         source=sent.source,
         id=ids["messageId"],
-        time=min(_time(sent), _ms(sent.received)),
+        time=time,
         kind=kind,
-        name=call["event"] if kind == "track" else "",
-        properties=_properties(kind, call, context),
-        fields=_fields(kind, call, context, book),
+        name=name,
+        properties=properties,
+        fields=fields,
         historical=(history := call.get("historical") is True or context.get("historical") is True),
         ignored=ignored,
-        names=[] if ignored not in ("", "internal") else names,
+        names=[] if ignored in ("crawler", "internal_network") else names,
         undoes=undoes,
+        mailing=mailing,
         late=not history and _ms(sent.received) - _time(sent) > book.late_after,
     )
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA, re
 
-from tests.fault.oracle.playbook import Book
+from tests.fault.oracle.matching import at, matches
+from tests.fault.oracle.playbook import Book, milliseconds
+
+if TYPE_CHECKING:
+    from tests.fault.oracle.calls import Happened
+
+SECOND = 1000
 
 
 def why_nobody(
@@ -40,3 +47,72 @@ def _is_within(ip: Any, networks: list[str]) -> bool:
         return isinstance(ip, str) and any(ip_address(ip.strip()) in ip_network(network) for network in networks)
     except ValueError:
         return False
+
+
+def mail_part(kind: str, name: str, properties: Any, fields: Mapping[str, Any], book: Book) -> str:
+    """Whether an event is an "act" with a mail, or that one was "sent"."""
+    said = (kind, name, properties, fields)
+    scanners = book.not_people.get("scanners") or {}
+    parts = (("act", scanners.get("acts", [])), ("sent", scanners.get("sent", [])))
+    return next((part for part, wanted in parts if any(matches(match, *said) for match in wanted)), "")
+
+
+def says_it_is_a_machine(properties: Any, time: int, book: Book) -> bool:
+    """Of an act at `time`, whose properties may tell when its mail was sent."""
+    scanners = book.not_people["scanners"]
+    told = [at(properties, path) for path in scanners.get("machine", [])]
+    if any(isinstance(value, str | int) and str(value).strip().lower() in ("true", "yes", "1") for value in told):
+        return True
+    sent = [_sent_at(at(properties, path)) for path in scanners.get("sent_at", [])]
+    return any(moment is not None and 0 <= time - moment < _within(book) for moment in sent)
+
+
+def scanned(events: Sequence[Happened], book: Book) -> set[int]:
+    """The places of acts that are a scanner's, by all that one identity's events tell."""
+    scanners = book.not_people.get("scanners") or {}
+    judged = [(place, event) for place, event in enumerate(events) if event.mailing and not event.ignored]
+    acts = [(place, event) for place, event in judged if event.mailing == "act"]
+    found = set()
+    for place, act in acts:
+        mail = _told(act, scanners.get("mail", []))
+        alike = [other for _, other in judged if _told(other, scanners.get("mail", [])) == mail]
+        if any(other.mailing == "sent" and 0 <= act.time - other.time < _within(book) for other in alike):
+            found.add(place)
+        # Some stretch of time with the act in it: it may as well begin at one of the clicks.
+        clicks = [
+            (other.time, link)
+            for other in alike
+            if other.mailing == "act" and (link := _told(other, scanners.get("link", [])))
+        ]
+        length = milliseconds(scanners.get("at_once", "2s"))
+        for begin, _ in clicks:
+            links = {link for time, link in clicks if begin <= time <= begin + length}
+            is_in_it = _told(act, scanners.get("link", [])) and begin <= act.time <= begin + length
+            if is_in_it and len(links) >= scanners.get("links_at_once", 3):
+                found.add(place)
+    return found
+
+
+def _within(book: Book) -> int:
+    return milliseconds(book.not_people["scanners"].get("within", "5s"))
+
+
+def _told(event: Happened, paths: Sequence[str]) -> str:
+    """As text, of the first path that tells something; empty if none does."""
+    values = (at(event.properties, path) for path in paths)
+    texts = (str(value).strip() for value in values if isinstance(value, str | int | float))
+    return next((text for text in texts if text), "")
+
+
+def _sent_at(value: Any) -> int | None:
+    """In milliseconds; numbers are seconds or milliseconds."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value) if value >= 100_000_000_000 else int(value * SECOND)
+    try:
+        told = datetime.fromisoformat(str(value).strip().upper())
+    except ValueError:
+        return None
+    told = told if told.tzinfo else told.replace(tzinfo=UTC)
+    return (told - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

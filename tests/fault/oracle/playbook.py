@@ -20,7 +20,8 @@ def micro(points: float) -> int:
     return round(Fraction(str(points)) * 1_000_000)
 
 
-def _milliseconds(duration: str) -> int:
+def milliseconds(duration: str) -> int:
+    """Of 5s, 15m, 24h, 30d, 2w."""
     found = re.fullmatch(r"(\d+)\s*([smhdw])", duration.strip())
     if found is None:
         raise ValueError(f"no duration: {duration!r}")
@@ -162,7 +163,7 @@ def read_book(text: str) -> Book:
             for action, told in has["actions"].items()
         ],
         campaigns={id: _campaigns(has) for id, has in raw["channels"].items() if "campaign" in has},
-        level_valid=_milliseconds(raw.get("levels", {}).get("valid_for", "90d")),
+        level_valid=milliseconds(raw.get("levels", {}).get("valid_for", "90d")),
         attribute=[
             AttributePoints(rule["field"], rule["is"], micro(rule["points"]), rule.get("group"))
             for rule in raw["attribute"].get("rules", [])
@@ -171,7 +172,7 @@ def read_book(text: str) -> Book:
         grades={grade: micro(points) for grade, points in raw["attribute"].get("grades", {}).items()},
         behaviour=list(_behaviour(raw["behaviour"], raw)),
         behaviour_groups={id: _caps(told) for id, told in raw["behaviour"].get("groups", {}).items()},
-        late_after=_milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
+        late_after=milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
         not_people=raw.get("not_people", {}),
         identity=raw.get("identity", {}),
@@ -214,8 +215,8 @@ def _behaviour(raw: Raw, whole: Raw) -> list[BehaviourPoints]:
     common = raw.get("half_life", "30d")
     rules = []
     for rule in raw.get("rules", []):
-        half_life = _milliseconds(rule.get("half_life") or common)
-        expires = _milliseconds(rule["expires"]) if rule.get("expires") else None
+        half_life = milliseconds(rule.get("half_life") or common)
+        expires = milliseconds(rule["expires"]) if rule.get("expires") else None
         rules.append(
             BehaviourPoints(
                 id=rule["id"],

@@ -14,6 +14,7 @@ from tests.fault.oracle.calls import Happened
 from tests.fault.oracle.campaigns import Campaigns
 from tests.fault.oracle.conditions import holds
 from tests.fault.oracle.matching import at, matches
+from tests.fault.oracle.people import scanned
 from tests.fault.oracle.playbook import Book
 from tests.fault.oracle.points import counted_days, day_of, points_of, worth
 from tests.fault.oracle.values import passes
@@ -37,6 +38,8 @@ class Card:
     book: Book
     time: int = -sys.maxsize
     ignored: dict[str, int] = field(default_factory=dict)
+    _events: list[Happened] = field(default_factory=list)
+    _scanned: set[int] = field(default_factory=set)
     _points: defaultdict[str, defaultdict[date, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
     )
@@ -50,10 +53,35 @@ class Card:
         self._campaigns = Campaigns(self.book)
 
     def add(self, event: Happened) -> None:
+        """One more; where it tells that others were a scanner's, these are taken out again."""
+        self._events.append(event)
+        before, self._scanned = self._scanned, self._find_scanned()
+        if not self._scanned - {len(self._events) - 1} <= before:
+            for part in (self.ignored, self._points, self._fields, self._shown, self._actions):
+                part.clear()
+            self._campaigns = Campaigns(self.book)
+            for place, told in enumerate(self._events):
+                self._count(told, is_scanned=place in self._scanned)
+        else:
+            self._count(event, is_scanned=len(self._events) - 1 in self._scanned)
+
+    def _find_scanned(self) -> set[int]:
+        """Each identity's acts are judged by what is known of that identity."""
+        found = set()
+        for lead_id in {event.lead_id for event in self._events if event.mailing}:
+            places = [place for place, event in enumerate(self._events) if event.lead_id == lead_id]
+            found |= {places[one] for one in scanned([self._events[place] for place in places], self.book)}
+        return found
+
+    def _count(self, event: Happened, *, is_scanned: bool) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
         self.time = max(self.time, event.time)
-        if event.ignored:
-            self.ignored[event.ignored] = self.ignored.get(event.ignored, 0) + 1
+        ignored = "mail_scanner" if is_scanned else event.ignored
+        if ignored:
+            self.ignored[ignored] = self.ignored.get(ignored, 0) + 1
+        if ignored == "mail_scanner":
+            self._keep_fields(event)
+        if ignored:
             return
         day = day_of(event.time, self.book.zone)
         for rule in self.book.behaviour:
@@ -61,10 +89,7 @@ class Card:
                 told = points_of(rule, event, self.book)
                 if told is not None:
                     self._points[rule.id][day] += told
-        for name, value in event.fields.items():
-            told = (event.time, event.id, value)
-            if name not in self._fields or told[:2] >= self._fields[name][:2]:
-                self._fields[name] = told
+        self._keep_fields(event)
         for name, signal in self.book.signals.items():
             if any(matches(match, *said) for match in signal.matches):
                 self._shown[name].append(event)
@@ -73,6 +98,12 @@ class Card:
                 key = (action.channel, action.action)
                 self._actions[key] = max(event.time, self._actions.get(key, event.time))
                 self._campaigns.add(*key, event.properties, event.time)
+
+    def _keep_fields(self, event: Happened) -> None:
+        for name, value in event.fields.items():
+            told = (event.time, event.id, value)
+            if name not in self._fields or told[:2] >= self._fields[name][:2]:
+                self._fields[name] = told
 
     def later(self, time: int) -> Card:
         """The lead at a later time, when nothing else has happened. Of its levels only the highest is known to whoever
