@@ -105,9 +105,10 @@ def comparable(state: LeadState) -> LeadState:
     state.seq = 0
     state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
     if (mails := state.mails) is not None:
-        for gathered in (mails.behaviour, *(act.behaviour for act in mails.acts)):
-            for rule in gathered.values():
-                rule.days, rule.forgot = {}, 0
+        for rule in mails.behaviour.values():
+            rule.days, rule.forgot = {}, 0
+        for act in mails.acts:
+            act.counted = dict.fromkeys(act.counted, (0, None))
     state.follow("")
     return state
 

@@ -72,6 +72,7 @@ class Behaviour:
         of_total = [rule for _, rule in self.rules if rule.dimension is None]
         self._shortest = min((rule.half_life for rule in of_total), default=math.inf)
         self._uneven = {rule.id for rule in of_total if rule.is_uneven}
+        self._sinking = [rule for rule in of_total if rule.may_sink]
         self._kept_days = min((rule.kept_days for _, rule in self.rules if rule.kept_days is not None), default=0)
 
     def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> None:
@@ -91,7 +92,7 @@ class Behaviour:
         fading = today.fading
         if fading is None:
             fading = self._reckon(state, today)
-        total = today.earned
+        total = today.earned + (today.pooled if today.pooled is not None else self._count_pools(state, today))
         for micro, end, half_life in fading:
             # As `decayed`, without a call for each: of leads over a threshold this is asked for every event.
             total += round(micro * 2.0 ** ((end - at) / 1000 / half_life))
@@ -100,13 +101,27 @@ class Behaviour:
             total += sum(decayed(micro, (at - end) / 1000, half_life) for micro, end, half_life, _ in ending)
         return total
 
-    def is_uneven(self, state: LeadState) -> bool:
-        """Whether its score may rise by itself, or fall all at once, as time passes."""
-        return not self._uneven.isdisjoint(state.behaviour)
+    def may_rise(self, state: LeadState) -> int:
+        """By how much its score may rise at most, in micro-points, as time passes and nothing happens: by what is
+        negative of it."""
+        rise = 0
+        if not any(rule.id in state.behaviour for rule in self._sinking):
+            return rise
+        today = self._today(state)
+        fading = today.fading if today.fading is not None else self._reckon(state, today)
+        for micro, _, _ in fading:
+            rise -= min(micro, 0)
+        for micro, _, _, _ in today.ending:
+            rise -= min(micro, 0)
+        for rule in self._sinking:
+            gathered = state.behaviour.get(rule.id)
+            rise -= min(0, rule.of_day(gathered.days.get(state.day, 0))) if gathered is not None else 0
+        return rise
 
     def share_left(self, state: LeadState, milliseconds: int) -> float | None:
-        """What share of a behaviour score is left after so long, at least; None where that cannot be said."""
-        if self.is_uneven(state):
+        """What share of a behaviour score is left after so long, at least; None where that cannot be said, as it may
+        rise by itself or fall all at once."""
+        if not self._uneven.isdisjoint(state.behaviour):
             return None
         left: float = 2.0 ** (-milliseconds / 1000 / self._shortest)
         return left
@@ -166,9 +181,8 @@ class Behaviour:
         rule, amount = earning
         pool = self._pool_of.get(rule.id)
         if pool is not None and not pool.is_whole and today.begins <= time and not rule.once:
-            before = self._counts_today(state, today, pool)
             rule.book(state.behaviour, state.day, amount, time, event_id)
-            today.earned += self._counts_today(state, today, pool) - before
+            today.pooled = None
             return
         day = day_of(time, self._zone)
         if day < rule.oldest(state.day):
@@ -184,11 +198,16 @@ class Behaviour:
             self._forget_accounts(state, rule.id)
         today.fading, today.pools = None, {}
 
-    def _counts_today(self, state: LeadState, today: Today, pool: Pool) -> int:
-        """What the present day counts of a pool, as part of the total."""
-        used = self._past_of(state, today, pool).used.copy()
-        counted = pool.count(state.behaviour, state.day, used)
-        return sum(micro for rule, _, micro, _ in counted if rule.dimension is None)
+    def _count_pools(self, state: LeadState, today: Today) -> int:
+        """What the present day counts of all pools, as part of the total; kept until something of it changes."""
+        pooled = 0
+        for pool in self._pools_known(state):
+            used = self._past_of(state, today, pool).used.copy()
+            for rule, _, micro, _ in pool.count(state.behaviour, state.day, used):
+                if rule.dimension is None:
+                    pooled += micro
+        today.pooled = pooled
+        return pooled
 
     def _forget_accounts(self, state: LeadState, id: str) -> None:
         """Of a rule whose earlier days have changed, and of those whose days are counted with them."""
@@ -197,7 +216,7 @@ class Behaviour:
             state.past.pop(other, None)
 
     def _reckon(self, state: LeadState, today: Today) -> list[tuple[int, int, float]]:
-        today.earned, today.fading, today.ending = 0, [], []
+        today.earned, today.pooled, today.fading, today.ending = 0, None, [], []
         for rule, account, of_today in self._accounts(state):
             if rule.dimension is not None:
                 continue
@@ -206,7 +225,6 @@ class Behaviour:
             if of_today is not None:
                 today.earned += rule.of_day(of_today)
         for pool in self._pools_known(state):
-            today.earned += self._counts_today(state, today, pool)
             for worth in self._past_of(state, today, pool).worths.values():
                 rule = worth.rule
                 if rule.dimension is None and rule.expires is None:

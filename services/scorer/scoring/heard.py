@@ -45,14 +45,14 @@ class Remark(NamedTuple):
 
 class Matched(NamedTuple):
     """What of the playbook an event matches, and the parts that it takes in campaigns. It adds `gain` micro-points to
-    the total at most; None: who knows. `keeps`: some signal keeps facts of it. `about`: what it is to a mail, if
+    the total at most. `keeps`: some signal keeps facts of it. `about`: what it is to a mail, if
     anything."""
 
     earnings: Sequence[Earning]
     touches: Sequence[Touch]
     showings: Sequence[Showing]
     is_something: bool
-    gain: int | None
+    gain: int
     takings: Sequence[Taking] = ()
     keeps: bool = False
     about: About | None = None
@@ -107,7 +107,6 @@ class _Matching:
     def made_of(self, entries: list[_Entry], event: Event) -> Matched:
         found = [earned(entry, event) for entry in entries if isinstance(entry, Rule)]
         earnings = [earning for earning in found if earning is not None]
-        of_total = [rule for rule, _ in earnings if rule.dimension is None]
         touches = [entry for entry in entries if isinstance(entry, Touch)]
         showings = [entry for entry in entries if isinstance(entry, Showing)]
         takings = [self._campaigns.taking(touch.channel, touch.action, event) for touch in touches]
@@ -116,7 +115,7 @@ class _Matching:
             touches,
             showings,
             any(entry is not About.ACT for entry in entries),
-            None if any(rule.is_uneven for rule in of_total) else sum(rule.micro for rule in of_total),
+            sum(rule.may_add(amount) for rule, amount in earnings),
             [taking for taking in takings if taking is not None],
             any(showing.keep for showing in showings),
             next((about for about in About if about in entries), None),

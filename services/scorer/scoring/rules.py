@@ -53,6 +53,10 @@ class Rule:
     course: Course
     is_uneven: bool
     """Its points may be negative, or end before they have faded."""
+    may_sink: bool
+    """Its points may be negative."""
+    caps_beyond: int
+    """How many caps of more than its own day it goes through."""
     is_plain: bool
     """Part of the total, as often as it is told, the same each time, and counted by itself."""
 
@@ -74,6 +78,18 @@ class Rule:
         before = days.get(day, 0)
         days[day] = before + amount
         return self.of_day(before + amount) - (self.of_day(before) if before else 0)
+
+    def may_add(self, amount: int) -> int:
+        """How much one more of it adds to the total at most, whatever else has been told and until when it fades.
+
+        A cap passes on what it is told, or frees as much of it on a later day, which has faded less: so where there are
+        several each but the last may double it. One that counts once may move to an earlier day."""
+        told = self.told(amount) + (self.source is not None)  # sums are rounded
+        if self.caps_beyond:
+            return abs(told) << (self.caps_beyond - 1)
+        if self.dimension is not None:
+            return 0
+        return abs(told) if self.once else max(0, told)
 
     def oldest(self, today: int) -> int:
         """The earliest day of the account when `today` is the lead's latest day."""
@@ -135,6 +151,8 @@ def _compiled(rule: BehaviourRule, score: BehaviourScore, lasting_days: int) -> 
         pooled=pooled,
         course=(rule.dimension or "", (rule.half_life or score.half_life).total_seconds()),
         is_uneven=rule.points < 0 or rule.points_from is not None or rule.expires is not None,
+        may_sink=rule.points < 0 or (rule.points_from is not None and not for_ever),
+        caps_beyond=len({"cap_per_week", "cap_ever"} & set(rule.caps)) + (len(group.caps) if group is not None else 0),
         is_plain=not (pooled or rule.once or rule.points_from or rule.dimension),
     )
 

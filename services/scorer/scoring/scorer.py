@@ -86,9 +86,9 @@ class Scorer:
     ) -> list[ScoreRecord]:
         """Of events of which none is a copy."""
         is_other, state.taken_over = state.taken_over, False
-        is_uneven = self._behaviour.is_uneven(state)
         records: list[ScoreRecord] = []
         last: Heard | None = None
+        most = self._most(state)  # no more can the total be by now
         shown, shown_at = state.total, state.time  # by the latest record
 
         def publish(last: Heard) -> None:
@@ -99,8 +99,8 @@ class Scorer:
 
         for told in events:
             heard, taken = self._judged(state, told)
-            before, gain = state.total, heard.matched.gain
-            is_uneven = is_uneven or gain is None
+            before = state.total
+            most += heard.matched.gain
             news = (
                 is_other
                 or bool(taken)
@@ -117,10 +117,11 @@ class Scorer:
                 self._mails.take_back(state, taken)
             last, is_other = heard, False
             # Most leads are far below all thresholds: what their total is at most says enough.
-            if gain is not None and not is_uneven and not news and before + gain <= self._lowest:
-                state.total = before + gain
+            if not news and most <= self._lowest:
+                state.total = most
                 continue
             state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
+            most = self._most(state)
             if news or self._pass_a_threshold(before, state.total):
                 publish(last)
                 last = None
@@ -158,6 +159,10 @@ class Scorer:
             state.exact = False
         state.reading, state.taken_over = self._reading, bool(state.seq)
         state.follow(self.playbook_id)
+
+    def _most(self, state: LeadState) -> int:
+        """What the total may become by itself at most."""
+        return state.total + self._behaviour.may_rise(state) + _ROUNDING if self._thresholds else state.total
 
     def _pass_a_threshold(self, one: int, other: int) -> bool:
         """Whether some threshold lies between two totals."""

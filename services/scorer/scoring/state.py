@@ -166,13 +166,15 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Today(msgspec.Struct):
-    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day; `fading`: what is
-    left of earlier days, as (micro, end, half-life); `ending` the same of what expires, with when it does; `pools`
-    what pools have of earlier days. All are missing (`fading` is None) until asked for."""
+    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day by rules that
+    are counted by themselves, `pooled` by all others (None: ask); `fading`: what is left of earlier days, as (micro,
+    end, half-life); `ending` the same of what expires, with when it does; `pools` what pools have of earlier days. All
+    are missing (`fading` is None) until asked for."""
 
     begins: int
     ends: int
     earned: int = 0
+    pooled: int | None = None
     fading: list[tuple[int, int, float]] | None = None
     ending: list[tuple[int, int, float, int]] = msgspec.field(default_factory=list)
     pools: dict[Any, Any] = msgspec.field(default_factory=dict)
