@@ -32,7 +32,7 @@ SENT = frozenset(Kind) - {LINK, MEMBER}
 """What clients send."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """`id` is the sender's messageId, unique within `source`; `key` is the routing identity (and the Kafka key)."""
 
     kind: Kind
@@ -65,7 +65,7 @@ def happened(time: datetime, received_at: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-class Logged(msgspec.Struct, frozen=True):
+class Logged(msgspec.Struct, gc=False, frozen=True):
     """An event in its place in the log. `day` is the day (UTC, counted from 1970) on which Kafka took it: of all
     clocks the one that no sender and no ingest can set wrong."""
 

@@ -21,7 +21,7 @@ PLAYBOOK_CHANGED = "playbook"
 """The kind of a trigger that is no event: the lead was scored anew by another playbook, whose id is its `event_id`."""
 
 
-class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Contribution(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """What one rule adds now: all contributions of a record without a dimension of their own add up to its `total`
     exactly.
 
@@ -38,7 +38,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     uncapped: float | None = None
 
 
-class DecayTerm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DecayTerm(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """`points` until `since`; afterwards halved every `half_life_seconds`, and nothing from `until` on. Terms of a
     `dimension` are no part of the total."""
 
@@ -49,7 +49,7 @@ class DecayTerm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dimension: str | None = None
 
 
-class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Signal(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """A dated fact that stage criteria ask for, such as `inquiry_made`. `kept` holds the latest event's facts."""
 
     first: datetime
@@ -59,7 +59,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kept: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Trigger(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """The event that led to a record; of kind `playbook`, the playbook (`event_id`) by which the lead was scored anew.
     `received_at` starts the clock of the event-to-hand-off latency."""
 
@@ -74,14 +74,14 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     medium: str | None = None
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, gc=False, frozen=True):
     """The last record of `events` that the score includes."""
 
     partition: int
     offset: int
 
 
-class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Campaign(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """What the lead did in one campaign of a channel: actions of the catalogue, absence included, and the level that
     they make, whether it still holds or not. `last` is the latest action's time."""
 
@@ -92,7 +92,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last: datetime
 
 
-class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ScoreRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
     """The lead at `time`: of its latest event, or when it was scored anew by another playbook. A record never holds
     more than one new signal, and is either history or live as a whole, so that decisions do not depend on how the
     scorer's batches were cut."""

@@ -83,7 +83,10 @@ class Applied:
 
     changes: dict[str, bytes] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
-    scored: list[ScoreRecord] = field(default_factory=list)
+    scores: int = 0
+    """Score records among the outputs. As objects they are let go: they take ten times the memory of their bytes."""
+    received: list[datetime] = field(default_factory=list)
+    """When the events were received that led to live ones."""
     events: int = 0
     """What was applied of the log, messages of the scorer's own included."""
     dead_letters: int = 0
@@ -154,7 +157,7 @@ class Applying:
                 continue
             applied.changes[lead] = encoded
             applied.outputs += outputs
-            applied.scored += [score] if score else []
+            applied.scores += len(outputs)
         return applied
 
     def _hear(self, batch: _Batch) -> dict[str, list[Heard]]:
@@ -202,10 +205,14 @@ class Applying:
             return
         applied.changes[lead] = encoded
         applied.events += len(heard)
-        applied.scored += [one for one in told if isinstance(one, ScoreRecord)]
         applied.outputs += outputs
-        if len(outputs) < len(told):
-            applied.remarks.update(one.what for one in told if isinstance(one, Remark))
+        for result in told:
+            if isinstance(result, ScoreRecord):
+                applied.scores += 1
+                if not result.historical:
+                    applied.received.append(result.trigger.received_at)
+            elif isinstance(result, Remark):
+                applied.remarks[result.what] += 1
 
     def _output(self, told: ScoreRecord | Event, partition: int) -> Output:
         return self._publish(told, partition) if isinstance(told, ScoreRecord) else self._pass_on(told)

@@ -118,9 +118,8 @@ class ScorerMetrics:
             if applied.remarks[reason]:
                 self.ignored.labels(reason).inc(applied.remarks[reason])
         self.unclassified.inc(applied.remarks[UNCLASSIFIED])
-        self.scores.inc(len(applied.scored))
+        self.scores.inc(applied.scores)
         self.batch_events.observe(applied.events + applied.dead_letters)
         self.transaction_seconds.observe(seconds)
-        for score in applied.scored:
-            if not score.historical:
-                self.latency.observe(max(0.0, (now - score.trigger.received_at).total_seconds()))
+        for received in applied.received:
+            self.latency.observe(max(0.0, (now - received).total_seconds()))

@@ -71,7 +71,7 @@ class Rescoring:
                 await store.commit(applied.changes, applied.outputs)
             self._metrics.rescored.inc(len(applied.changes))
             self._metrics.not_rescored.inc(len(applied.not_rescored))
-            self._metrics.scores.inc(len(applied.scored))
+            self._metrics.scores.inc(applied.scores)
             self._done += len(applied.changes)
         self._tell_progress(self._count())
 

@@ -18,7 +18,7 @@ from services.scorer.scoring.state import decode_state, encode_state, playbook_o
 from shared.acceptance import accepted
 from shared.events import Kind
 from shared.playbook import load_playbook
-from shared.scores import decode_score
+from shared.scores import decode_score, encode_score
 from shared.topics import Topics
 
 PLAYBOOK, TOPICS = load_playbook(), Topics("t.")
@@ -91,8 +91,9 @@ def test_whatever_is_accepted_can_be_written_and_the_rest_is_buried(record: Reco
     assert applied.dead_letters == 0
     raw = applied.changes[event.key]
     assert encode_state(decode_state(raw)) == raw
-    assert [decode_score(output.value or b"") for output in applied.outputs] == applied.scored
-    facts = [fact for signal in applied.scored[-1].signals.values() for fact in signal.kept.values()]
+    scores = [decode_score(output.value or b"") for output in applied.outputs]
+    assert [encode_score(score) for score in scores] == [output.value for output in applied.outputs]
+    facts = [fact for signal in scores[-1].signals.values() for fact in signal.kept.values()]
     assert all(isinstance(fact, str | int | float) and len(str(fact)) <= 330 for fact in facts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -12,7 +11,7 @@ from services.scorer.scoring.caps import Pool, pools_of
 from services.scorer.scoring.explaining import Explanation
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
 from services.scorer.scoring.state import Account, LeadState, RuleState, Today
-from services.scorer.scoring.times import NEVER, day_end, day_of
+from services.scorer.scoring.times import day_end, day_of
 from shared.events import Event
 from shared.playbook.checks import as_number
 from shared.playbook.points import BehaviourScore
@@ -41,23 +40,20 @@ def earned(rule: Rule, event: Event) -> Earning | None:
     return Earning(rule, to_micro(max(least, min(MOST_AT_ONCE, number))))
 
 
-@dataclass(slots=True)
-class Worth:
-    """What a rule has of the days before the present one, as (micro, since, until): all of it at `since`, fading from
-    then on, nothing from `until` on. `earned` is what the days counted before they faded, `told` what they would have
-    without caps."""
+class Past:
+    """What a rule has of the days before the present one. Of one that expires each of the `days`, as (micro, end,
+    until): all of it at the end, fading from then on, nothing from `until` on; of others their account."""
 
-    rule: Rule
-    past: list[tuple[int, int, int]]
-    earned: int = 0
-    told: int = 0
+    def __init__(self, rule: Rule, account: Account) -> None:
+        self.rule, self.account = rule, account
+        self.days: list[tuple[int, int, int]] = []
 
 
-class PoolPast(NamedTuple):
+class PoolPast:
     """What a pool has of the days before the present one, and what its caps have let pass as that begins."""
 
-    worths: dict[str, Worth]
-    used: list[int]
+    def __init__(self, by_rule: dict[str, Past], used: list[int]) -> None:
+        self.by_rule, self.used = by_rule, used
 
 
 class Behaviour:
@@ -80,11 +76,12 @@ class Behaviour:
         if not earnings:
             return
         today = self._today(state)
-        for rule, amount in earnings:
+        for earning in earnings:
+            rule, amount = earning
             if rule.is_plain and today.begins <= time:
                 today.earned += rule.book(state.behaviour, state.day, amount, time, event_id)
             else:
-                self._book_specially(state, today, Earning(rule, amount), time, event_id)
+                self._book_specially(state, today, earning, time, event_id)
 
     def worth(self, state: LeadState) -> int:
         """What all rules of the total together are worth at the lead's latest time, in micro-points."""
@@ -144,18 +141,17 @@ class Behaviour:
 
     def _explain_pool(self, state: LeadState, today: Today, pool: Pool, explained: Explanation) -> None:
         past = self._past_of(state, today, pool)
-        of_today = {one.rule.id: one for one in pool.count(state.behaviour, state.day, past.used.copy())}
-        for rule in pool.rules:
-            worth, now = past.worths.get(rule.id), of_today.get(rule.id)
-            if worth is None:
-                worth = Worth(rule, [])  # gathered nothing before this day
-            counted, told = (now.micro, now.told) if now is not None else (0, 0)
-            earned, told = worth.earned + counted, worth.told + told
+        of_today = {
+            rule.id: (micro, told) for rule, micro, told in pool.count(state.behaviour, state.day, [*past.used])
+        }
+        for id, one in past.by_rule.items():
+            rule, account = one.rule, one.account
+            counted, told = of_today.get(id, (0, 0))
+            earned, told = account.earned + counted, account.told + told
             if rule.expires is None:
-                left = sum(decayed(micro, (state.time - end) / 1000, rule.half_life) for micro, end, _ in worth.past)
-                explained.add(rule, left, counted, earned, told)
+                explained.add(rule, rule.left(account, state.time), counted, earned, told)
             else:
-                days = [*worth.past, (counted, today.ends, today.ends + rule.expires)]
+                days = [*one.days, (counted, today.ends, today.ends + rule.expires)]
                 explained.add_ending(rule, days, earned, told)
 
     def can_follow(self, state: LeadState) -> bool:
@@ -202,8 +198,7 @@ class Behaviour:
         """What the present day counts of all pools, as part of the total; kept until something of it changes."""
         pooled = 0
         for pool in self._pools_known(state):
-            used = self._past_of(state, today, pool).used.copy()
-            for rule, _, micro, _ in pool.count(state.behaviour, state.day, used):
+            for rule, micro, _ in pool.count(state.behaviour, state.day, [*self._past_of(state, today, pool).used]):
                 if rule.dimension is None:
                     pooled += micro
         today.pooled = pooled
@@ -225,12 +220,14 @@ class Behaviour:
             if of_today is not None:
                 today.earned += rule.of_day(of_today)
         for pool in self._pools_known(state):
-            for worth in self._past_of(state, today, pool).worths.values():
-                rule = worth.rule
-                if rule.dimension is None and rule.expires is None:
-                    today.fading += [(micro, end, rule.half_life) for micro, end, _ in worth.past if micro]
-                elif rule.dimension is None:
-                    today.ending += [(micro, end, rule.half_life, until) for micro, end, until in worth.past if micro]
+            for past in self._past_of(state, today, pool).by_rule.values():
+                rule, account = past.rule, past.account
+                if rule.dimension is not None:
+                    continue
+                if rule.expires is not None:
+                    today.ending += [(micro, end, rule.half_life, until) for micro, end, until in past.days if micro]
+                elif account.micro:
+                    today.fading.append((account.micro, account.end, rule.half_life))
         return today.fading
 
     def _accounts(self, state: LeadState) -> Iterator[tuple[Rule, Account, int | None]]:
@@ -243,8 +240,13 @@ class Behaviour:
 
     def _pools_known(self, state: LeadState) -> list[Pool]:
         """Those of which the lead has gathered something."""
-        known = state.behaviour.keys()
-        return [pool for pool in self._pools if not pool.ids.isdisjoint(known)]
+        behaviour, found = state.behaviour, list[Pool]()
+        for pool in self._pools:
+            for rule in pool.rules:
+                if rule.id in behaviour:
+                    found.append(pool)
+                    break
+        return found
 
     def _past_of(self, state: LeadState, today: Today, pool: Pool) -> PoolPast:
         """What a pool has of the days before the present one; reckoned once a day, as far as it is not remembered."""
@@ -254,28 +256,29 @@ class Behaviour:
         return found
 
     def _reckon_past(self, state: LeadState, pool: Pool) -> PoolPast:
-        day, past = state.day, state.past
-        known = [rule for rule in pool.rules if rule.id in state.behaviour]
-        is_remembered = not pool.is_whole and all(rule.id in past for rule in known)
-        used, since = pool.unused(), pool.first_day(day) if is_remembered else 0
-        worths = {rule.id: Worth(rule, []) for rule in known}
-        accounts = {rule.id: past[rule.id] if is_remembered else NOTHING for rule in known}
-        for of_day in pool.counted(state.behaviour, since, day, used):
-            for rule, number, counted, told in of_day:
-                end = day_end(number, self._zone)
+        behaviour, accounts = state.behaviour, state.past
+        by_rule = {rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules}
+        known = [id for id in by_rule if id in behaviour]
+        is_remembered = not pool.is_whole and accounts.keys() >= set(known)
+        used, last = pool.unused(), pool.first_day(state.day) if is_remembered else 0
+        if not is_remembered:
+            for past in by_rule.values():
+                past.account = NOTHING
+        for day in pool.days(behaviour, last, state.day):
+            pool.begin(used, last, day)
+            last = day
+            for rule, counted, told in pool.count(behaviour, day, used):
+                if is_remembered:
+                    continue
+                past, end = by_rule[rule.id], day_end(day, self._zone)
+                past.account = rule.carried(past.account, end, counted, told)
                 if rule.expires is not None:
-                    worths[rule.id].past.append((counted, end, end + rule.expires))
-                    worths[rule.id].earned += counted
-                    worths[rule.id].told += told
-                elif not is_remembered:
-                    accounts[rule.id] = rule.carried(accounts[rule.id], end, counted, told)
-        for rule in known:
-            if rule.expires is None:
-                account = accounts[rule.id]
-                worths[rule.id] = Worth(rule, [(account.micro, account.end, NEVER)], account.earned, account.told)
+                    past.days.append((counted, end, end + rule.expires))
+        pool.begin(used, last, state.day)
         if not pool.is_whole:
-            past.update(accounts)
-        return PoolPast(worths, used)
+            for id in known:
+                accounts[id] = by_rule[id].account
+        return PoolPast(by_rule, used)
 
     def _past(self, state: LeadState, rule: Rule, gathered: RuleState) -> Account:
         """The account of the days before the present one, reckoned anew and remembered."""

@@ -34,6 +34,8 @@ class Explanation:
     def decay(self) -> list[DecayTerm]:
         past = [_term(course, self._at, micro) for course, micro in sorted(self._past.items()) if micro]
         today = [_term(course, self._ends, micro) for course, micro in sorted(self._today.items()) if micro]
+        if not self._ending:
+            return past + today
         return past + today + sorted(self._ending, key=lambda term: (term.dimension or "", term.since))
 
     def add(self, rule: Rule, past: int, today: int, earned: int, told: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
@@ -17,14 +17,13 @@ from shared.playbook.schema import Playbook
 from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, Trigger, bounded, to_points
 
 
-class Cause(NamedTuple):
+class Cause:
     """Why a lead has a record: an event, or another playbook; with the last event that the record includes."""
 
-    lead_id: str
-    trigger: Trigger
-    position: Position
-    historical: bool
-    reported: dict[str, dict[str, Any]]
+    def __init__(self, lead_id: str, trigger: Trigger, position: Position) -> None:
+        self.lead_id, self.trigger, self.position = lead_id, trigger, position
+        self.historical = False
+        self.reported: dict[str, dict[str, Any]] = {}
 
 
 class Publishing:
@@ -47,21 +46,16 @@ class Publishing:
         """Of the state as `last` left it, which was heard of `event`; counts it in the state, and keeps the total."""
         matched = last.matched
         touch = max(matched.touches, key=attrgetter("level")) if matched.touches else None
-        return self._told(
-            state,
-            Cause(
-                lead_id=event.key,
-                trigger=trigger_of(event, touch),
-                position=Position(partition, last.offset),
-                historical=last.historical,
-                reported=self._signals.facts(event.properties, matched.showings),
-            ),
-        )
+        cause = Cause(event.key, trigger_of(event, touch), Position(partition, last.offset))
+        cause.historical = last.historical
+        if matched.showings:
+            cause.reported = self._signals.facts(event.properties, matched.showings)
+        return self._told(state, cause)
 
     def anew(self, state: LeadState, lead_id: str, position: Position) -> ScoreRecord:
         """The same at the state's time, because of the playbook itself. Never history: the playbook counts from now."""
         trigger = playbook_trigger(self._id, from_ms(state.time))
-        return self._told(state, Cause(lead_id, trigger, position, historical=False, reported={}))
+        return self._told(state, Cause(lead_id, trigger, position))
 
     def _told(self, state: LeadState, cause: Cause) -> ScoreRecord:
         """A record of the state, which counts it and keeps the total."""
@@ -96,7 +90,7 @@ class Publishing:
             level=level,
             level_until=from_ms(until) if until is not None else None,
             campaigns=self._levels.campaigns.shown(state, at) if state.campaigns else [],
-            signals=self._signals.shown(state),
+            signals=self._signals.shown(state) if state.signals else {},
             reported=cause.reported,
             attributes={name: field.value for name, field in state.fields.items() if field.value is not None},
             contributions=self._attributes.contributions(state) + explained.contributions + bounds,

@@ -24,7 +24,7 @@ class StateError(Exception):
     """What is stored of a lead is no state that this version can read."""
 
 
-class FieldValue(msgspec.Struct, array_like=True):
+class FieldValue(msgspec.Struct, gc=False, array_like=True):
     """A field's newest value; of personal fields only `True`."""
 
     value: str | float | int | bool | None
@@ -32,7 +32,7 @@ class FieldValue(msgspec.Struct, array_like=True):
     event_id: str
 
 
-class RuleState(msgspec.Struct, array_like=True):
+class RuleState(msgspec.Struct, gc=False, array_like=True):
     """What one behaviour rule gathered: by calendar day how often, before any cap; of a rule that takes its points from
     a property the sum of that, in millionths. A rule that counts once has only its earliest day.
 
@@ -48,7 +48,7 @@ class RuleState(msgspec.Struct, array_like=True):
     packed: bytes = b""
 
 
-class SignalState(msgspec.Struct, array_like=True):
+class SignalState(msgspec.Struct, gc=False, array_like=True):
     """When a signal was shown; `event_id` and `kept` are those of its latest event."""
 
     first: int
@@ -58,7 +58,7 @@ class SignalState(msgspec.Struct, array_like=True):
     kept: dict[str, Any]
 
 
-class Member(msgspec.Struct, array_like=True):
+class Member(msgspec.Struct, gc=False, array_like=True):
     """What an identity has sent, and up to which place in its partition: as part of a lead `state`, what it gathered
     itself; as a member `brings`, the parts that come by it, its own among them. None: it has left."""
 
@@ -67,7 +67,7 @@ class Member(msgspec.Struct, array_like=True):
     brings: list[str] = msgspec.field(default_factory=list)
 
 
-class Links(msgspec.Struct, array_like=True):
+class Links(msgspec.Struct, gc=False, array_like=True):
     """Who an identity belongs to, and who belongs to it (see `links`). `claims`: the identities that rank higher and
     are the same person, with who says so (at which place of its own, and whether it still does); `barred` those of
     which a user has taken that back; `told` those that rank lower and know of it. `lead`: of whom this one is a member;
@@ -86,7 +86,7 @@ class Links(msgspec.Struct, array_like=True):
     given_up: int = 0
 
 
-class Participation(msgspec.Struct, array_like=True):
+class Participation(msgspec.Struct, gc=False, array_like=True):
     """The latest time of each action of a lead in one campaign. `ends` is when the campaign does, `told` the time of
     the latest event that says so; both missing where none does."""
 
@@ -99,7 +99,7 @@ CampaignStates = dict[str, dict[str, Participation]]
 """By channel and campaign."""
 
 
-class Act(msgspec.Struct, array_like=True):
+class Act(msgspec.Struct, gc=False, array_like=True):
     """What a lead did with a mail; mail and link as hashes, 0 where none is told. What it adds to the lead by itself is
     there unless it is a scanner's: by rule the day and how much (None: on a day that counts no more), the facts kept by
     signal, actions, and parts taken in campaigns."""
@@ -140,7 +140,7 @@ class Act(msgspec.Struct, array_like=True):
         return self.took
 
 
-class Mails(msgspec.Struct, array_like=True):
+class Mails(msgspec.Struct, gc=False, array_like=True):
     """What is known of a lead's latest mails (see `mails`): when they were sent, as (time, mail), and the acts,
     both by their times.
 
@@ -155,7 +155,7 @@ class Mails(msgspec.Struct, array_like=True):
     campaigns: CampaignStates | None = None
 
 
-class Account(msgspec.Struct, frozen=True, array_like=True):
+class Account(msgspec.Struct, gc=False, frozen=True, array_like=True):
     """A rule's days up to the one that ends at `end`: `micro` is what they are worth then, `earned` what they counted
     before they faded, `told` what they would have without caps."""
 
@@ -165,7 +165,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     told: int = 0
 
 
-class Today(msgspec.Struct):
+class Today(msgspec.Struct, gc=False):
     """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day by rules that
     are counted by themselves, `pooled` by all others (None: ask); `fading`: what is left of earlier days, as (micro,
     end, half-life); `ending` the same of what expires, with when it does; `pools` what pools have of earlier days. All
@@ -180,7 +180,7 @@ class Today(msgspec.Struct):
     pools: dict[Any, Any] = msgspec.field(default_factory=dict)
 
 
-class LeadState(msgspec.Struct, array_like=True):
+class LeadState(msgspec.Struct, gc=False, array_like=True):
     """`format` is the version of this layout, below all numbers that stood first in earlier ones.
 
     `seq` counts score records; `time` is the latest event's, `total` the total at that moment.

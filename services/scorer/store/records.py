@@ -10,7 +10,7 @@ POSITION_KEY = b"\xffposition"
 """No UTF-8 text has this byte, so no lead id can ever be this key."""
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, gc=False, frozen=True):
     """One record to publish together with a change of state. Without `partition` the key decides."""
 
     topic: str
@@ -20,7 +20,7 @@ class Output(msgspec.Struct, frozen=True):
     partition: int | None = None
 
 
-class PositionRecord(msgspec.Struct, frozen=True):
+class PositionRecord(msgspec.Struct, gc=False, frozen=True):
     """How far the states have come: the last applied offset of `source`."""
 
     source: str

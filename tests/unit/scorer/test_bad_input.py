@@ -18,7 +18,7 @@ from services.scorer.scoring.links import MOST_TOLD
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from shared.events import Event, Kind, encode_event
 from shared.playbook import load_playbook
-from shared.scores import ScoreRecord
+from shared.scores import ScoreRecord, decode_score
 from tests.unit.scorer.test_apply import TOPICS, Record
 
 NOW = datetime(2026, 4, 1, 9, 30, tzinfo=UTC)
@@ -47,7 +47,7 @@ def counted(applied: Applied) -> Callable[[str], float | None]:
 
 
 def last(applied: Applied) -> ScoreRecord:
-    return applied.scored[-1]
+    return decode_score([output.value or b"" for output in applied.outputs if output.topic == TOPICS.scores][-1])
 
 
 def identify(**traits: Any) -> Event:
@@ -110,7 +110,7 @@ def test_history_of_1970_has_faded_and_harms_nothing() -> None:
 def test_ten_thousand_names_are_counted_together_and_leave_nothing_behind() -> None:
     applied = apply(*(event(number, name=f"Name {number}") for number in range(10_000)))
     assert counted(applied)("unclassified_events") == 10_000
-    assert len(applied.scored) == 1
+    assert applied.scores == 1
     raw = applied.changes["lead"]
     state = decode_state(raw)
     assert (state.behaviour, state.levels, state.signals, state.fields) == ({}, {}, {}, {})
