@@ -43,7 +43,7 @@ from tests.load.bench.service import Service, report, say, serving
 from tests.load.bench.states import states_of, write_states
 from tests.load.bench.worker import EngineError
 from tests.load.job.events import DAYS, Size, backlog
-from tests.load.job.reference import Reference
+from tests.load.job.reference import Reference, Result
 from tests.load.scorer_bench import PARTITIONS, TOLERANCE_MICRO, differences
 
 LOOK_SECONDS = 0.05
@@ -99,7 +99,7 @@ def measure(parts: Parts, size: Size, workers: Sequence[int] = (1, 2)) -> dict[s
     records, reference = list(backlog(size)), Reference(PLAYBOOK)
     for _, value in records:
         reference.add(value)
-    expected = reference.scores()
+    expected = reference.results()
     for count in workers:
         say(f"  scale: {count} of {max(workers)} workers, {size.events:,} events")
         run = _run(parts, Topics(f"scale-{uuid.uuid4().hex[:8]}."))
@@ -203,8 +203,8 @@ def _rates(samples: Sequence[Sample]) -> dict[str, int]:
     }
 
 
-def _verify(run: Run, expected: dict[str, int]) -> None:
-    def right(known: dict[str, int]) -> bool:
+def _verify(run: Run, expected: dict[str, Result]) -> None:
+    def right(known: dict[str, Result]) -> bool:
         return not differences(expected, known, TOLERANCE_MICRO)
 
     found = asyncio.run(published(run, ENGINES["tasuki"], PARTITIONS, right))

@@ -32,12 +32,12 @@ from tests.load.bench.engines import ENGINES, PLAYBOOK, Engine, Run
 from tests.load.bench.observe import Sample, committed_until, published
 from tests.load.bench.worker import EngineError, Worker, guarded
 from tests.load.job.events import Size, backlog
-from tests.load.job.reference import Reference
+from tests.load.job.reference import Reference, Result
 
 PARTITIONS = 4
 TOLERANCE_MICRO = 1000
 """A thousandth of a point: engines may round to micro-points at other places. An event lost or counted twice is 60,000
-micro-points at least, a quarter of the cheapest rule's, unless its day is at its cap."""
+micro-points at least, a quarter of the cheapest rule's, unless a cap or the total's bound hides it."""
 MOST_UNSEEN = 0.2
 """More than this share committed before the first sample: the backlog was too small to measure."""
 USUAL = [key for key in ENGINES if key not in {"stock_faust_rocksdb", "counting"}]
@@ -59,8 +59,8 @@ class Backlog:
     events: int
     event_bytes: int
     copies: int
-    scores: dict[str, int]
-    events_of: dict[str, int]
+    results: dict[str, Result]
+    events_of: dict[str, Result]
 
 
 async def fill(bootstrap: str, size: Size) -> Backlog:
@@ -84,8 +84,9 @@ async def fill(bootstrap: str, size: Size) -> Backlog:
             bytes_sent += len(value)
     finally:
         await producer.stop()
+    counted = {lead: Result(events, 0) for lead, events in events_of.items()}
     mean_bytes = round(bytes_sent / size.events)
-    return Backlog(topics, size.events, mean_bytes, reference.copies, reference.scores(), dict(events_of))
+    return Backlog(topics, size.events, mean_bytes, reference.copies, reference.results(), counted)
 
 
 async def measure(engine: Engine, bootstrap: str, work: Backlog, built: Built, kill: bool) -> dict[str, Any]:
@@ -99,7 +100,7 @@ async def measure(engine: Engine, bootstrap: str, work: Backlog, built: Built, k
         if kill:
             await killed_in_the_middle(run, worker, work.events)
         samples = await committed_until(run, worker, work.events)
-        expected, tolerance = (work.events_of, 0) if engine.counts_events else (work.scores, TOLERANCE_MICRO)
+        expected, tolerance = (work.events_of, 0) if engine.counts_events else (work.results, TOLERANCE_MICRO)
         found = await published(run, engine, PARTITIONS, lambda seen: not differences(expected, seen, tolerance))
         if wrong := differences(expected, found.by_lead, tolerance):
             some = ", ".join(wrong[:3])
@@ -114,7 +115,7 @@ async def measure(engine: Engine, bootstrap: str, work: Backlog, built: Built, k
         "published_bytes": round(found.bytes / found.records),
         "peak_mb": round(peak),
         "leads_verified": len(expected),
-        "worst_off": max(abs(found.by_lead[lead] - value) for lead, value in expected.items()),
+        "worst_off": max(abs(found.by_lead[lead].total - result.total) for lead, result in expected.items()),
     }
 
 
@@ -130,12 +131,14 @@ async def killed_in_the_middle(run: Run, worker: Worker, events: int) -> None:
     worker.start()
 
 
-def differences(expected: dict[str, int], found: dict[str, int], tolerance: int) -> list[str]:
+def differences(expected: dict[str, Result], found: dict[str, Result], tolerance: int) -> list[str]:
     """Leads whose result is not the reference's, in words."""
     strange = [f"{lead}, which does not exist" for lead in found.keys() - expected.keys()]
     missing = [f"{lead}, of which nothing came" for lead in expected.keys() - found.keys()]
-    off = ((lead, found[lead] - value) for lead, value in expected.items() if lead in found)
-    return strange + missing + [f"{lead} by {by}" for lead, by in off if abs(by) > tolerance]
+    both = [(lead, found[lead], result) for lead, result in expected.items() if lead in found]
+    off = [(lead, seen.total - result.total) for lead, seen, result in both]
+    levels = [f"{lead}, of level {seen.level} and not {r.level}" for lead, seen, r in both if seen.level != r.level]
+    return strange + missing + [f"{lead} by {by}" for lead, by in off if abs(by) > tolerance] + levels
 
 
 def rates(samples: Sequence[Sample], last_published: float) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def rates(samples: Sequence[Sample], last_published: float) -> dict[str, Any]:
 async def measure_all(bootstrap: str, size: Size, keys: Sequence[str], built: Built, kill: bool) -> dict[str, Any]:
     """Every engine, one after the other, at one backlog: details by engine, and `scorer.<key>_eps`."""
     work = await fill(bootstrap, size)
-    say(f"{work.events} events of {work.event_bytes} bytes for {len(work.scores)} leads, {work.copies} of them copies")
+    say(f"{work.events} events of {work.event_bytes} bytes for {len(work.results)} leads, {work.copies} of them copies")
     details: dict[str, Any] = {}
     for key in keys:
         say(f"{key} …")
@@ -171,7 +174,7 @@ async def measure_all(bootstrap: str, size: Size, keys: Sequence[str], built: Bu
     return {
         "events": work.events,
         "event_bytes": work.event_bytes,
-        "leads": len(work.scores),
+        "leads": len(work.results),
         "copies": work.copies,
         "skew": size.skew,
         "seed": size.seed,

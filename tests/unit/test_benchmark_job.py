@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from services.scorer.scoring import Scorer
 from shared.events import Logged, decode_event
 from shared.playbook import load_playbook
 from tests.load.job.events import Size, backlog
-from tests.load.job.reference import Reference
+from tests.load.job.reference import Reference, Result
+from tests.load.scorer_bench import TOLERANCE_MICRO, differences
 
 LOAD = Path(__file__).parents[1] / "load"
 PLAYBOOK = LOAD / "job" / "playbook.yaml"
 SIZE = Size(events=4000, leads=300)
-TOLERANCE_MICRO = 1000
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,16 @@ def values() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def expected(values: list[bytes]) -> dict[str, int]:
-    reference = Reference(PLAYBOOK)
+def expected(values: list[bytes]) -> dict[str, Result]:
+    return results(PLAYBOOK, values)
+
+
+def results(playbook: Path, values: list[bytes]) -> dict[str, Result]:
+    reference = Reference(playbook)
     for value in values:
         reference.add(value)
     assert reference.copies, "without copies nobody is seen to count them twice"
-    return reference.scores()
+    return reference.results()
 
 
 @pytest.fixture
@@ -44,16 +49,10 @@ def leads() -> Iterator[Any]:
 
     yield module
     sys.path.remove(str(LOAD / "peers"))
-    del sys.modules["leads"]
+    del sys.modules["leads"], sys.modules["rules"]
 
 
-def same(found: dict[str, int], expected: dict[str, int]) -> bool:
-    return found.keys() == expected.keys() and all(
-        abs(found[lead] - total) <= TOLERANCE_MICRO for lead, total in expected.items()
-    )
-
-
-def test_our_scorer_agrees_with_the_reference(values: list[bytes], expected: dict[str, int]) -> None:
+def test_our_scorer_agrees_with_the_reference(values: list[bytes], expected: dict[str, Result]) -> None:
     scorer = Scorer(load_playbook(PLAYBOOK))
     events: dict[str, list[Logged]] = defaultdict(list)
     for offset, value in enumerate(values):
@@ -61,22 +60,61 @@ def test_our_scorer_agrees_with_the_reference(values: list[bytes], expected: dic
         events[event.key].append(Logged(offset, 20_000, event))
     found = {}
     for lead, its_events in events.items():
-        found[lead] = round(scorer.apply(scorer.new_state(), its_events, 0)[-1].total * 1_000_000)
-    assert same(found, expected)
+        record = scorer.apply(scorer.new_state(), its_events, 0)[-1]
+        found[lead] = Result(round(record.total * 1_000_000), record.level)
+    assert not differences(expected, found, TOLERANCE_MICRO)
 
 
-def test_the_python_peers_agree_with_the_reference(leads: Any, values: list[bytes], expected: dict[str, int]) -> None:
-    rules, kept = leads.Rules(PLAYBOOK), dict[str, tuple[bytes, bytes]]()
+def test_the_python_peers_agree_with_the_reference(
+    leads: Any, values: list[bytes], expected: dict[str, Result]
+) -> None:
+    scoring, kept = leads.Scoring(PLAYBOOK), dict[str, tuple[bytes, bytes]]()
     for value in values:
         event = leads.decode_event(value)
         now, earlier = kept.get(event.key, (leads.encode_state(leads.Now()), leads.encode_state({})))
         lead = leads.Lead(leads.decode_now(now), lambda earlier=earlier: leads.decode_earlier(earlier))
-        rules.book(lead, event)
+        scoring.book(lead, event)
         if lead.loaded:
             earlier = leads.encode_state(lead.earlier)
         kept[event.key] = leads.encode_state(lead.now), earlier
-    found = {lead: rules.score(lead, leads.decode_now(now)).total for lead, (now, _) in kept.items()}
-    assert same(found, expected)
+    found = {}
+    for lead, (now, _) in kept.items():
+        score = scoring.score(lead, leads.decode_now(now))
+        found[lead] = Result(score.total, score.level)
+    assert not differences(expected, found, TOLERANCE_MICRO)
+
+
+Book = dict[str, Any]
+
+
+def rule_of(book: Book, id: str) -> Book:
+    return next(rule for rule in [*book["behaviour"]["rules"], *book["attribute"]["rules"]] if rule["id"] == id)
+
+
+WITHOUT: dict[str, Callable[[Book], object]] = {
+    "cap of a day": lambda book: rule_of(book, "product_viewed").pop("cap_per_day"),
+    "cap of a week": lambda book: rule_of(book, "case_viewed").pop("cap_per_week"),
+    "cap for ever": lambda book: rule_of(book, "whitepaper_taken").pop("cap_ever"),
+    "cap of the group": lambda book: rule_of(book, "invitation_clicked").pop("group"),
+    "expiry": lambda book: rule_of(book, "webinar_booked").pop("expires"),
+    "points of a property": lambda book: rule_of(book, "webinar_watched").pop("points_from"),
+    "negative points": lambda book: rule_of(book, "careers_viewed").update(points=0),
+    "company size": lambda book: rule_of(book, "employees_300").update(points=0),
+    "job title": lambda book: rule_of(book, "manager").update(points=0),
+    "bound of the total": lambda book: book["total"].update(at_least=-100_000),
+    "end of a level": lambda book: book["levels"].update(valid_for="365d"),
+}
+
+
+@pytest.mark.parametrize("part", WITHOUT)
+def test_the_result_depends_on_every_part_of_the_playbook(
+    part: str, values: list[bytes], expected: dict[str, Result], tmp_path: Path
+) -> None:
+    book = yaml.safe_load(PLAYBOOK.read_text("utf-8"))
+    WITHOUT[part](book)
+    other = tmp_path / "playbook.yaml"
+    other.write_text(yaml.safe_dump(book), "utf-8")
+    assert differences(expected, results(other, values), TOLERANCE_MICRO)
 
 
 def test_a_seed_gives_the_same_backlog(values: list[bytes]) -> None:

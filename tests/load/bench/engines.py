@@ -14,6 +14,7 @@ import msgspec
 from shared.scores import decode_score, to_micro
 from shared.topics import Topics
 from tests.load.bench.build import ROOT, Built
+from tests.load.job.reference import Result
 
 HERE = Path(__file__).parents[1]
 PEERS = HERE / "peers"
@@ -50,8 +51,8 @@ class Run:
         ]
 
 
-Read = Callable[[dict[str, int], bytes], None]
-"""Adds a published record to what is known by lead: the micro-points of its latest score, or its events."""
+Read = Callable[[dict[str, Result], bytes], None]
+"""Adds a published record to what is known by lead: its latest score, or in place of the total its events."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Engine:
 class _Published(msgspec.Struct):
     lead: str
     total: int
+    level: int
 
 
 class _Touched(msgspec.Struct):
@@ -83,24 +85,25 @@ _published = msgspec.json.Decoder(_Published).decode
 _touched = msgspec.json.Decoder(_Touched).decode
 
 
-def _read_ours(known: dict[str, int], value: bytes) -> None:
+def _read_ours(known: dict[str, Result], value: bytes) -> None:
     score = decode_score(value)
-    known[score.lead_id] = to_micro(score.total)
+    known[score.lead_id] = Result(to_micro(score.total), score.level)
 
 
-def _read_score(known: dict[str, int], value: bytes) -> None:
+def _read_score(known: dict[str, Result], value: bytes) -> None:
     score = _published(value)
-    known[score.lead] = score.total
+    known[score.lead] = Result(score.total, score.level)
 
 
-def _read_touched(known: dict[str, int], value: bytes) -> None:
+def _read_touched(known: dict[str, Result], value: bytes) -> None:
     touched = _touched(value)
-    known[touched.lead] = known.get(touched.lead, 0) + touched.events
+    before = known[touched.lead].total if touched.lead in known else 0
+    known[touched.lead] = Result(before + touched.events, 0)
 
 
-def _read_counted(known: dict[str, int], value: bytes) -> None:
+def _read_counted(known: dict[str, Result], value: bytes) -> None:
     counted = decode_score(value)
-    known[counted.lead_id] = round(counted.total)
+    known[counted.lead_id] = Result(round(counted.total), 0)
 
 
 def _tasuki(run: Run) -> list[str]:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from tests.load.bench.engines import Engine, Run
 from tests.load.bench.worker import EngineError
+from tests.load.job.reference import Result
 
 POLL_SECONDS = 0.05
 STALL_SECONDS = 180.0
@@ -78,13 +79,13 @@ async def _committed(admin: AIOKafkaAdminClient, run: Run) -> int:
 class Published:
     """What is in an engine's output topic: by lead, records, bytes of them, and when the last one was appended."""
 
-    by_lead: dict[str, int]
+    by_lead: dict[str, Result]
     records: int = 0
     bytes: int = 0
     last: float = 0.0
 
 
-async def published(run: Run, engine: Engine, partitions: int, right: Callable[[dict[str, int]], bool]) -> Published:
+async def published(run: Run, engine: Engine, partitions: int, right: Callable[[dict[str, Result]], bool]) -> Published:
     """Everything published, read_committed. As long as it is not right, waits `SETTLE_SECONDS` for more."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=run.bootstrap, isolation_level="read_committed", enable_auto_commit=False

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from shared.events import Event, Kind, encode_event
 
@@ -24,23 +27,32 @@ COPIED_WITHIN = timedelta(hours=20)
 REMEMBERED = 2000
 """Records back from which a copy is drawn."""
 
+IDENTIFY = ""
+"""The name of an event that tells what the lead is: a call `identify` has none."""
 ACTIONS: list[tuple[float, str, str, str]] = [
-    # weight, event, property, value: the first ten are those of the rules, the others score nothing
+    # weight, event, property, value: the first twelve are those of the rules, the others score nothing
     (10, "Page Viewed", "section", "pricing"),
-    (22, "Page Viewed", "section", "product"),
+    (20, "Page Viewed", "section", "product"),
     (8, "Page Viewed", "section", "cases"),
+    (3, "Page Viewed", "section", "careers"),
     (2, "Document Downloaded", "document", "catalogue"),
     (3, "Document Downloaded", "document", "whitepaper"),
-    (15, "Mail Opened", "campaign", "newsletter"),
+    (14, "Mail Opened", "campaign", "newsletter"),
     (5, "Mail Clicked", "campaign", "newsletter"),
     (3, "Mail Clicked", "campaign", "invitation"),
+    (2, "Webinar", "action", "booked"),
     (1, "Webinar", "action", "watched"),
     (1, "Form Submitted", "form", "demo"),
-    (18, "Page Viewed", "section", "blog"),
+    (15, "Page Viewed", "section", "blog"),
     (4, "Mail Opened", "campaign", "invitation"),
     (3, "Video Played", "section", "product"),
-    (5, "Session Started", "section", "product"),
+    (3, "Session Started", "section", "product"),
+    (3, IDENTIFY, "", ""),
 ]
+LONGEST_WEBINAR = 120
+"""Minutes: those who watch tell how long, and that gives the points."""
+EMPLOYEES = (8, 40, 120, 280, 450, 2500)
+TITLES = ("営業部長", "情報システム課長", "担当", "代表取締役社長", "Marketing Manager", "Engineer")
 
 
 @dataclass(frozen=True)
@@ -72,42 +84,53 @@ def backlog(size: Size) -> Iterator[tuple[bytes, bytes]]:
                 continue
         lead = dice.choices(names, cum_weights=weights)[0]
         _, name, key, value = dice.choices(ACTIONS, cum_weights=action_weights)[0]
-        event = _event(dice, received, lead, name, {key: value})
+        event = (
+            _identify(dice, received, lead) if name == IDENTIFY else _track(dice, received, lead, name, {key: value})
+        )
         recent.append(event)
         yield lead.encode(), encode_event(event)
 
 
-def _event(dice: random.Random, received: datetime, lead: str, name: str, told: dict[str, str]) -> Event:
-    late = MAX_LATE * dice.random() if dice.random() < LATE else timedelta(seconds=dice.uniform(0.05, 2))
+def _track(dice: random.Random, received: datetime, lead: str, name: str, told: dict[str, Any]) -> Event:
     article = dice.randrange(500)
+    if told.get("action") == "watched":
+        told["minutes"] = dice.randrange(1, LONGEST_WEBINAR)
     return Event(
         kind=Kind.TRACK,
-        id=str(UUID(int=dice.getrandbits(128), version=4)),
-        source="website",
-        key=lead,
-        time=_whole_ms(received - late),
-        received_at=received,
         name=name,
-        user_id=lead,
         properties=told | {"path": f"/articles/{article}", "title": "導入ガイド", "position": dice.randrange(100)},
         context={"locale": "ja-JP", "page": {"referrer": f"https://www.example.jp/topics/{article}"}},
+        **_common(dice, received, lead),
     )
+
+
+def _identify(dice: random.Random, received: datetime, lead: str) -> Event:
+    """Forms ask for different things, and people answer differently: one of the two fields may be missing."""
+    told = dice.choice([("company",), ("title",), ("company", "title"), ("company", "title")])
+    traits = {"company": {"employees": dice.choice(EMPLOYEES)}, "title": dice.choice(TITLES)}
+    return Event(
+        kind=Kind.IDENTIFY,
+        traits={name: traits[name] for name in told} | {"interests": ["クラウド", "セキュリティ"], "plan": "trial"},
+        context={"locale": "ja-JP", "page": {"referrer": f"https://www.example.jp/forms/{dice.randrange(500)}"}},
+        **_common(dice, received, lead),
+    )
+
+
+def _common(dice: random.Random, received: datetime, lead: str) -> dict[str, Any]:
+    late = MAX_LATE * dice.random() if dice.random() < LATE else timedelta(seconds=dice.uniform(0.05, 2))
+    return {
+        "id": str(UUID(int=dice.getrandbits(128), version=4)),
+        "source": "website",
+        "key": lead,
+        "time": _whole_ms(received - late),
+        "received_at": received,
+        "user_id": lead,
+    }
 
 
 def _copied(event: Event, received: datetime) -> Event:
     """The same message again: only the moment of reception is another."""
-    return Event(
-        kind=event.kind,
-        id=event.id,
-        source=event.source,
-        key=event.key,
-        time=event.time,
-        received_at=received,
-        name=event.name,
-        user_id=event.user_id,
-        properties=event.properties,
-        context=event.context,
-    )
+    return msgspec.structs.replace(event, received_at=received)
 
 
 def _whole_ms(moment: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""The job for the Python peers: rules, a lead's state, its score. See `tests/load/job/README.md` for the formula.
+"""The job for the Python peers: a lead's state, its score. See `tests/load/job/README.md` for the formula.
 
 Knows nothing of Tasuki's packages. Made to be fast, so that what is measured is the engine: typed decoding, compact
 bytes, and a state in two parts. Most events need the small one only: what is left of earlier days is a sum that stays
@@ -15,12 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
+from rules import DAY_MS, Playbook, begin_of, day_of, week_of
 
-DAY_MS = 24 * 60 * 60 * 1000
-ZONE_MS = 9 * 60 * 60 * 1000
-"""Asia/Tokyo, which has no summer time."""
-MICRO = 1_000_000
 DIGEST_BYTES = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -34,51 +30,58 @@ class Event(msgspec.Struct):
     key: str
     time: datetime
     received_at: datetime
-    name: str
-    properties: dict[str, Any]
+    name: str = ""
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
 
 
-class RuleDay(msgspec.Struct, array_like=True):
-    """What one rule gathered on one day, before its cap."""
+Days = dict[int, dict[int, int]]
+"""Day → rule number → micro-points, before any cap."""
+
+
+class Gathered(msgspec.Struct, array_like=True):
+    """How often a rule was met, and when last."""
 
     times: int = 0
-    micro: int = 0
     last: int = 0
 
 
-Earlier = dict[int, dict[int, RuleDay]]
-"""Day → rule number → sums, of the days before the lead's latest."""
+class Field(msgspec.Struct, array_like=True):
+    """The newest value told of a field, by time and then id."""
 
-
-class Past(msgspec.Struct, array_like=True):
-    """What one rule's earlier days are worth when the lead's latest day begins, after the cap of each."""
-
-    micro: int = 0
-    times: int = 0
-    last: int = 0
+    value: Any
+    time: int
+    id: str
 
 
 class Now(msgspec.Struct, array_like=True):
-    """`today` is the day of the lead's latest event. `seen`: day of reception → digests of messages, one after the
-    other; kept for the newest two such days."""
+    """`today` is the day of the lead's latest event, `rules` what each gathered on it. `past`: what is left of earlier
+    days as this one begins, and `used` what caps over several days have let pass by then. `levels`: when last an
+    action of level 1, 2, … was done. `holding`: numbers of the attribute rules that hold. `seen`: day of reception →
+    digests of messages, one after the other; kept for the newest two such days."""
 
     time: int = 0
     today: int = 0
-    rules: dict[int, RuleDay] = msgspec.field(default_factory=dict)
-    past: dict[int, Past] = msgspec.field(default_factory=dict)
-    seen: dict[int, bytes] = msgspec.field(default_factory=dict)
+    rules: dict[int, int] = {}
+    past: dict[int, int] = {}
+    used: list[int] = []
+    gathered: dict[int, Gathered] = {}
+    levels: list[int] = []
+    fields: dict[str, Field] = {}
+    holding: list[int] = []
+    seen: dict[int, bytes] = {}
 
 
 class Lead:
     """A lead's state. `load` gives the earlier days, when a day begins or an event is told of late."""
 
-    def __init__(self, now: Now, load: Callable[[], Earlier]) -> None:
+    def __init__(self, now: Now, load: Callable[[], Days]) -> None:
         self.now = now
         self._load = load
-        self._earlier: Earlier | None = None
+        self._earlier: Days | None = None
 
     @property
-    def earlier(self) -> Earlier:
+    def earlier(self) -> Days:
         """To be changed by the caller."""
         if self._earlier is None:
             self._earlier = self._load()
@@ -100,11 +103,12 @@ class Contribution(msgspec.Struct):
 
 
 class Score(msgspec.Struct):
-    """What is published: the total in micro-points at `time`, in milliseconds since 1970."""
+    """What is published: the total in micro-points at `time`, in milliseconds since 1970, and the level then."""
 
     lead: str
     time: int
     total: int
+    level: int
     contributions: list[Contribution]
 
 
@@ -113,25 +117,14 @@ encode_score = msgspec.json.Encoder().encode
 encode_state = msgspec.msgpack.Encoder().encode
 """Of either part."""
 decode_now = msgspec.msgpack.Decoder(Now).decode
-decode_earlier = msgspec.msgpack.Decoder(Earlier).decode
+decode_earlier = msgspec.msgpack.Decoder(Days).decode
 
 
-class Rules:
-    """The ten rules of the playbook."""
+class Scoring:
+    """Applies events to leads by a playbook."""
 
     def __init__(self, playbook: Path) -> None:
-        data = yaml.safe_load(playbook.read_text("utf-8"))
-        if data["time_zone"] != "Asia/Tokyo":
-            raise ValueError("the job's calendar is that of Asia/Tokyo")
-        rules = data["behaviour"]["rules"]
-        self._half_life = int(data["behaviour"]["half_life"].removesuffix("d")) * DAY_MS / 1000
-        self._ids = [rule["id"] for rule in rules]
-        self._caps = [round(rule["cap_per_day"] * MICRO) for rule in rules]
-        self._named: dict[str, list[tuple[int, str, str, int]]] = {}
-        for number, rule in enumerate(rules):
-            ((name, value),) = rule["when"]["where"].items()
-            entry = (number, name, value, round(rule["points"] * MICRO))
-            self._named.setdefault(rule["when"]["event"], []).append(entry)
+        self._book = Playbook(playbook)
 
     def book(self, lead: Lead, event: Event) -> bool:
         """Apply one event. False for a copy of a message that is remembered: it changes nothing."""
@@ -139,30 +132,55 @@ class Rules:
         if not _first_copy(now, event):
             return False
         time = (event.time - _EPOCH) // _MILLISECOND
-        day = (time + ZONE_MS) // DAY_MS
+        day = day_of(time)
         if day > now.today:
             self._turn(lead, day)
         now.time = max(now.time, time)
-        for number, name, value, micro in self._named.get(event.name, ()):
-            if event.properties.get(name) == value:
-                if day == now.today:
-                    _add(now.rules, number, micro, time)
-                else:
-                    _add(lead.earlier.setdefault(day, {}), number, micro, time)
-                    now.past = self._past(lead)
+        for rule in self._book.rules_met(event.name, event.properties):
+            micro = rule.micro if rule.source is None else rule.micro * event.properties[rule.source]
+            met = now.gathered.setdefault(rule.number, Gathered())
+            met.times, met.last = met.times + 1, max(met.last, time)
+            if day == now.today:
+                now.rules[rule.number] = now.rules.get(rule.number, 0) + micro
+            else:
+                rules = lead.earlier.setdefault(day, {})
+                rules[rule.number] = rules.get(rule.number, 0) + micro
+        if lead.loaded and day < now.today:
+            self._look_back(lead)
+        if level := self._book.level_of(event.name, event.properties):
+            now.levels = now.levels or [0] * self._book.highest_level
+            now.levels[level - 1] = max(time, now.levels[level - 1])
+        if event.traits:
+            self._tell(now, event, time)
         return True
 
     def score(self, lead: str, now: Now) -> Score:
         """The score at the lead's newest event."""
-        remaining = 2.0 ** (-(now.time - _begin(now.today)) / 1000 / self._half_life)
-        contributions = []
-        for number in now.past.keys() | now.rules.keys():
-            past, today = now.past.get(number, _NO_PAST), now.rules.get(number, _NO_DAY)
-            points = round(past.micro * remaining) + min(today.micro, self._caps[number])
+        book, found = self._book, list[Contribution]()
+        for number in now.holding:
+            asked = book.attribute[number]
+            found.append(Contribution(asked.id, asked.micro, 1, now.fields[asked.field].time))
+        remaining = 2.0 ** (-(now.time - begin_of(now.today)) / book.half_life_ms)
+        of_today = self._counted(now.rules, now.used.copy())
+        for number in now.past.keys() | of_today.keys():
+            points = round(now.past.get(number, 0) * remaining) + of_today.get(number, 0)
             if points:
-                times, last = past.times + today.times, max(past.last, today.last)
-                contributions.append(Contribution(self._ids[number], points, times, last))
-        return Score(lead, now.time, sum(one.points for one in contributions), contributions)
+                met = now.gathered[number]
+                found.append(Contribution(book.rules[number].id, points, met.times, met.last))
+        total = max(book.at_least, sum(one.points for one in found))
+        return Score(lead, now.time, total, self._level(now), found)
+
+    def _level(self, now: Now) -> int:
+        since = now.time - self._book.level_valid_ms
+        return max((level for level, last in enumerate(now.levels, 1) if last > since), default=0)
+
+    def _tell(self, now: Now, event: Event, time: int) -> None:
+        for name, value in self._book.fields_told(event.traits):
+            known = now.fields.get(name)
+            if known is None or (time, event.id) > (known.time, known.id):
+                now.fields[name] = Field(value, time, event.id)
+        values = {name: field.value for name, field in now.fields.items()}
+        now.holding = [number for number, rule in enumerate(self._book.attribute) if rule.holds(values.get(rule.field))]
 
     def _turn(self, lead: Lead, day: int) -> None:
         """A day begins: the one before becomes an earlier one."""
@@ -170,34 +188,44 @@ class Rules:
         if now.rules:
             lead.earlier[now.today] = now.rules
         now.today, now.rules = day, {}
-        now.past = self._past(lead)
+        self._look_back(lead)
 
-    def _past(self, lead: Lead) -> dict[int, Past]:
-        begin, found = _begin(lead.now.today), dict[int, Past]()
-        for day, rules in lead.earlier.items():
-            remaining = 2.0 ** (-(begin - _begin(day + 1)) / 1000 / self._half_life)
-            for number, entry in rules.items():
-                if (past := found.get(number)) is None:
-                    past = found[number] = Past()
-                past.micro += round(min(entry.micro, self._caps[number]) * remaining)
-                past.times += entry.times
-                past.last = max(past.last, entry.last)
+    def _look_back(self, lead: Lead) -> None:
+        """Sum up the earlier days anew."""
+        book, now, past, used = self._book, lead.now, dict[int, int](), [0] * len(self._book.caps)
+        last = now.today
+        for day, rules in sorted(lead.earlier.items()):
+            _begin(book, used, last, day)
+            last = day
+            age_days = now.today - (day + 1)
+            remaining = 2.0 ** (-age_days * DAY_MS / book.half_life_ms)
+            for number, micro in self._counted(rules, used).items():
+                expires = book.rules[number].expires_days
+                if expires is None or age_days < expires:
+                    past[number] = past.get(number, 0) + round(micro * remaining)
+        _begin(book, used, last, now.today)
+        now.past, now.used = past, used
+
+    def _counted(self, rules: dict[int, int], used: list[int]) -> dict[int, int]:
+        """What the caps let pass of one day; `used` follows."""
+        found, all_rules = {}, self._book.rules
+        for number in sorted(rules):  # rules of a group share its cap in their order
+            rule, micro = all_rules[number], rules[number]
+            micro = max(-rule.cap, min(rule.cap, micro))
+            for place, limit in rule.ways:
+                before = used[place]
+                used[place] = max(-limit, min(limit, before + micro))
+                micro = used[place] - before
+            found[number] = micro
         return found
 
 
-_NO_PAST, _NO_DAY = Past(), RuleDay()
-
-
-def _begin(day: int) -> int:
-    """The moment at which a day of the playbook's calendar begins."""
-    return day * DAY_MS - ZONE_MS
-
-
-def _add(rules: dict[int, RuleDay], number: int, micro: int, time: int) -> None:
-    entry = rules.setdefault(number, RuleDay())
-    entry.times += 1
-    entry.micro += micro
-    entry.last = max(entry.last, time)
+def _begin(book: Playbook, used: list[int], last: int, day: int) -> None:
+    """From one day to a later one: where a week is over, what it has used is."""
+    if week_of(last) != week_of(day):
+        for place, cap in enumerate(book.caps):
+            if cap.is_weekly:
+                used[place] = 0
 
 
 def _first_copy(now: Now, event: Event) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from leads import (
-    Earlier,
+    Days,
     Lead,
     Now,
-    Rules,
+    Scoring,
     decode_earlier,
     decode_event,
     decode_now,
@@ -26,7 +26,7 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--guarantee", choices=["at-least-once", "exactly-once"], required=True)
     given = parser.parse_args()
-    rules = Rules(given.playbook)
+    scoring = Scoring(given.playbook)
     app = Application(
         broker_address=given.bootstrap,
         consumer_group=given.group,
@@ -39,19 +39,19 @@ def main() -> None:
     )
 
     def score(raw: bytes, state: State[Any, Any]) -> bytes | None:
-        def earlier() -> Earlier:
+        def earlier() -> Days:
             known = state.get_bytes("earlier")
             return decode_earlier(known) if known else {}
 
         event = decode_event(raw)
         known = state.get_bytes("now")
         lead = Lead(decode_now(known) if known else Now(), earlier)
-        if not rules.book(lead, event):
+        if not scoring.book(lead, event):
             return None
         state.set_bytes("now", encode_state(lead.now))
         if lead.loaded:
             state.set_bytes("earlier", encode_state(lead.earlier))
-        return encode_score(rules.score(event.key, lead.now))
+        return encode_score(scoring.score(event.key, lead.now))
 
     events = app.topic(given.events, key_deserializer="bytes", value_deserializer="bytes")
     scores = app.topic(given.scores, key_serializer="bytes", value_serializer="bytes")

@@ -15,7 +15,7 @@ import faust
 import msgspec
 import uvloop
 from faust.serializers import codecs
-from leads import Earlier, Lead, Now, Rules, decode_event, encode_score, encode_state, options
+from leads import Days, Lead, Now, Scoring, decode_event, encode_score, encode_state, options
 
 TAKEN = 2000
 PARTITIONS = 4
@@ -25,7 +25,7 @@ class Whole(msgspec.Struct, array_like=True):
     """A table's value: both parts of a lead's state."""
 
     now: Now
-    earlier: Earlier
+    earlier: Days
 
 
 _decode = msgspec.msgpack.Decoder(Whole).decode
@@ -50,7 +50,7 @@ class LeadTable(faust.Table[Any, Any]):
 
 def make_app(given: Any) -> Any:
     """`given` is the command line."""
-    rules = Rules(given.playbook)
+    scoring = Scoring(given.playbook)
     codecs.register("lead", WholeCodec())
     app = faust.App(
         given.group,
@@ -81,10 +81,10 @@ def make_app(given: Any) -> Any:
             key = event.key.encode()
             if (lead := touched.get(key)) is None:
                 lead = touched[key] = _lead(states.get(key))
-            rules.book(lead, event)
+            scoring.book(lead, event)
         for key, lead in touched.items():
             states[key] = Whole(lead.now, lead.earlier)
-            await scores.send(key=key, value=encode_score(rules.score(key.decode(), lead.now)))
+            await scores.send(key=key, value=encode_score(scoring.score(key.decode(), lead.now)))
 
     async def in_slices(stream: Any) -> None:
         async for taken in stream.take(TAKEN, within=0.1):

@@ -16,7 +16,8 @@ record Event(
         String name,
         String time,
         @JsonProperty("received_at") String receivedAt,
-        Map<String, Object> properties) {
+        Map<String, Object> properties,
+        Map<String, Object> traits) {
 
     private static final ObjectReader READER = new ObjectMapper().readerFor(Event.class);
 

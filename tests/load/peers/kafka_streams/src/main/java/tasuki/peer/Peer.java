@@ -54,14 +54,14 @@ public final class Peer {
                         Consumed.with(Serdes.String(), Serdes.serdeFrom((topic, event) -> null, events)))
                 .groupByKey()
                 .aggregate(
-                        LeadState::new,
-                        (lead, event, state) -> state.book(event, rules),
+                        () -> new LeadState(rules),
+                        (lead, event, state) -> state.book(event),
                         Materialized.<String, LeadState, KeyValueStore<Bytes, byte[]>>as("leads")
                                 .withKeySerde(Serdes.String())
-                                .withValueSerde(LeadState.serde())
+                                .withValueSerde(LeadState.serde(rules))
                                 .withCachingEnabled())
                 .toStream()
-                .mapValues((lead, state) -> state.score(lead, rules).encode())
+                .mapValues((lead, state) -> Score.of(lead, state.gathered, rules).encode())
                 .to(given.get("scores"), Produced.with(Serdes.String(), Serdes.ByteArray()));
         return builder.build();
     }
