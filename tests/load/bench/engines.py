@@ -36,6 +36,15 @@ class Run:
         return f"{self.topics.prefix}{self.engine}"
 
     @property
+    def has_between(self) -> bool:
+        """Whether what it tells itself has a topic of its own; ours writes that into `events`."""
+        return ENGINES[self.engine].peer is not None
+
+    @property
+    def between(self) -> str:
+        return f"{self.group}.between"
+
+    @property
     def scores(self) -> str:
         return f"{self.group}.scores" if ENGINES[self.engine].peer else self.topics.scores
 
@@ -44,6 +53,7 @@ class Run:
         return [
             *("--bootstrap", self.bootstrap),
             *("--events", self.topics.events),
+            *("--between", self.between),
             *("--scores", self.scores),
             *("--group", self.group),
             *("--playbook", str(PLAYBOOK)),
@@ -68,12 +78,15 @@ class Engine:
     """What must be built for it beside ours."""
     counts_events: bool = False
     """It has no scores, so the events that it has seen are counted."""
+    writes_events: bool = False
+    """What it tells itself goes into `events`, so it has a topic of that of its own."""
 
 
 class _Published(msgspec.Struct):
     lead: str
-    total: int
-    level: int
+    total: int = 0
+    level: int = 0
+    merged_into: str = ""
 
 
 class _Touched(msgspec.Struct):
@@ -87,12 +100,15 @@ _touched = msgspec.json.Decoder(_Touched).decode
 
 def _read_ours(known: dict[str, Result], value: bytes) -> None:
     score = decode_score(value)
-    known[score.lead_id] = Result(to_micro(score.total), score.level)
+    if score.merged_into is not None:
+        known[score.lead_id] = Result(0, 0, score.merged_into)
+    else:
+        known[score.lead_id] = Result(to_micro(score.total), score.level)
 
 
 def _read_score(known: dict[str, Result], value: bytes) -> None:
     score = _published(value)
-    known[score.lead] = Result(score.total, score.level)
+    known[score.lead] = Result(score.total, score.level, score.merged_into)
 
 
 def _read_touched(known: dict[str, Result], value: bytes) -> None:
@@ -144,7 +160,7 @@ def _kafka_streams(guarantee: str) -> Callable[[Run], list[str]]:
 ENGINES = {
     engine.key: engine
     for engine in (
-        Engine("tasuki", "Tasuki", "exactly-once", _tasuki, _read_ours),
+        Engine("tasuki", "Tasuki", "exactly-once", _tasuki, _read_ours, writes_events=True),
         Engine(
             "stock_faust",
             "Faust, table in memory",

@@ -19,10 +19,11 @@ MICRO = 1_000_000
 
 
 class Result(NamedTuple):
-    """Of a lead at the time of its newest event: micro-points, and the level."""
+    """Of a lead at the time of its newest event: micro-points, and the level. Or, of a visitor, who it is."""
 
     total: int
     level: int
+    merged_into: str = ""
 
 
 class Happened(NamedTuple):
@@ -51,6 +52,7 @@ class Reference:
         self._least = round(book["total"]["at_least"] * MICRO)
         self._messages: set[tuple[str, str]] = set()
         self._events: dict[str, list[Happened]] = defaultdict(list)
+        self._user_of: dict[str, str] = {}
         self.records = 0
 
     def add(self, value: bytes) -> None:
@@ -60,6 +62,8 @@ class Reference:
         if (event["source"], event["id"]) in self._messages:
             return
         self._messages.add((event["source"], event["id"]))
+        if event.get("user_id") and event.get("anonymous_id"):
+            self._user_of["anon:" + event["anonymous_id"]] = event["key"]
         self._events[event["key"]].append(
             Happened(
                 datetime.fromisoformat(event["time"]),
@@ -76,8 +80,18 @@ class Reference:
         return self.records - len(self._messages)
 
     def results(self) -> dict[str, Result]:
-        """By lead."""
-        return {lead: self._result(events) for lead, events in self._events.items()}
+        """By lead. A visitor who is known by now has a result of its own no more: the user has all events."""
+        events_of: dict[str, list[Happened]] = defaultdict(list)
+        for key, events in self._events.items():
+            events_of[self._user_of.get(key, key)] += events
+        found = {lead: self._result(events) for lead, events in events_of.items()}
+        merged = {key: Result(0, 0, user) for key, user in self._user_of.items() if key in self._events}
+        return found | merged
+
+    @property
+    def merged(self) -> int:
+        """Visitors who are known by now."""
+        return len(self._events.keys() & self._user_of.keys())
 
     def _result(self, events: list[Happened]) -> Result:
         at = max(event.time for event in events)

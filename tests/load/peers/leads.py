@@ -1,4 +1,4 @@
-"""The job for the Python peers: a lead's state, its score. See `tests/load/job/README.md` for the formula.
+"""The job for the Python peers: what an event does to a lead, and its score (`tests/load/job/README.md`).
 
 Knows nothing of Tasuki's packages. Made to be fast, so that what is measured is the engine: typed decoding, compact
 bytes, and a state in two parts. Most events need the small one only: what is left of earlier days is a sum that stays
@@ -8,116 +8,30 @@ the same for a day. So a score costs the same however long the lead's history is
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from rules import DAY_MS, Playbook, begin_of, day_of, week_of
+from state import (
+    Contribution,
+    Event,
+    Field,
+    Gathered,
+    Lead,
+    Link,
+    Merged,
+    Now,
+    Part,
+    Score,
+    Told,
+    decode_between,
+    decode_event,
+)
 
 DIGEST_BYTES = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-
-class Event(msgspec.Struct):
-    """What the job reads of a record of topic `events`."""
-
-    id: str
-    source: str
-    key: str
-    time: datetime
-    received_at: datetime
-    name: str = ""
-    properties: dict[str, Any] = {}
-    traits: dict[str, Any] = {}
-
-
-Days = dict[int, dict[int, int]]
-"""Day → rule number → micro-points, before any cap."""
-
-
-class Gathered(msgspec.Struct, array_like=True):
-    """How often a rule was met, and when last."""
-
-    times: int = 0
-    last: int = 0
-
-
-class Field(msgspec.Struct, array_like=True):
-    """The newest value told of a field, by time and then id."""
-
-    value: Any
-    time: int
-    id: str
-
-
-class Now(msgspec.Struct, array_like=True):
-    """`today` is the day of the lead's latest event, `rules` what each gathered on it. `past`: what is left of earlier
-    days as this one begins, and `used` what caps over several days have let pass by then. `levels`: when last an
-    action of level 1, 2, … was done. `holding`: numbers of the attribute rules that hold. `seen`: day of reception →
-    digests of messages, one after the other; kept for the newest two such days."""
-
-    time: int = 0
-    today: int = 0
-    rules: dict[int, int] = {}
-    past: dict[int, int] = {}
-    used: list[int] = []
-    gathered: dict[int, Gathered] = {}
-    levels: list[int] = []
-    fields: dict[str, Field] = {}
-    holding: list[int] = []
-    seen: dict[int, bytes] = {}
-
-
-class Lead:
-    """A lead's state. `load` gives the earlier days, when a day begins or an event is told of late."""
-
-    def __init__(self, now: Now, load: Callable[[], Days]) -> None:
-        self.now = now
-        self._load = load
-        self._earlier: Days | None = None
-
-    @property
-    def earlier(self) -> Days:
-        """To be changed by the caller."""
-        if self._earlier is None:
-            self._earlier = self._load()
-        return self._earlier
-
-    @property
-    def loaded(self) -> bool:
-        """Whether the earlier days may have changed."""
-        return self._earlier is not None
-
-
-class Contribution(msgspec.Struct):
-    """What one rule adds, in micro-points."""
-
-    rule: str
-    points: int
-    times: int
-    last: int
-
-
-class Score(msgspec.Struct):
-    """What is published: the total in micro-points at `time`, in milliseconds since 1970, and the level then."""
-
-    lead: str
-    time: int
-    total: int
-    level: int
-    contributions: list[Contribution]
-
-
-decode_event = msgspec.json.Decoder(Event).decode
-encode_score = msgspec.json.Encoder().encode
-encode_state = msgspec.msgpack.Encoder().encode
-"""Of either part."""
-decode_now = msgspec.msgpack.Decoder(Now).decode
-decode_earlier = msgspec.msgpack.Decoder(Days).decode
 
 
 class Scoring:
@@ -125,6 +39,22 @@ class Scoring:
 
     def __init__(self, playbook: Path) -> None:
         self._book = Playbook(playbook)
+
+    def apply(self, lead: Lead, message: Message) -> bool:
+        """Apply one record. False: it changes nothing."""
+        if isinstance(message, Event):
+            return self.book(lead, message)
+        if isinstance(message, Told):
+            self.take_in(lead, message)
+        elif not lead.now.user:
+            self.follow(lead, message)
+        return True
+
+    def shown(self, key: str, lead: Lead) -> Score | Merged | None:
+        """What is to be published of a lead that has changed; nothing of one of whom only the link is known."""
+        if not lead.now.time:
+            return None
+        return Merged(key, lead.now.user) if lead.now.user else self.score(key, lead.now)
 
     def book(self, lead: Lead, event: Event) -> bool:
         """Apply one event. False for a copy of a message that is remembered: it changes nothing."""
@@ -136,23 +66,64 @@ class Scoring:
         if day > now.today:
             self._turn(lead, day)
         now.time = max(now.time, time)
-        for rule in self._book.rules_met(event.name, event.properties):
+        met_rules = self._book.rules_met(event.name, event.properties)
+        for rule in met_rules:
             micro = rule.micro if rule.source is None else rule.micro * event.properties[rule.source]
             met = now.gathered.setdefault(rule.number, Gathered())
             met.times, met.last = met.times + 1, max(met.last, time)
-            if day == now.today:
-                now.rules[rule.number] = now.rules.get(rule.number, 0) + micro
-            else:
-                rules = lead.earlier.setdefault(day, {})
-                rules[rule.number] = rules.get(rule.number, 0) + micro
-        if lead.loaded and day < now.today:
+            rules = now.rules if day == now.today else lead.earlier.setdefault(day, {})
+            rules[rule.number] = rules.get(rule.number, 0) + micro
+        if met_rules and day < now.today:
             self._look_back(lead)
+        if now.user:
+            lead.changed.add(day)
         if level := self._book.level_of(event.name, event.properties):
             now.levels = now.levels or [0] * self._book.highest_level
             now.levels[level - 1] = max(time, now.levels[level - 1])
         if event.traits:
-            self._tell(now, event, time)
+            for name, value in self._book.fields_told(event.traits):
+                _keep(now, name, Field(value, time, event.id))
+            self._hold(now)
         return True
+
+    @staticmethod
+    def follow(lead: Lead, link: Link) -> None:
+        """The visitor is known."""
+        lead.now.user = link.user
+        if lead.now.time:
+            lead.changed |= {lead.now.today, *lead.earlier}
+
+    @staticmethod
+    def told(visitor: str, lead: Lead) -> Told | None:
+        """What the user is to be told, if there is anything."""
+        now = lead.now
+        if not lead.changed:
+            return None
+        days = {day: now.rules if day == now.today else lead.earlier.get(day, {}) for day in lead.changed}
+        return Told(visitor, now.user, now.time, days, now.gathered, now.levels, now.fields)
+
+    def take_in(self, lead: Lead, told: Told) -> None:
+        """What a visitor tells its user: the sums grow by what is new."""
+        now, part = lead.now, lead.parts.setdefault(told.visitor, Part())
+        if (day := day_of(told.time)) > now.today:
+            self._turn(lead, day)
+        now.time = max(now.time, told.time)
+        for day, brought in told.days.items():
+            before, rules = part.days.get(day, {}), now.rules if day == now.today else lead.earlier.setdefault(day, {})
+            for number, micro in brought.items():
+                rules[number] = rules.get(number, 0) + micro - before.get(number, 0)
+            part.days[day] = brought
+        for number, its in told.gathered.items():
+            met = now.gathered.setdefault(number, Gathered())
+            met.times, met.last = met.times + its.times - part.times.get(number, 0), max(met.last, its.last)
+            part.times[number] = its.times
+        if told.levels:
+            known = now.levels or [0] * len(told.levels)
+            now.levels = [max(both) for both in zip(known, told.levels, strict=True)]
+        for name, field in told.fields.items():
+            _keep(now, name, field)
+        self._hold(now)
+        self._look_back(lead)
 
     def score(self, lead: str, now: Now) -> Score:
         """The score at the lead's newest event."""
@@ -174,11 +145,7 @@ class Scoring:
         since = now.time - self._book.level_valid_ms
         return max((level for level, last in enumerate(now.levels, 1) if last > since), default=0)
 
-    def _tell(self, now: Now, event: Event, time: int) -> None:
-        for name, value in self._book.fields_told(event.traits):
-            known = now.fields.get(name)
-            if known is None or (time, event.id) > (known.time, known.id):
-                now.fields[name] = Field(value, time, event.id)
+    def _hold(self, now: Now) -> None:
         values = {name: field.value for name, field in now.fields.items()}
         now.holding = [number for number, rule in enumerate(self._book.attribute) if rule.holds(values.get(rule.field))]
 
@@ -220,6 +187,12 @@ class Scoring:
         return found
 
 
+def _keep(now: Now, name: str, told: Field) -> None:
+    known = now.fields.get(name)
+    if known is None or (told.time, told.id) > (known.time, known.id):
+        now.fields[name] = told
+
+
 def _begin(book: Playbook, used: list[int], last: int, day: int) -> None:
     """From one day to a later one: where a week is over, what it has used is."""
     if week_of(last) != week_of(day):
@@ -249,10 +222,32 @@ def _holds(digests: bytes, digest: bytes) -> bool:
     return found >= 0
 
 
+Message = Event | Link | Told
+
+
+def decode_message(raw: bytes) -> Message:
+    """A record of either topic: events are JSON objects, what goes between partitions is not."""
+    return decode_event(raw) if raw[:1] == b"{" else decode_between(raw)
+
+
+def key_of(message: Message) -> str:
+    """The lead whose state it changes."""
+    if isinstance(message, Event):
+        return message.key
+    return message.visitor if isinstance(message, Link) else message.user
+
+
+def link_of(message: Message) -> Link | None:
+    """What is to be told of an event that says who a visitor is."""
+    if isinstance(message, Event) and message.user_id and message.anonymous_id:
+        return Link(f"anon:{message.anonymous_id}", message.key)
+    return None
+
+
 def options(doc: str | None) -> argparse.ArgumentParser:
     """The command line that all peers have."""
     parser = argparse.ArgumentParser(description=doc)
-    for name in ("bootstrap", "events", "scores", "group"):
+    for name in ("bootstrap", "events", "between", "scores", "group"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--playbook", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path, required=True)

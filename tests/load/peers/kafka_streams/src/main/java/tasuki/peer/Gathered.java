@@ -66,6 +66,33 @@ final class Gathered {
         }
     }
 
+    /** What a visitor has gathered by now, in place of what it had gathered `before`, which is in here already. */
+    void replace(Gathered before, Gathered now) {
+        time = Math.max(time, now.time);
+        for (int cell = 0, old = 0; cell < now.cells; cell++) {
+            while (old < before.cells && before.places[old] < now.places[cell]) {
+                old++;
+            }
+            boolean isKnown = old < before.cells && before.places[old] == now.places[cell];
+            long more = now.micros[cell] - (isKnown ? before.micros[old] : 0);
+            if (more != 0) {
+                add(now.places[cell], more);
+            }
+        }
+        for (int rule = 0; rule < times.length; rule++) {
+            times[rule] += now.times[rule] - before.times[rule];
+            lasts[rule] = Math.max(lasts[rule], now.lasts[rule]);
+        }
+        for (int level = 0; level < levels.length; level++) {
+            levels[level] = Math.max(levels[level], now.levels[level]);
+        }
+        for (int field = 0; field < fields.length; field++) {
+            if (now.fields[field] != null) {
+                tell(field, now.fields[field]);
+            }
+        }
+    }
+
     int day(int cell) {
         return places[cell] / times.length;
     }
@@ -122,6 +149,12 @@ final class Gathered {
             texts += field == null ? 1 : 40 + 3 * (field.id().length() + field.value().toString().length());
         }
         return 20 + cells * 15 + times.length * 15 + levels.length * 10 + texts;
+    }
+
+    byte[] encode() {
+        ByteBuffer out = ByteBuffer.allocate(mostBytes());
+        encode(out);
+        return Arrays.copyOf(out.array(), out.position());
     }
 
     void encode(ByteBuffer out) {

@@ -1,13 +1,19 @@
 package tasuki.peer;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectWriter;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What is published of a lead: total and level at `time`, and what each rule adds to it, in micro-points. */
-record Score(String lead, long time, long total, int level, List<Contribution> contributions) {
+/**
+ * What is published of a lead: total and level at `time`, and what each rule adds to it, in micro-points. Or, of a
+ * visitor who is known, who that is.
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+record Score(String lead, long time, long total, int level, List<Contribution> contributions, @JsonProperty("merged_into") String mergedInto) {
     record Contribution(String rule, long points, int times, long last) {}
 
     private static final ObjectWriter WRITER = new ObjectMapper().writerFor(Score.class);
@@ -20,8 +26,13 @@ record Score(String lead, long time, long total, int level, List<Contribution> c
         }
     }
 
-    /** The score at the lead's newest event. */
-    static Score of(String lead, Gathered gathered, Rules rules) {
+    static Score of(String lead, LeadState state, Rules rules) {
+        return state.user.isEmpty()
+                ? atNewestEvent(lead, state.gathered, rules)
+                : new Score(lead, state.gathered.time, 0, 0, null, state.user);
+    }
+
+    private static Score atNewestEvent(String lead, Gathered gathered, Rules rules) {
         List<Contribution> contributions = new ArrayList<>();
         long total = 0;
         for (Rules.AttributeRule rule : rules.attribute) {
@@ -39,7 +50,8 @@ record Score(String lead, long time, long total, int level, List<Contribution> c
                         rules.all.get(rule).id(), points[rule], gathered.times[rule], gathered.lasts[rule]));
             }
         }
-        return new Score(lead, gathered.time, Math.max(rules.atLeast, total), level(gathered, rules), contributions);
+        total = Math.max(rules.atLeast, total);
+        return new Score(lead, gathered.time, total, level(gathered, rules), contributions, null);
     }
 
     /** By rule, what the caps let pass of each day and is left of that. */
