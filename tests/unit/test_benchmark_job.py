@@ -132,6 +132,23 @@ def test_visitors_become_known(values: list[bytes]) -> None:
     assert told_late, "of some visitors more is heard when they are known already"
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"a": Result(5_001_001, 2)},
+        {"a": Result(5_000_000, 1)},
+        {"a": Result(5_000_000, 2, "b")},
+        {},
+        {"a": Result(5_000_000, 2), "c": Result(0, 0)},
+    ],
+    ids=["total", "level", "merged", "missing", "strange"],
+)
+def test_every_difference_is_seen(found: dict[str, Result]) -> None:
+    expected = {"a": Result(5_000_000, 2)}
+    assert not differences(expected, {"a": Result(5_001_000, 2)}, TOLERANCE_MICRO)
+    assert len(differences(expected, found, TOLERANCE_MICRO)) == 1
+
+
 Book = dict[str, Any]
 
 

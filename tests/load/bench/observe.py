@@ -22,6 +22,8 @@ STALL_SECONDS = 180.0
 """Longer than any engine's session timeout: after a SIGKILL the group must first miss the dead member."""
 QUIET_SECONDS = 2.0
 """Longer than any engine takes between two commits while it has something to read."""
+FETCH_MS = 1000
+"""Without a record for so long, there is none."""
 SETTLE_SECONDS = 20.0
 """How long an engine may take to publish what it has committed already. Faust does that."""
 
@@ -147,7 +149,7 @@ class Watch:
     async def _follow(self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> None:
         """Read what the engine has told itself meanwhile. Offsets of its records count, and not the ends of the
         partitions: those have markers of transactions behind them, which no group commits."""
-        while fetched := await consumer.getmany(timeout_ms=1000, max_records=20_000):
+        while fetched := await consumer.getmany(timeout_ms=FETCH_MS, max_records=20_000):
             for tp, records in fetched.items():
                 ends[tp] = records[-1].offset + 1
                 self.told += len(records)
