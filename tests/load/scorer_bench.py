@@ -36,8 +36,8 @@ from tests.load.job.reference import Reference, Result
 
 PARTITIONS = 4
 TOLERANCE_MICRO = 1000
-"""A thousandth of a point: engines may round to micro-points at other places. An event lost or counted twice is 60,000
-micro-points at least, a quarter of the cheapest rule's, unless a cap or the total's bound hides it."""
+"""A thousandth of a point: engines may round to micro-points at other places. An event lost or counted twice is 50,000
+micro-points at least, a quarter of the cheapest, unless a cap or the total's bound hides it."""
 MOST_UNSEEN = 0.2
 """More than this share committed before the first sample: the backlog was too small to measure."""
 USUAL = [key for key in ENGINES if key not in {"stock_faust_rocksdb", "counting"}]
