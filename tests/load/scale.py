@@ -37,13 +37,13 @@ from shared.playbook import load_playbook
 from shared.topics import Topics
 from tests.load.bench.build import Built
 from tests.load.bench.engines import ENGINES, PLAYBOOK, Run
-from tests.load.bench.observe import Sample, committed_until, published
+from tests.load.bench.observe import Offsets, Sample, Watch, published
 from tests.load.bench.parts import durable_parts
 from tests.load.bench.service import Service, report, say, serving
 from tests.load.bench.states import states_of, write_states
 from tests.load.bench.worker import EngineError
 from tests.load.job.events import DAYS, Size, backlog
-from tests.load.job.reference import Reference
+from tests.load.job.reference import Reference, Result
 from tests.load.scorer_bench import PARTITIONS, TOLERANCE_MICRO, differences
 
 LOOK_SECONDS = 0.05
@@ -87,7 +87,8 @@ class Crew:
             await asyncio.to_thread(service.await_ready)
 
     def verify(self, events: int) -> None:
-        """Raises `EngineError` unless each event was scored once, and all have worked."""
+        """Raises `EngineError` unless each event was scored once, what they tell each other included, and all have
+        worked."""
         scored = [service.metric("tasuki_scorer_events_total") for service in self.services]
         if sum(scored) != events or not all(scored):
             raise EngineError(f"the workers scored {scored} of {events} events\n{self.last_words()}")
@@ -99,7 +100,7 @@ def measure(parts: Parts, size: Size, workers: Sequence[int] = (1, 2)) -> dict[s
     records, reference = list(backlog(size)), Reference(PLAYBOOK)
     for _, value in records:
         reference.add(value)
-    expected = reference.scores()
+    expected = reference.results()
     for count in workers:
         say(f"  scale: {count} of {max(workers)} workers, {size.events:,} events")
         run = _run(parts, Topics(f"scale-{uuid.uuid4().hex[:8]}."))
@@ -129,7 +130,7 @@ def flat(parts: Parts, events: int, leads: Sequence[int]) -> dict[str, Any]:
 def _cost(parts: Parts, events: int, leads: int, active: int, pool: Sequence[bytes]) -> dict[str, float]:
     say(f"  scale: one worker with the states of {leads:,} leads, {active:,} of them active")
     run = _run(parts, Topics(f"flat-{uuid.uuid4().hex[:8]}."))
-    size = Size(events, active, skew=0.0)
+    size = Size(events, active, skew=0.0, visitors=0.0)  # whom a state was given before is known
     _make_topics(run)
     names = [f"lead-{number:06d}" for number in range(leads)]  # as the backlog names them
     Random(size.seed).shuffle(names)  # the active ones do not lie side by side in memory
@@ -155,25 +156,28 @@ def _shared(run: Run, workers: int, records: Sequence[Record]) -> list[Sample]:
     """Samples while so many workers, who have shared the partitions already, work through `records`."""
     with _workers(run, workers) as crew:
         asyncio.run(crew.shared())
-        before = asyncio.run(_ends(run))
+        before = sum(asyncio.run(_ends(run)).values())
         crew.signal(signal.SIGSTOP)
         try:
             asyncio.run(_send(run, records))
+            ends = asyncio.run(_ends(run))
         finally:
             crew.signal(signal.SIGCONT)  # whoever is halted cannot end either
-        start = Sample(time.time(), before, crew.cpu_seconds())
-        samples = asyncio.run(committed_until(run, crew, before + len(records)))
-        crew.verify(len(records))
-        return [start, *samples]
+        start = Sample(time.time(), before, crew.cpu_seconds(), {})
+        watch = Watch(run, crew, ends)
+        asyncio.run(watch.to_the_end())
+        crew.verify(len(records) + watch.told)
+        return [start, *watch.samples]
 
 
-async def _ends(run: Run) -> int:
-    """How many records `events` has."""
+async def _ends(run: Run) -> Offsets:
+    """How many records each partition of `events` has, before any worker has written there."""
     consumer = AIOKafkaConsumer(bootstrap_servers=run.bootstrap)
     await consumer.start()
     try:
         parts = [TopicPartition(run.topics.events, number) for number in range(PARTITIONS)]
-        return sum((await consumer.end_offsets(parts)).values())
+        found: Offsets = await consumer.end_offsets(parts)
+        return found
     finally:
         await consumer.stop()
 
@@ -203,8 +207,8 @@ def _rates(samples: Sequence[Sample]) -> dict[str, int]:
     }
 
 
-def _verify(run: Run, expected: dict[str, int]) -> None:
-    def right(known: dict[str, int]) -> bool:
+def _verify(run: Run, expected: dict[str, Result]) -> None:
+    def right(known: dict[str, Result]) -> bool:
         return not differences(expected, known, TOLERANCE_MICRO)
 
     found = asyncio.run(published(run, ENGINES["tasuki"], PARTITIONS, right))
@@ -214,7 +218,7 @@ def _verify(run: Run, expected: dict[str, int]) -> None:
 
 def _pool() -> dict[str, bytes]:
     """States after a handful of events in the weeks before the backlog begins."""
-    size = Size(POOL_LEADS * POOL_EVENTS_PER_LEAD, POOL_LEADS, skew=0.0, seed=2)
+    size = Size(POOL_LEADS * POOL_EVENTS_PER_LEAD, POOL_LEADS, skew=0.0, seed=2, visitors=0.0)
     earlier = timedelta(days=DAYS)
     records = []
     for key, value in backlog(size):

@@ -14,6 +14,7 @@ import msgspec
 from shared.scores import decode_score, to_micro
 from shared.topics import Topics
 from tests.load.bench.build import ROOT, Built
+from tests.load.job.reference import Result
 
 HERE = Path(__file__).parents[1]
 PEERS = HERE / "peers"
@@ -35,6 +36,15 @@ class Run:
         return f"{self.topics.prefix}{self.engine}"
 
     @property
+    def has_between(self) -> bool:
+        """Whether what it tells itself has a topic of its own; ours writes that into `events`."""
+        return ENGINES[self.engine].peer is not None
+
+    @property
+    def between(self) -> str:
+        return f"{self.group}.between"
+
+    @property
     def scores(self) -> str:
         return f"{self.group}.scores" if ENGINES[self.engine].peer else self.topics.scores
 
@@ -43,6 +53,7 @@ class Run:
         return [
             *("--bootstrap", self.bootstrap),
             *("--events", self.topics.events),
+            *("--between", self.between),
             *("--scores", self.scores),
             *("--group", self.group),
             *("--playbook", str(PLAYBOOK)),
@@ -50,8 +61,8 @@ class Run:
         ]
 
 
-Read = Callable[[dict[str, int], bytes], None]
-"""Adds a published record to what is known by lead: the micro-points of its latest score, or its events."""
+Read = Callable[[dict[str, Result], bytes], None]
+"""Adds a published record to what is known by lead: its latest score, or in place of the total its events."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +78,15 @@ class Engine:
     """What must be built for it beside ours."""
     counts_events: bool = False
     """It has no scores, so the events that it has seen are counted."""
+    writes_events: bool = False
+    """What it tells itself goes into `events`, so it has a topic of that of its own."""
 
 
 class _Published(msgspec.Struct):
     lead: str
-    total: int
+    total: int = 0
+    level: int = 0
+    merged_into: str = ""
 
 
 class _Touched(msgspec.Struct):
@@ -83,24 +98,28 @@ _published = msgspec.json.Decoder(_Published).decode
 _touched = msgspec.json.Decoder(_Touched).decode
 
 
-def _read_ours(known: dict[str, int], value: bytes) -> None:
+def _read_ours(known: dict[str, Result], value: bytes) -> None:
     score = decode_score(value)
-    known[score.lead_id] = to_micro(score.total)
+    if score.merged_into is not None:
+        known[score.lead_id] = Result(0, 0, score.merged_into)
+    else:
+        known[score.lead_id] = Result(to_micro(score.total), score.level)
 
 
-def _read_score(known: dict[str, int], value: bytes) -> None:
+def _read_score(known: dict[str, Result], value: bytes) -> None:
     score = _published(value)
-    known[score.lead] = score.total
+    known[score.lead] = Result(score.total, score.level, score.merged_into)
 
 
-def _read_touched(known: dict[str, int], value: bytes) -> None:
+def _read_touched(known: dict[str, Result], value: bytes) -> None:
     touched = _touched(value)
-    known[touched.lead] = known.get(touched.lead, 0) + touched.events
+    before = known[touched.lead].total if touched.lead in known else 0
+    known[touched.lead] = Result(before + touched.events, 0)
 
 
-def _read_counted(known: dict[str, int], value: bytes) -> None:
+def _read_counted(known: dict[str, Result], value: bytes) -> None:
     counted = decode_score(value)
-    known[counted.lead_id] = round(counted.total)
+    known[counted.lead_id] = Result(round(counted.total), 0)
 
 
 def _tasuki(run: Run) -> list[str]:
@@ -141,7 +160,7 @@ def _kafka_streams(guarantee: str) -> Callable[[Run], list[str]]:
 ENGINES = {
     engine.key: engine
     for engine in (
-        Engine("tasuki", "Tasuki", "exactly-once", _tasuki, _read_ours),
+        Engine("tasuki", "Tasuki", "exactly-once", _tasuki, _read_ours, writes_events=True),
         Engine(
             "stock_faust",
             "Faust, table in memory",

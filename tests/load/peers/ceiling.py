@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from leads import decode_event, options
+from leads import options
+from state import decode_event
 
 MAX_BATCH_BYTES = 512 * 1024
 

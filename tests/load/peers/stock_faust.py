@@ -15,17 +15,19 @@ import faust
 import msgspec
 import uvloop
 from faust.serializers import codecs
-from leads import Earlier, Lead, Now, Rules, decode_event, encode_score, encode_state, options
+from leads import Scoring, decode_message, key_of, link_of, options
+from state import Days, Lead, Link, Now, Parts, encode_score, encode_state
 
 TAKEN = 2000
 PARTITIONS = 4
 
 
 class Whole(msgspec.Struct, array_like=True):
-    """A table's value: both parts of a lead's state."""
+    """A table's value: all parts of a lead's state."""
 
     now: Now
-    earlier: Earlier
+    earlier: Days
+    parts: Parts
 
 
 _decode = msgspec.msgpack.Decoder(Whole).decode
@@ -50,7 +52,7 @@ class LeadTable(faust.Table[Any, Any]):
 
 def make_app(given: Any) -> Any:
     """`given` is the command line."""
-    rules = Rules(given.playbook)
+    scoring = Scoring(given.playbook)
     codecs.register("lead", WholeCodec())
     app = faust.App(
         given.group,
@@ -69,22 +71,31 @@ def make_app(given: Any) -> Any:
         producer_max_batch_size=512 * 1024,
     )
     raw: Any = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-    events, scores = app.topic(given.events, **raw), app.topic(given.scores, **raw)
+    scores, between = app.topic(given.scores, **raw), app.topic(given.between, **raw)
+    sources = app.topic(given.events, given.between, **raw)
     slices = given.store == "memory://"
     # Keys are raw, so that the partitioner puts a lead's state where its events are.
     states = app.Table("leads", partitions=PARTITIONS, key_type=bytes, use_partitioner=slices)
 
     async def score(taken: list[bytes]) -> None:
-        touched: dict[bytes, Lead] = {}
+        touched: dict[str, Lead] = {}
+        links: dict[str, Link] = {}
         for value in taken:
-            event = decode_event(value)
-            key = event.key.encode()
+            message = decode_message(value)
+            key = key_of(message)
             if (lead := touched.get(key)) is None:
-                lead = touched[key] = _lead(states.get(key))
-            rules.book(lead, event)
+                lead = touched[key] = _lead(states.get(key.encode()))
+            scoring.apply(lead, message)
+            if link := link_of(message):
+                links[link.visitor] = link
         for key, lead in touched.items():
-            states[key] = Whole(lead.now, lead.earlier)
-            await scores.send(key=key, value=encode_score(rules.score(key.decode(), lead.now)))
+            states[key.encode()] = Whole(lead.now, lead.earlier, lead.parts)
+            if shown := scoring.shown(key, lead):
+                await scores.send(key=key.encode(), value=encode_score(shown))
+            if told := scoring.told(key, lead):
+                await between.send(key=told.user.encode(), value=encode_state(told))
+        for link in links.values():
+            await between.send(key=link.visitor.encode(), value=encode_state(link))
 
     async def in_slices(stream: Any) -> None:
         async for taken in stream.take(TAKEN, within=0.1):
@@ -94,13 +105,13 @@ def make_app(given: Any) -> Any:
         async for value in stream:
             await score([value])
 
-    app.agent(events, name="score")(in_slices if slices else one_by_one)
+    app.agent(sources, name="score")(in_slices if slices else one_by_one)
     return app
 
 
 def _lead(known: Whole | None) -> Lead:
-    whole = known or Whole(Now(), {})
-    return Lead(whole.now, lambda: whole.earlier)
+    whole = known or Whole(Now(), {}, {})
+    return Lead(whole.now, lambda: whole.earlier, lambda: whole.parts)
 
 
 def main() -> None:

@@ -16,12 +16,25 @@ record Event(
         String name,
         String time,
         @JsonProperty("received_at") String receivedAt,
-        Map<String, Object> properties) {
+        Map<String, Object> properties,
+        Map<String, Object> traits,
+        @JsonProperty("user_id") String userId,
+        @JsonProperty("anonymous_id") String anonymousId)
+        implements Message {
 
     private static final ObjectReader READER = new ObjectMapper().readerFor(Event.class);
 
     static Event decode(byte[] json) throws IOException {
         return READER.readValue(json);
+    }
+
+    /** Whether it says of a visitor who that is. */
+    boolean isLink() {
+        return userId != null && anonymousId != null;
+    }
+
+    String visitor() {
+        return "anon:" + anonymousId;
     }
 
     long timeMs() {

@@ -2,20 +2,20 @@ package tasuki.peer;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
-import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Materialized;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.state.KeyValueStore;
@@ -39,30 +39,37 @@ public final class Peer {
 
     private static Topology topology(Map<String, String> given) throws IOException {
         Rules rules = new Rules(new File(given.get("playbook")));
-        Deserializer<Event> events = (topic, json) -> {
-            try {
-                return Event.decode(json);
-            } catch (IOException error) {
-                throw new UncheckedIOException(error);
-            }
-        };
+        String betweenTopic = given.get("between");
         StreamsBuilder builder = new StreamsBuilder();
+        KStream<String, Message> events =
+                builder.stream(given.get("events"), Consumed.with(Serdes.String(), Message.events()));
+        KStream<String, Message> between =
+                builder.stream(betweenTopic, Consumed.with(Serdes.String(), Message.between()));
+        Produced<String, Message> told = Produced.with(Serdes.String(), Message.between());
+        events.filter((lead, message) -> message instanceof Event event && event.isLink())
+                .map((lead, message) ->
+                        KeyValue.<String, Message>pair(((Event) message).visitor(), new Message.Link(lead)))
+                .to(betweenTopic, told);
         // With the cache on, a store hands on the newest state of each lead at every commit, not one for each event:
-        // the score is evaluated, written to the changelog and published once per touched lead and commit.
-        builder.stream(
-                        given.get("events"),
-                        Consumed.with(Serdes.String(), Serdes.serdeFrom((topic, event) -> null, events)))
+        // the score is evaluated, written to the changelog and published once per touched lead and commit, and so is
+        // what a visitor who is known tells its user.
+        KStream<String, LeadState> leads = events.merge(between)
                 .groupByKey()
                 .aggregate(
-                        LeadState::new,
-                        (lead, event, state) -> state.book(event, rules),
+                        () -> new LeadState(rules),
+                        (lead, message, state) -> state.apply(message),
                         Materialized.<String, LeadState, KeyValueStore<Bytes, byte[]>>as("leads")
                                 .withKeySerde(Serdes.String())
-                                .withValueSerde(LeadState.serde())
+                                .withValueSerde(LeadState.serde(rules))
                                 .withCachingEnabled())
                 .toStream()
-                .mapValues((lead, state) -> state.score(lead, rules).encode())
+                .filter((lead, state) -> state.isActive());
+        leads.mapValues((lead, state) -> Score.of(lead, state, rules).encode())
                 .to(given.get("scores"), Produced.with(Serdes.String(), Serdes.ByteArray()));
+        leads.filter((visitor, state) -> !state.user.isEmpty())
+                .map((visitor, state) ->
+                        KeyValue.<String, Message>pair(state.user, new Message.Told(visitor, state.gathered.encode())))
+                .to(betweenTopic, told);
         return builder.build();
     }
 
@@ -75,6 +82,8 @@ public final class Peer {
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
+        // The result does not depend on which of the two topics is ahead: it need not wait for one of them.
+        settings.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L);
         // All leads touched between two commits fit: none is written out early.
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 128L * 1024 * 1024);
         settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
