@@ -18,11 +18,12 @@ from tempfile import TemporaryDirectory
 # Only what is asked for every event, and knows its types. `state` and `events` are msgspec's, which is compiled.
 MODULES = (
     *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "campaigns", "caps")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "matching")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("outside", "people", "publishing", "rules", "scorer")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("times", "touches", "trigger")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "linked")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("links", "mails", "matching", "outside", "people")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("publishing", "rules", "scanners", "scorer", "times")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("touches", "trigger", "union")),
     "services/scorer/apply.py",
-    *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "reading")),
+    *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "points", "reading")),
 )
 
 

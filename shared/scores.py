@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-MICRO = 1_000_000
+from shared.points import decayed, to_micro
+
 BOUNDS = "bounds"
 """The rule, and the dimension, of what the bounds of the total take or give."""
 LONGEST_STEP_MS = 10**14  # three thousand years: what is left by then never fades
@@ -147,31 +148,6 @@ _decoder = msgspec.json.Decoder(ScoreRecord)
 def decode_score(raw: bytes) -> ScoreRecord:
     """Raises `msgspec.MsgspecError` when the bytes are no score record."""
     return _decoder.decode(raw)
-
-
-def to_micro(points: float) -> int:
-    """Points as whole micro-points."""
-    return round(points * MICRO)
-
-
-def to_points(micro: int) -> float:
-    """Micro-points as the number that people read."""
-    return micro / MICRO
-
-
-def decayed(micro: int, seconds: float, half_life_seconds: float) -> int:
-    """`micro · 2^(−seconds / half-life)`, whole; before its start a term is worth all of it."""
-    if seconds <= 0:
-        return micro
-    remaining: float = 2.0 ** (-seconds / half_life_seconds)
-    return round(micro * remaining)
-
-
-def bounded(micro: int, at_least: float | None, at_most: float | None) -> int:
-    """A total within the bounds, which are points."""
-    if at_least is not None:
-        micro = max(micro, to_micro(at_least))
-    return micro if at_most is None else min(micro, to_micro(at_most))
 
 
 def worth_at(terms: Iterable[DecayTerm], moment: datetime, dimension: str | None = None) -> int:

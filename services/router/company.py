@@ -12,7 +12,8 @@ from services.router.lifecycle.criteria import Facts
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from shared.playbook.schema import CONTACT_FIELDS
-from shared.scores import ScoreRecord, bounded, score_at, to_micro
+from shared.points import bounded, to_micro
+from shared.scores import ScoreRecord, score_at
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

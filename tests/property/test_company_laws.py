@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.router.company import company_points
 from shared.company import Grouping, corporate_domain, normalised_name
-from shared.scores import MICRO
+from shared.points import MICRO
 
 BEFORE = ["株式会社", "(株)", "㈱", "（株）", "㍿", "有限会社", "㈲", "合同会社", "一般社団法人", "カ)", "ｶﾌﾞｼｷｶﾞｲｼｬ"]
 AFTER = ["株式会社", " (株)", "㈱", "（有）", "合同会社", " Inc.", ", Ltd.", " Co., Ltd.", " K.K.", "　Ｃｏｒｐ．"]

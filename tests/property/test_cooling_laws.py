@@ -17,7 +17,8 @@ from services.router.lifecycle.fading import faded, next_end
 from services.router.lifecycle.rules import Rules
 from shared.clock import EventClock
 from shared.playbook import load_playbook
-from shared.scores import DecayTerm, ScoreRecord, encode_score, falls_below, score_at, to_micro, to_points
+from shared.points import to_micro, to_points
+from shared.scores import DecayTerm, ScoreRecord, encode_score, falls_below, score_at
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())

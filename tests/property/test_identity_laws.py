@@ -22,7 +22,8 @@ from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Logged, decode_event, encode_event
 from shared.playbook import load_playbook
-from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
+from shared.points import to_micro
+from shared.scores import ScoreRecord, decode_score, encode_score
 from tests.fault.oracle import ExpectedLead, Sent, SignalShown, expected
 from tests.fault.oracle.calls import EPOCH
 from tests.property import mails

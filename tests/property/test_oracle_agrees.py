@@ -26,7 +26,8 @@ from shared.clock import EventClock
 from shared.events import Event, Logged, decode_event, encode_event
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.crosscheck import crosscheck
-from shared.scores import ScoreRecord, decode_score, encode_score, to_micro
+from shared.points import to_micro
+from shared.scores import ScoreRecord, decode_score, encode_score
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected
 from tests.property import mails
 from tests.property.playbooks import contents, level_contents

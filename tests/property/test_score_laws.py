@@ -16,7 +16,8 @@ from services.scorer.scoring.times import from_ms, to_ms
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.conditions import thresholds
-from shared.scores import Contribution, Position, ScoreRecord, bounded, falls_below, score_at, to_micro, worth_at
+from shared.points import bounded, to_micro
+from shared.scores import Contribution, Position, ScoreRecord, falls_below, score_at, worth_at
 from tests.property import mails
 from tests.property.playbooks import playbooks, successors
 

@@ -14,7 +14,7 @@ from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.company import Company, Member
 from services.router.lifecycle.model import Lead
 from shared.playbook import Playbook
-from shared.scores import to_points
+from shared.points import to_points
 
 router = APIRouter(prefix="/v1", tags=["companies"])
 

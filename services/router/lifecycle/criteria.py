@@ -28,7 +28,8 @@ from shared.playbook.conditions import (
     SomeOf,
     TotalOver,
 )
-from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Signal, to_micro, to_points
+from shared.points import to_micro, to_points
+from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Signal
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.scores import MICRO, ScoreRecord, bounded, falls_below, score_at, to_micro, to_points, worth_at
+from shared.points import MICRO, bounded, to_micro, to_points
+from shared.scores import ScoreRecord, falls_below, score_at, worth_at
 
 _ROUNDS = 8
 _SHORT_OF_MS = 20

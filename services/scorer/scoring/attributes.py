@@ -10,7 +10,8 @@ from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
 from shared.playbook.checks import Predicate, compile_check
 from shared.playbook.points import AttributeScore
-from shared.scores import Contribution, to_micro, to_points
+from shared.points import to_micro, to_points
+from shared.scores import Contribution
 
 LOWEST_GRADE = "D"
 

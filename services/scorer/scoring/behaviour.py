@@ -15,8 +15,8 @@ from services.scorer.scoring.times import day_end, day_of
 from shared.events import Event
 from shared.playbook.checks import as_number
 from shared.playbook.points import BehaviourScore
+from shared.points import decayed, to_micro
 from shared.reading import at_path
-from shared.scores import decayed, to_micro
 
 MOST_AT_ONCE = 1e6  # of a property that gives points: senders write what they like
 
@@ -69,7 +69,10 @@ class Behaviour:
         self._shortest = min((rule.half_life for rule in of_total), default=math.inf)
         self._uneven = {rule.id for rule in of_total if rule.is_uneven}
         self._sinking = [rule for rule in of_total if rule.may_sink]
-        self._kept_days = min((rule.kept_days for _, rule in self.rules if rule.kept_days is not None), default=0)
+        self._forgetful = sorted(
+            ((rule.kept_days, rule) for _, rule in self.rules if rule.kept_days is not None), key=lambda one: one[0]
+        )
+        """Those that forget, the soonest first."""
 
     def book(self, state: LeadState, earnings: Sequence[Earning], time: int, event_id: str) -> None:
         """Book an event under the rules that it matches; the lead's latest time includes the event's already."""
@@ -176,9 +179,14 @@ class Behaviour:
         """Book what changes more than what the rule by itself has of the present day."""
         rule, amount = earning
         pool = self._pool_of.get(rule.id)
-        if pool is not None and not pool.is_whole and today.begins <= time and not rule.once:
-            rule.book(state.behaviour, state.day, amount, time, event_id)
-            today.pooled = None
+        if today.begins <= time and not rule.once:
+            added = rule.book(state.behaviour, state.day, amount, time, event_id)
+            if pool is not None:
+                today.pooled = None
+                if pool.drops_days:
+                    pool.forget(state.behaviour)
+            elif rule.dimension is None:
+                today.earned += added
             return
         day = day_of(time, self._zone)
         if day < rule.oldest(state.day):
@@ -259,17 +267,15 @@ class Behaviour:
         behaviour, accounts = state.behaviour, state.past
         by_rule = {rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules}
         known = [id for id in by_rule if id in behaviour]
-        is_remembered = not pool.is_whole and accounts.keys() >= set(known)
-        used, last = pool.unused(), pool.first_day(state.day) if is_remembered else 0
-        if not is_remembered:
-            for past in by_rule.values():
-                past.account = NOTHING
-        for day in pool.days(behaviour, last, state.day):
+        if not pool.is_whole and accounts.keys() >= set(known):
+            return PoolPast(by_rule, self._used_before(pool, behaviour, state.day))
+        for past in by_rule.values():
+            past.account = NOTHING
+        used, last = pool.unused(), 0
+        for day in pool.days(behaviour, 0, state.day):
             pool.begin(used, last, day)
             last = day
             for rule, counted, told in pool.count(behaviour, day, used):
-                if is_remembered:
-                    continue
                 past, end = by_rule[rule.id], day_end(day, self._zone)
                 past.account = rule.carried(past.account, end, counted, told)
                 if rule.expires is not None:
@@ -308,26 +314,57 @@ class Behaviour:
         last, state.day = state.day, day
         for id, gathered in state.behaviour.items():
             rule, account = self._by_id.get(id), state.past.get(id)
-            if rule is None or last not in gathered.days:
+            if rule is None or rule.pooled or last not in gathered.days:
                 continue
-            if rule.pooled:
-                state.past.pop(id, None)
             # Without an account there is nothing to go on with, unless that was the first day.
-            elif account is not None or min(gathered.days) == last:
+            if account is not None or min(gathered.days) == last:
                 state.past[id] = self._carried(account or NOTHING, rule, last, gathered)
+        for pool in self._pools_known(state):
+            if not pool.is_whole:
+                self._turn_pool(state, pool, last)
         self._forget(state)
+
+    def _turn_pool(self, state: LeadState, pool: Pool, last: int) -> None:
+        """Let the accounts of its rules go on over the day `last`; they are dropped where one of them is missing."""
+        behaviour, past = state.behaviour, state.past
+        known = [(rule.id, behaviour[rule.id].days) for rule in pool.rules if rule.id in behaviour]
+        if not any(last in days for _, days in known):
+            return
+        if any(id not in past and min(days, default=last) < last for id, days in known):
+            for id, _ in known:
+                past.pop(id, None)
+            return
+        used = self._used_before(pool, behaviour, last)
+        end = day_end(last, self._zone)
+        for rule, counted, told in pool.count(behaviour, last, used):
+            past[rule.id] = rule.carried(past.get(rule.id, NOTHING), end, counted, told)
+
+    @staticmethod
+    def _used_before(pool: Pool, behaviour: dict[str, RuleState], day: int) -> list[int]:
+        """What the caps of a pool have let pass as a day begins."""
+        used, last = pool.unused(), pool.first_day(day)
+        for earlier in pool.days(behaviour, last, day):
+            pool.begin(used, last, earlier)
+            pool.count(behaviour, earlier, used)
+            last = earlier
+        pool.begin(used, last, day)
+        return used
 
     def _forget(self, state: LeadState) -> None:
         """Drop the days before the oldest of each account: the state stays bounded. Whether a day is dropped depends on
         nothing but the latest time: a late event for it is not booked either."""
-        if state.first >= state.day - self._kept_days:
-            return
-        for id, gathered in state.behaviour.items():
-            rule, days = self._by_id.get(id), gathered.days
-            if rule is None or not days or min(days) >= (oldest := rule.oldest(state.day)):
+        has_forgotten = False
+        for kept_days, rule in self._forgetful:
+            if state.first >= state.day - kept_days:
+                break
+            gathered, oldest = state.behaviour.get(rule.id), rule.oldest(state.day)
+            if gathered is None or min(gathered.days, default=oldest) >= oldest:
                 continue
-            for day in [day for day in days if day < oldest]:
-                del days[day]
+            for day in [day for day in gathered.days if day < oldest]:
+                del gathered.days[day]
                 gathered.forgot = max(gathered.forgot, day)
-            self._forget_accounts(state, id)
+            self._forget_accounts(state, rule.id)
+            has_forgotten = True
+        if not has_forgotten and state.first:
+            return
         state.first = min((min(g.days) for g in state.behaviour.values() if g.days), default=state.day)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from services.scorer.scoring.rules import WEEK, Rule
 from services.scorer.scoring.state import RuleState
 from shared.playbook.points import BehaviourScore, Caps
-from shared.scores import to_micro
+from shared.points import to_micro
 
 
 class Cap(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from services.scorer.scoring.rules import Course, Rule
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
-from shared.scores import Contribution, DecayTerm, decayed, to_points
+from shared.points import decayed, to_points
+from shared.scores import Contribution, DecayTerm
 
 
 class Explanation:

@@ -18,7 +18,7 @@ from shared.playbook.conditions import (
     SomeOf,
 )
 from shared.playbook.points import AttributeScore
-from shared.scores import to_micro
+from shared.points import to_micro
 
 Holds = Callable[[LeadState], bool]
 

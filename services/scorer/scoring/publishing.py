@@ -14,7 +14,8 @@ from services.scorer.scoring.touches import Levels, Signals
 from services.scorer.scoring.trigger import playbook_trigger, trigger_of
 from shared.events import Event
 from shared.playbook.schema import Playbook
-from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, Trigger, bounded, to_points
+from shared.points import bounded, to_points
+from shared.scores import BOUNDS, Contribution, Position, ScoreRecord, Trigger
 
 
 class Cause:

@@ -20,7 +20,7 @@ from datetime import timedelta
 
 from services.scorer.scoring.state import Account, RuleState
 from shared.playbook.points import BehaviourRule, BehaviourScore
-from shared.scores import MICRO, decayed, to_micro
+from shared.points import MICRO, decayed, to_micro
 
 DAY_SECONDS = 24 * 60 * 60
 FADED_AFTER = 32

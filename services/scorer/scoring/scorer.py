@@ -24,7 +24,8 @@ from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
-from shared.scores import Position, ScoreRecord, to_micro
+from shared.points import to_micro
+from shared.scores import Position, ScoreRecord
 
 _ROUNDING = 1000
 """Micro-points: a record tells of each rule to the next one."""

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from shared.scores import decode_score, to_micro
+from shared.points import to_micro
+from shared.scores import decode_score
 from shared.topics import Topics
 from tests.load.bench.build import ROOT, Built
 from tests.load.job.reference import Result

@@ -16,7 +16,8 @@ from services.router.lifecycle.decide import new_lead
 from services.router.lifecycle.rules import Rules
 from shared.playbook import load_playbook, parse_playbook
 from shared.playbook.conditions import BehaviourAtLeast
-from shared.scores import MICRO, DecayTerm, ScoreRecord
+from shared.points import MICRO
+from shared.scores import DecayTerm, ScoreRecord
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())

@@ -12,7 +12,8 @@ from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import StateError, decode_state
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook
-from shared.scores import ScoreRecord, falls_below, score_at, to_micro
+from shared.points import to_micro
+from shared.scores import ScoreRecord, falls_below, score_at
 
 MONDAY = datetime(2026, 10, 5, 1, 0, tzinfo=UTC)  # 10:00 in Tokyo
 DEFAULT = yaml.safe_load(resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8"))

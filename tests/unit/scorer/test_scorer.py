@@ -12,7 +12,8 @@ from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.scoring.times import FLOAT_MS, day_of, from_ms, to_ms
 from shared.events import Event, Kind, Logged
 from shared.playbook import load_playbook
-from shared.scores import ScoreRecord, falls_below, score_at, to_micro
+from shared.points import to_micro
+from shared.scores import ScoreRecord, falls_below, score_at
 
 SCORER = Scorer(load_playbook())
 MORNING = datetime(2026, 10, 5, 1, 0, tzinfo=UTC)  # 10:00 in Tokyo
