@@ -95,6 +95,7 @@ class Worker:
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
         self._applying = Applying(settings.topics, scoring, codec)
+        self._turn = asyncio.Lock()
         self._lanes = Lanes(self._lane, self._metrics)
         self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
         self._app = create_app(settings, self._options, self._lanes, data_dir, self._fail)
@@ -123,7 +124,7 @@ class Worker:
 
     def _lane(self, partition: int) -> Lane:
         most = self._settings.scorer_batch_events
-        return Lane(partition, self._open, self._applying, self._metrics, self._fail, most)
+        return Lane(partition, self._open, self._applying, self._metrics, self._fail, most, self._turn)
 
     async def _open(self, partition: int) -> PartitionStore:
         topics = self._settings.topics

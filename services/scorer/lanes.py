@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from services.scorer.apply import Applying
+from services.scorer.apply import Applied, Applying
 from services.scorer.batching import Batch
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.rescoring import Rescoring
@@ -38,7 +38,7 @@ class LogGap(Exception):
 
 class Lane:
     """One partition from assignment to revocation. With `most_events` no further batch is taken into memory, nor into
-    one transaction."""
+    one transaction. Whoever has the `turn` applies events: two at once would take each other's cache."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - made by the bootstrap only
         self,
@@ -48,6 +48,7 @@ class Lane:
         metrics: ScorerMetrics,
         on_failure: Callable[[BaseException], None],
         most_events: int,
+        turn: asyncio.Lock,
     ) -> None:
         self.partition = partition
         self.read: Mapping[int, tuple[int, int]] = {}
@@ -58,6 +59,7 @@ class Lane:
         self._metrics = metrics
         self._on_failure = on_failure
         self._most_events = most_events
+        self._turn = turn
         self._waiting: deque[Batch] = deque()
         self._changed = asyncio.Condition()
         self._closing = False
@@ -146,7 +148,10 @@ class Lane:
         if not records:
             self._metrics.skipped.inc(skipped)
             return
-        applied = self._applying.apply(records, store.get, datetime.now(UTC))
+        async with self._turn:
+            applied = Applied()
+            for _ in self._applying.steps(records, store.get, datetime.now(UTC), applied):
+                await asyncio.sleep(0)  # health checks, and what other lanes hear of Kafka
         began = time.monotonic()
         await store.commit(applied.changes, applied.outputs, position)
         self._metrics.committed(applied, skipped, time.monotonic() - began, datetime.now(UTC))

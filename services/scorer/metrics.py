@@ -80,7 +80,7 @@ class ScorerMetrics:
         self.batch_events = Histogram(
             "tasuki_scorer_batch_events",
             "Events per transaction",
-            buckets=(1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000),
+            buckets=(1, 10, 100, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000),
             registry=self.registry,
         )
         self.transaction_seconds = Histogram(

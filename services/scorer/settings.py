@@ -20,7 +20,7 @@ class ScorerSettings(CommonSettings):
     scorer_transaction_timeout_seconds: float = Field(
         default=15.0, ge=1, le=900, description="a batch not committed by then ends the worker"
     )
-    scorer_batch_events: int = Field(default=20_000, ge=1, le=100_000, description="most events in one transaction")
+    scorer_batch_events: int = Field(default=40_000, ge=1, le=100_000, description="most events in one transaction")
     scorer_stall_seconds: float = Field(
         default=60.0, ge=1, description="with lag and no progress for this long the worker ends, to be started again"
     )

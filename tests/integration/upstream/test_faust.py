@@ -125,7 +125,7 @@ async def test_a_lane_notices_the_hole(options: dict[str, Any], new_topic: NewTo
     source, state = await new_topic("source"), await new_topic("state")
     failed = asyncio.get_running_loop().create_future()
     applying = Applying(Topics(""), Scorer(load_playbook()), Codec(encode_state, decode_state, playbook_of))
-    lane = Lane(0, open_store, applying, ScorerMetrics(), failed.set_result, 1000)
+    lane = Lane(0, open_store, applying, ScorerMetrics(), failed.set_result, 1000, asyncio.Lock())
     await lane.put(Batch(source, 0, [record(3)], follows=3, next_offset=4, end_offset=4))
     assert isinstance(await asyncio.wait_for(failed, 10), LogGap)
     await lane.close()

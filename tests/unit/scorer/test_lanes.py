@@ -72,7 +72,9 @@ async def opened(failures: list[BaseException]) -> tuple[Lane, SlowStore]:
     async def opening(partition: int) -> Any:
         return store
 
-    return Lane(0, opening, Applying(Topics(""), Counting(), CODEC), ScorerMetrics(), failures.append, MOST), store
+    return Lane(
+        0, opening, Applying(Topics(""), Counting(), CODEC), ScorerMetrics(), failures.append, MOST, asyncio.Lock()
+    ), store
 
 
 async def until(true: Any) -> None:
@@ -172,7 +174,11 @@ async def opened_anew(leads: list[str], failures: list[BaseException]) -> tuple[
     async def opening(partition: int) -> Any:
         return store
 
-    return Lane(0, opening, Applying(Topics(""), Renamed(), CODEC), metrics, failures.append, MOST), store, metrics
+    return (
+        Lane(0, opening, Applying(Topics(""), Renamed(), CODEC), metrics, failures.append, MOST, asyncio.Lock()),
+        store,
+        metrics,
+    )
 
 
 def to_rescore(metrics: ScorerMetrics) -> float | None:
