@@ -63,7 +63,7 @@ def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any])
     shorten_transaction_backoff()
     # A batch makes tens of thousands of objects that all live until it is committed, and the defaults look for cycles
     # among them after every 700, which is a few events; cycles are rare here.
-    gc.set_threshold(200_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
     code = asyncio.run(_checked(settings, scoring, codec))
     logging.shutdown()
     # Threads of a consumer that did not stop would keep the process alive.

@@ -32,6 +32,8 @@ class Attributes:
             _Rule(rule.id, rule.field, compile_check(rule.is_), to_micro(rule.points), rule.group)
             for rule in score.rules
         ]
+        self._of_nobody = [number for number, rule in enumerate(self._rules) if rule.holds(None)]
+        """The rules that hold of a lead of whom nothing is known."""
         self._at_most = {id: to_micro(group.at_most) for id, group in score.groups.items()}
         grades = sorted(((to_micro(points), grade) for grade, points in score.grades.items()), reverse=True)
         self._grades: list[tuple[int, str]] = list(grades)
@@ -85,6 +87,8 @@ class Attributes:
     def _holding(self, state: LeadState) -> list[int]:
         """Asked only after a field has changed: the checks of the default playbook are a tenth of an event's cost."""
         known = state.fields
+        if not known:
+            return self._of_nobody
         return [
             number
             for number, rule in enumerate(self._rules)

@@ -121,11 +121,12 @@ class Scorer:
             if not news and most <= self._lowest:
                 state.total = most
                 continue
-            state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
-            most = self._most(state)
+            if not news:
+                state.total = self._exact_total(state)
             if news or self._pass_a_threshold(before, state.total):
                 publish(last)
                 last = None
+            most = self._most(state)
         if last is not None:
             publish(last)
         return records
@@ -140,7 +141,7 @@ class Scorer:
         self._take_over(state)
         if not state.seq or (state.links is not None and state.links.lead):
             return None
-        state.total = self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
+        state.total = self._exact_total(state)
         state.seq += 1
         seen = copied(state)
         seen.seq, seen.time = seen.seq - 1, max(seen.time, at)
@@ -160,6 +161,9 @@ class Scorer:
             state.exact = False
         state.reading, state.taken_over = self._reading, bool(state.seq)
         state.follow(self.playbook_id)
+
+    def _exact_total(self, state: LeadState) -> int:
+        return self._publishing.total(state, self._attributes.total(state) + self._behaviour.worth(state))
 
     def _most(self, state: LeadState) -> int:
         """What the total may become by itself at most."""

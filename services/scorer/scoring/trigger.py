@@ -36,12 +36,10 @@ def playbook_trigger(playbook: str, at: datetime) -> Trigger:
 
 def _medium(event: Event) -> str | None:
     """What led to the channel (A1): told by the sender, else the campaign's medium or source."""
-    for values, path in (
-        (event.properties, "medium"),
-        (event.context, "campaign.medium"),
-        (event.context, "campaign.source"),
-    ):
-        medium = at_path(values, path)
+    told, context = [at_path(event.properties, "medium")], event.context
+    if "campaign" in context or "campaign.medium" in context or "campaign.source" in context:
+        told += [at_path(context, "campaign.medium"), at_path(context, "campaign.source")]
+    for medium in told:
         if isinstance(medium, str) and medium:
             return medium
     return None
