@@ -45,7 +45,8 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError("time and received_at need a time zone")
     if not EARLIEST <= received_at < LATEST:
         raise ValueError(f"received_at {received_at.isoformat()} is outside of the years 2000 to 2099")
-    if not FIRST <= time <= LAST:
+    # Only in the first and the last year does the zone matter.
+    if not (1 < time.year < 9999 or FIRST <= time <= LAST):
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
     if event.kind is LINK or event.kind is MEMBER:
         check(event)

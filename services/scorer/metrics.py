@@ -7,6 +7,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.scorer.apply import Applied
+from services.scorer.latencies import Latencies
 from services.scorer.scoring.heard import FUTURE, LATE, LINK_GIVEN_UP, MISFIT, UNCLASSIFIED
 from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK, SCANNER
 from shared.events import LINK, MEMBER
@@ -92,11 +93,11 @@ class ScorerMetrics:
         self.restore_seconds = Histogram(
             "tasuki_scorer_restore_seconds", "Time to open a partition", buckets=LATENCY_BUCKETS, registry=self.registry
         )
-        self.latency = Histogram(
+        self.latency = Latencies(
             "tasuki_scorer_event_to_score_seconds",
             "From the arrival of an event to its committed score (history excepted)",
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
+            LATENCY_BUCKETS,
+            self.registry,
         )
         self.lag = Gauge(
             "tasuki_scorer_consumer_lag_messages", "Events not yet scored", ["partition"], registry=self.registry
@@ -121,5 +122,4 @@ class ScorerMetrics:
         self.scores.inc(applied.scores)
         self.batch_events.observe(applied.events + applied.dead_letters)
         self.transaction_seconds.observe(seconds)
-        for received in applied.received:
-            self.latency.observe(max(0.0, (now - received).total_seconds()))
+        self.latency.observe(applied.received, now)
