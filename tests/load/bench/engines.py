@@ -151,10 +151,19 @@ def _python(script: str, *more: str) -> Callable[[Run], list[str]]:
     return lambda run: [str(run.built.python), str(PEERS / script), *run.options(), *more]
 
 
-def _kafka_streams(guarantee: str) -> Callable[[Run], list[str]]:
+def _kafka_streams(guarantee: str, commit_ms: int = 100) -> Callable[[Run], list[str]]:
     return lambda run: [
         *("java", "-Xms512m", "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
-        *("-cp", run.built.classpath, "tasuki.peer.Peer", *run.options(), "--guarantee", guarantee),
+        *(
+            "-cp",
+            run.built.classpath,
+            "tasuki.peer.Peer",
+            *run.options(),
+            "--guarantee",
+            guarantee,
+            "--commit-ms",
+            str(commit_ms),
+        ),
     ]
 
 
@@ -199,6 +208,14 @@ ENGINES = {
         ),
         Engine(
             "kafka_streams_alo", "Kafka Streams", "at_least_once", _kafka_streams("at_least_once"), _read_score, "java"
+        ),
+        Engine(
+            "kafka_streams_1s",
+            "Kafka Streams, commits every second",
+            "exactly_once_v2",
+            _kafka_streams("exactly_once_v2", 1000),
+            _read_score,
+            "java",
         ),
         Engine("counting", "Tasuki, counting only", "exactly-once", _counting, _read_counted, counts_events=True),
         Engine(

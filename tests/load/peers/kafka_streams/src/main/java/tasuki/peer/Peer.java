@@ -80,7 +80,7 @@ public final class Peer {
         settings.put(StreamsConfig.STATE_DIR_CONFIG, given.get("state-dir"));
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, given.get("guarantee"));
         settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
-        settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
+        settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Integer.parseInt(given.getOrDefault("commit-ms", "100")));
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         // The result does not depend on which of the two topics is ahead: it need not wait for one of them.
         settings.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, -1L);
