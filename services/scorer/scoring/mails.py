@@ -5,7 +5,8 @@ So what an act adds to a lead is kept beside it, and of all rules, signals and a
 lead has without them; the two together are what the lead has, as of members (see `union`). Neither order nor batches
 matter, as whatever makes an act a scanner's is a fact about some events, wherever they stand in the log.
 
-That holds for the latest `MOST_ACTS` acts and `MOST_SENT` sendings, by their times. Older ones stay as they are judged.
+That holds for the latest `MOST_ACTS` acts that are no scanner's, `MOST_SCANNERS` that are, and `MOST_SENT` sendings, by
+their times. Older ones stay as they are judged.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from services.scorer.scoring.state import Act, CampaignStates, LeadState, Mails,
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import add_signal, both, both_shown
 
-MOST_ACTS, MOST_SENT = 8, 8
-"""Some forty bytes an act, which are written with the lead's state each time."""
+MOST_ACTS, MOST_SENT, MOST_SCANNERS = 8, 8, 32
+"""Of acts that are no scanner's, sendings, and acts that are. They are written with the lead's state each time: of a
+scanner's act, which makes others its own, only when and on what."""
 
 _BY_TIME = attrgetter("time", "event_id")
 
@@ -54,7 +56,8 @@ class MailScoring:
         else:
             new = self._act(state, heard, mailing)
             self._hold(state, mails, new)
-            insort(mails.acts, new, key=_BY_TIME)
+            mails.acts.append(new)
+            mails.acts.sort(key=_BY_TIME)  # those taken back since the last one have lost their ids
         found: list[Act] = []
         for act in self._rules.judge(mails, mailing.mail):
             if not act.is_scanners:
@@ -163,10 +166,13 @@ class MailScoring:
         """Of what is too much the oldest: it stays as it was judged."""
         while len(mails.sent) > MOST_SENT:
             del mails.sent[0]
-        while len(mails.acts) > MOST_ACTS:
-            oldest = mails.acts.pop(0)
-            if not oldest.is_scanners:
-                self._add(state, mails, oldest)
+        if len(mails.acts) <= MOST_ACTS:
+            return
+        scanners = [act for act in mails.acts if act.is_scanners]
+        others = [act for act in mails.acts if not act.is_scanners]
+        for act in others[:-MOST_ACTS]:
+            self._add(state, mails, act)
+        mails.acts = sorted(scanners[-MOST_SCANNERS:] + others[-MOST_ACTS:], key=_BY_TIME)
 
     def _add(self, state: LeadState, mails: Mails, more: Act | LeadState) -> None:
         """It is no act, or one no more that may be taken back."""

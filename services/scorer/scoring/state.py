@@ -115,7 +115,8 @@ class Act(msgspec.Struct, gc=False, array_like=True):
     took: CampaignStates = msgspec.field(default_factory=dict)
 
     def forget(self) -> None:
-        """It adds nothing."""
+        """It adds nothing; what is left makes other acts a scanner's."""
+        self.event_id = ""
         self.counted, self.shown, self.done, self.took = {}, {}, [], {}
 
     @property

@@ -55,7 +55,9 @@ class Card:
     def add(self, event: Happened) -> None:
         """One more; where it tells that others were a scanner's, these are taken out again."""
         self._events.append(event)
-        before, self._scanned = self._scanned, self._find_scanned()
+        before = self._scanned
+        if event.mailing:  # another one says nothing about acts
+            self._scanned = self._find_scanned()
         if not self._scanned - {len(self._events) - 1} <= before:
             for part in (self.ignored, self._points, self._fields, self._shown, self._actions):
                 part.clear()

@@ -34,6 +34,7 @@ class SlowStore:
         self.outputs: list[Output] = []
         self.told = -1
         self.go = asyncio.Semaphore(0)
+        self.begun = 0
 
     def get(self, key: str) -> bytes | None:
         return self.states.get(key)
@@ -44,6 +45,7 @@ class SlowStore:
     async def commit(
         self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
     ) -> None:
+        self.begun += 1
         await self.go.acquire()
         self.states |= {key: state for key, state in changes.items() if state is not None}
         self.outputs += outputs
@@ -189,7 +191,8 @@ async def test_leads_of_another_playbook_are_scored_anew_in_slices_and_events_co
     failures: list[BaseException] = []
     leads = [f"lead-{number}" for number in range(2 * SLICE_LEADS)]
     lane, store, metrics = await opened_anew([*leads, "a"], failures)
-    await until(lambda: to_rescore(metrics) == len(leads) + 1)
+    await until(lambda: store.begun == 1)
+    assert to_rescore(metrics) == len(leads) + 1
     await lane.put(batch(5, follows=5))  # of the lead "a", while the first slice is written
     for _ in range(2):
         store.go.release()

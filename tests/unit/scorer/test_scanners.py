@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from services.scorer.scoring import LeadState, Scorer
-from services.scorer.scoring.mails import MOST_ACTS, MOST_SENT
+from services.scorer.scoring.mails import MOST_ACTS, MOST_SCANNERS, MOST_SENT
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
@@ -162,18 +162,18 @@ def test_a_cap_for_ever_is_free_again() -> None:
 def test_what_is_kept_stays_bounded_and_what_leaves_it_stays_as_it_was_judged() -> None:
     state = SCORER.new_state()
     days = [number * 86_400.0 for number in range(100)]
-    scanned = [clicked(second, link, f"m{second}") for second in days[:5] for link in "abc"]
+    scanned = [clicked(second, link, f"m{second}") for second in days[:15] for link in "abc"]
     log = [*scanned, *(clicked(second + 3600, "a", f"m{second}") for second in days)]
     for offset, one in enumerate([*(sent(second, f"m{second}") for second in days), *log]):
         record = SCORER.apply(state, [Logged(offset, 20_000, one)], 0)[-1]
     assert state.mails is not None
-    assert (len(state.mails.acts), len(state.mails.sent)) == (MOST_ACTS, MOST_SENT)
-    assert record.ignored == {"mail_scanner": 15}
+    assert (len(state.mails.acts), len(state.mails.sent)) == (MOST_ACTS + MOST_SCANNERS, MOST_SENT)
+    assert record.ignored == {"mail_scanner": 45}
     assert [part.times for part in record.contributions] == [100]
     # All that is kept is a scanner's: the others stay.
     for offset, second in enumerate(days, 1000):
         record = SCORER.apply(state, [Logged(offset, 20_000, sent(second + 3599, f"m{second}"))], 0)[-1]
-    assert record.ignored == {"mail_scanner": 15 + MOST_ACTS}
+    assert record.ignored == {"mail_scanner": 45 + MOST_ACTS}
     assert [part.times for part in record.contributions] == [100 - MOST_ACTS]
 
 
@@ -188,3 +188,17 @@ def test_events_that_are_about_no_mail_leave_no_trace() -> None:
     state = SCORER.new_state()
     SCORER.apply(state, [Logged(0, 20_000, event("Document Downloaded", mail_id="m1"))], 0)
     assert state.mails is None
+
+
+def test_a_part_in_a_campaign_is_taken_back_as_well() -> None:
+    download = DEFAULT["channels"]["download"] | {
+        "campaign": {"from": ["campaign"]},
+        "together": [{"level": 4, "label": {"ja": "x", "en": "x"}, "all": ["downloaded", "mail_opened"]}],
+    }
+    scorer = Scorer(Playbook.model_validate(DEFAULT | {"channels": DEFAULT["channels"] | {"download": download}}))
+    downloaded = event("Document Downloaded", 50, campaign="spring")
+    read = event("Download Mail Opened", 1, mail_id="m1", campaign="spring")
+    assert last(downloaded, read, scorer=scorer).level == 4
+    for order in permutations((downloaded, read, sent())):
+        record = last(*order, scorer=scorer)
+        assert (record.level, [part.actions for part in record.campaigns]) == (1, [["downloaded"]])
