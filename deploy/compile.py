@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 MODULES = (
     *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "campaigns", "caps")),
     *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "linked")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("links", "mails", "matching", "outside", "people")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("publishing", "rules", "scanners", "scorer", "times")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("touches", "trigger", "union")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("links", "mails", "matching", "outside", "pasts")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("people", "publishing", "rules", "scanners", "scorer")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("times", "touches", "trigger", "union")),
     "services/scorer/apply.py",
     *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "points", "reading")),
 )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from services.scorer.scoring.caps import Pool, pools_of
 from services.scorer.scoring.explaining import Explanation
+from services.scorer.scoring.pasts import PoolPast, carry_on, past_of
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
 from services.scorer.scoring.state import Account, LeadState, RuleState, Today
 from services.scorer.scoring.times import day_end, day_of
@@ -38,22 +39,6 @@ def earned(rule: Rule, event: Event) -> Earning | None:
     # What is to be used up for ever must not be given back.
     least = 0.0 if rule.capped_for_ever else -MOST_AT_ONCE
     return Earning(rule, to_micro(max(least, min(MOST_AT_ONCE, number))))
-
-
-class Past:
-    """What a rule has of the days before the present one. Of one that expires each of the `days`, as (micro, end,
-    until): all of it at the end, fading from then on, nothing from `until` on; of others their account."""
-
-    def __init__(self, rule: Rule, account: Account) -> None:
-        self.rule, self.account = rule, account
-        self.days: list[tuple[int, int, int]] = []
-
-
-class PoolPast:
-    """What a pool has of the days before the present one, and what its caps have let pass as that begins."""
-
-    def __init__(self, by_rule: dict[str, Past], used: list[int]) -> None:
-        self.by_rule, self.used = by_rule, used
 
 
 class Behaviour:
@@ -260,31 +245,8 @@ class Behaviour:
         """What a pool has of the days before the present one; reckoned once a day, as far as it is not remembered."""
         found: PoolPast | None = today.pools.get(pool)
         if found is None:
-            found = today.pools[pool] = self._reckon_past(state, pool)
+            found = today.pools[pool] = past_of(pool, state, self._zone)
         return found
-
-    def _reckon_past(self, state: LeadState, pool: Pool) -> PoolPast:
-        behaviour, accounts = state.behaviour, state.past
-        by_rule = {rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules}
-        known = [id for id in by_rule if id in behaviour]
-        if not pool.is_whole and accounts.keys() >= set(known):
-            return PoolPast(by_rule, self._used_before(pool, behaviour, state.day))
-        for past in by_rule.values():
-            past.account = NOTHING
-        used, last = pool.unused(), 0
-        for day in pool.days(behaviour, 0, state.day):
-            pool.begin(used, last, day)
-            last = day
-            for rule, counted, told in pool.count(behaviour, day, used):
-                past, end = by_rule[rule.id], day_end(day, self._zone)
-                past.account = rule.carried(past.account, end, counted, told)
-                if rule.expires is not None:
-                    past.days.append((counted, end, end + rule.expires))
-        pool.begin(used, last, state.day)
-        if not pool.is_whole:
-            for id in known:
-                accounts[id] = by_rule[id].account
-        return PoolPast(by_rule, used)
 
     def _past(self, state: LeadState, rule: Rule, gathered: RuleState) -> Account:
         """The account of the days before the present one, reckoned anew and remembered."""
@@ -321,34 +283,8 @@ class Behaviour:
                 state.past[id] = self._carried(account or NOTHING, rule, last, gathered)
         for pool in self._pools_known(state):
             if not pool.is_whole:
-                self._turn_pool(state, pool, last)
+                carry_on(pool, state, last, self._zone)
         self._forget(state)
-
-    def _turn_pool(self, state: LeadState, pool: Pool, last: int) -> None:
-        """Let the accounts of its rules go on over the day `last`; they are dropped where one of them is missing."""
-        behaviour, past = state.behaviour, state.past
-        known = [(rule.id, behaviour[rule.id].days) for rule in pool.rules if rule.id in behaviour]
-        if not any(last in days for _, days in known):
-            return
-        if any(id not in past and min(days, default=last) < last for id, days in known):
-            for id, _ in known:
-                past.pop(id, None)
-            return
-        used = self._used_before(pool, behaviour, last)
-        end = day_end(last, self._zone)
-        for rule, counted, told in pool.count(behaviour, last, used):
-            past[rule.id] = rule.carried(past.get(rule.id, NOTHING), end, counted, told)
-
-    @staticmethod
-    def _used_before(pool: Pool, behaviour: dict[str, RuleState], day: int) -> list[int]:
-        """What the caps of a pool have let pass as a day begins."""
-        used, last = pool.unused(), pool.first_day(day)
-        for earlier in pool.days(behaviour, last, day):
-            pool.begin(used, last, earlier)
-            pool.count(behaviour, earlier, used)
-            last = earlier
-        pool.begin(used, last, day)
-        return used
 
     def _forget(self, state: LeadState) -> None:
         """Drop the days before the oldest of each account: the state stays bounded. Whether a day is dropped depends on
