@@ -30,7 +30,7 @@ MOST_ACTS, MOST_SENT, MOST_SCANNERS = 8, 8, 32
 """Of acts that are no scanner's, sendings, and acts that are. They are written with the lead's state each time: of a
 scanner's act, which makes others its own, only when and on what."""
 
-_BY_TIME = attrgetter("time", "event_id")
+_IN_ORDER = attrgetter("time", "event_id", "mail", "link")
 
 
 class MailScoring:
@@ -57,7 +57,7 @@ class MailScoring:
             new = self._act(state, heard, mailing)
             self._hold(state, mails, new)
             mails.acts.append(new)
-            mails.acts.sort(key=_BY_TIME)  # those taken back since the last one have lost their ids
+            mails.acts.sort(key=_IN_ORDER)  # those taken back since the last one have lost their ids
         found: list[Act] = []
         for act in self._rules.judge(mails, mailing.mail):
             if not act.is_scanners:
@@ -172,7 +172,7 @@ class MailScoring:
         others = [act for act in mails.acts if not act.is_scanners]
         for act in others[:-MOST_ACTS]:
             self._add(state, mails, act)
-        mails.acts = sorted(scanners[-MOST_SCANNERS:] + others[-MOST_ACTS:], key=_BY_TIME)
+        mails.acts = sorted(scanners[-MOST_SCANNERS:] + others[-MOST_ACTS:], key=_IN_ORDER)
 
     def _add(self, state: LeadState, mails: Mails, more: Act | LeadState) -> None:
         """It is no act, or one no more that may be taken back."""

@@ -102,6 +102,7 @@ class Publishing:
 
     def _of_nobody(self, state: LeadState, cause: Cause) -> ScoreRecord:
         """Of a lead that is no person to be scored: nothing of what it did counts."""
+        self._behaviour.tidy(state)  # nobody asks what it is worth, by which days are forgotten otherwise
         state.seq += 1
         state.total = 0
         return ScoreRecord(
