@@ -55,14 +55,14 @@ def cools_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
 def cool(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime) -> Decision:
     """The lead goes back, dated `at`, which is what `cools_at` gives for it; `record` is its latest.
 
-    Never said to be history, even if the record is: nothing was imported, time has passed."""
+    Never history, even if the record is: nothing was imported, time has passed, and who is to work the lead is asked."""
     known, counting = facts_of(lead, faded(record, at), rules)
     before = facts_of(lead, faded(record, record.time), rules)[1]
     target = _furthest_still_open(lead, known, counting, rules)
     changed = because_of_playbook(record) if at == record.time else []
     step = Step(lead.stage, target, [*_reason(rules.cooling[lead.stage], before, counting, at), *changed])
     lead, stages = follow(lead, [step], at, historical=False)
-    lead, changes = handoffs.retreat(lead, opened, step, Case(counting, rules, at, record.historical))
+    lead, changes = handoffs.retreat(lead, opened, step, Case(counting, rules, at, historical=False))
     return Decision(lead=timed(lead, open_after(opened, changes), record, rules), stages=stages, handoffs=changes)
 
 

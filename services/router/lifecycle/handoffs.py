@@ -95,7 +95,7 @@ def retreat(lead: Lead, opened: HandOff | None, step: Step, case: Case) -> tuple
         changes, opened = [change], None
     if owner is None or lead.department in (None, owner) or opened is not None:
         return lead, changes
-    if target.stage.excluded or case.historical or (not lead.taken and _comes_later(lead.department, target, case)):
+    if target.stage.excluded or (not lead.taken and _comes_later(lead.department, target, case)):
         return _own(lead, owner, case), changes
     if lead.taken:
         return lead, changes

@@ -185,6 +185,12 @@ def test_imported_history_cools_without_a_handoff() -> None:
     assert (life.lead.stage, life.lead.department, life.told) == ("acquired", "marketing", [])
 
 
+def test_the_next_department_is_asked_although_the_latest_record_is_history() -> None:
+    life = Life().shows("contact_obtained", level=4, total=1000.0).shows(level=4, total=1000.0, historical=True)
+    life.waits_until(life.story.at + timedelta(days=91))
+    assert (life.lead.department, life.told[-1]) == ("marketing", ("inside-sales", "offered"))
+
+
 def test_a_rejected_lead_stays_where_it_was_put() -> None:
     life = hot_by_score(level=3)
     life.answered(lifecycle.reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.at, RULES))
