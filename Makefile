@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-kafka test-fault chaos sabotage control soak load bench lint up down clean
+.PHONY: help install demo test explore test-kafka test-fault chaos sabotage control soak load bench lint up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -33,6 +33,9 @@ demo: install ## A sample company end to end, until Ctrl-C (ONCE=1: summary and 
 
 test: install ## Unit, property and integration tests
 	@$(PYTEST) tests/unit tests/property tests/integration
+
+explore: install ## The laws (tests/property) with other examples each time, EXAMPLES=1000 of each (LAWS=... for some)
+	@EXAMPLES=$(or $(EXAMPLES),1000) $(PYTEST) tests/property --hypothesis-profile explore $(if $(LAWS),-k "$(LAWS)")
 
 test-kafka: install ## The integration tests on Apache Kafka itself
 	@TASUKI_PARTS=apache $(PYTEST) tests/integration

@@ -15,8 +15,10 @@ from shared.parts.readiness import sql
 SERVED = pytest.StashKey[str]()
 
 # How long an example takes depends on what else the machine does; the laws are about results.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# Whether a change lands must not be luck: `make test` tries the same examples each time, `make explore` others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "1000")))
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping
-from operator import attrgetter
 
 import msgspec
 
@@ -30,7 +29,10 @@ MOST_ACTS, MOST_SENT, MOST_SCANNERS = 8, 8, 32
 """Of acts that are no scanner's, sendings, and acts that are. They are written with the lead's state each time: of a
 scanner's act, which makes others its own, only when and on what."""
 
-_IN_ORDER = attrgetter("time", "event_id", "mail", "link")
+
+def _in_order(act: Act) -> tuple[int, str, int, int]:
+    """Of scanners' acts, which lose their ids, the same before and after."""
+    return act.time, "" if act.is_scanners else act.event_id, act.mail, act.link
 
 
 class MailScoring:
@@ -57,12 +59,12 @@ class MailScoring:
             new = self._act(state, heard, mailing)
             self._hold(state, mails, new)
             mails.acts.append(new)
-            mails.acts.sort(key=_IN_ORDER)  # those taken back since the last one have lost their ids
         found: list[Act] = []
         for act in self._rules.judge(mails, mailing.mail):
             if not act.is_scanners:
                 act.is_scanners = True
                 found.append(act)
+        mails.acts.sort(key=_in_order)
         self._let_go(state, mails)
         if new is None or not new.is_scanners:
             return heard, found
@@ -172,7 +174,7 @@ class MailScoring:
         others = [act for act in mails.acts if not act.is_scanners]
         for act in others[:-MOST_ACTS]:
             self._add(state, mails, act)
-        mails.acts = sorted(scanners[-MOST_SCANNERS:] + others[-MOST_ACTS:], key=_IN_ORDER)
+        mails.acts = sorted(scanners[-MOST_SCANNERS:] + others[-MOST_ACTS:], key=_in_order)
 
     def _add(self, state: LeadState, mails: Mails, more: Act | LeadState) -> None:
         """It is no act, or one no more that may be taken back."""
