@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -75,11 +76,10 @@ def leads(links: Iterable[Link], book: Book) -> dict[str, str]:
     found = {}
     # Whom a visitor belongs to tells something of the addresses it gave.
     for level in (VISITOR, ADDRESS, EXTERNAL, USER):
-        decided = set[str]()
-        # One may tell a smaller one of the same rank.
-        while waiting := {id for id in claims if rank(id) == level} - decided:
-            child = max(waiting)
-            decided.add(child)
+        waiting = sorted(id for id in claims if rank(id) == level)
+        known = set(waiting)
+        while waiting:
+            child = waiting.pop()
             left = {lead for lead in claims[child] if (child, lead) not in undone}
             highest = [lead for lead in left if rank(lead) == max(map(rank, left))]
             is_shared = highest and rank(highest[0]) > level and len(highest) > book.identity.get("most_leads", 1)
@@ -89,6 +89,9 @@ def leads(links: Iterable[Link], book: Book) -> dict[str, str]:
             for other in left:
                 if rank(other) < rank(found[child]):
                     claims[other].add(found[child])
+                    if rank(other) == level and other not in known:  # one may tell another one of the same rank
+                        insort(waiting, other)
+                        known.add(other)
     return found
 
 

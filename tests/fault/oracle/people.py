@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -70,26 +71,22 @@ def says_it_is_a_machine(properties: Any, time: int, book: Book) -> bool:
 def scanned(events: Sequence[Happened], book: Book) -> set[int]:
     """The places of acts that are a scanner's, by all that one identity's events tell."""
     scanners = book.not_people.get("scanners") or {}
-    judged = [(place, event) for place, event in enumerate(events) if event.mailing and not event.ignored]
-    acts = [(place, event) for place, event in judged if event.mailing == "act"]
+    by_mail: defaultdict[str, list[tuple[int, Happened]]] = defaultdict(list)
+    for place, event in enumerate(events):
+        if event.mailing and not event.ignored:
+            by_mail[_told(event, scanners.get("mail", []))].append((place, event))
+    length = milliseconds(scanners.get("at_once", "2s"))
     found = set()
-    for place, act in acts:
-        mail = _told(act, scanners.get("mail", []))
-        alike = [other for _, other in judged if _told(other, scanners.get("mail", [])) == mail]
-        if any(other.mailing == "sent" and 0 <= act.time - other.time < _within(book) for other in alike):
-            found.add(place)
-        # Some stretch of time with the act in it: it may as well begin at one of the clicks.
-        clicks = [
-            (other.time, link)
-            for other in alike
-            if other.mailing == "act" and (link := _told(other, scanners.get("link", [])))
-        ]
-        length = milliseconds(scanners.get("at_once", "2s"))
-        for begin, _ in clicks:
-            links = {link for time, link in clicks if begin <= time <= begin + length}
-            is_in_it = _told(act, scanners.get("link", [])) and begin <= act.time <= begin + length
-            if is_in_it and len(links) >= scanners.get("links_at_once", 3):
-                found.add(place)
+    for alike in by_mail.values():
+        acts = [(place, event) for place, event in alike if event.mailing == "act"]
+        sent = [event.time for _, event in alike if event.mailing == "sent"]
+        found |= {place for place, act in acts if any(0 <= act.time - time < _within(book) for time in sent)}
+        clicks = [(place, act.time, link) for place, act in acts if (link := _told(act, scanners.get("link", [])))]
+        # Some stretch of time with so many links in it: it may as well begin at one of the clicks.
+        for _, begin, _ in clicks:
+            together = [(place, link) for place, time, link in clicks if begin <= time <= begin + length]
+            if len({link for _, link in together}) >= scanners.get("links_at_once", 3):
+                found |= {place for place, _ in together}
     return found
 
 

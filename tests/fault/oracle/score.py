@@ -39,6 +39,7 @@ class Card:
     time: int = -sys.maxsize
     ignored: dict[str, int] = field(default_factory=dict)
     _events: list[Happened] = field(default_factory=list)
+    _mailings: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _scanned: set[int] = field(default_factory=set)
     _points: defaultdict[str, defaultdict[date, int]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(int))
@@ -55,25 +56,27 @@ class Card:
     def add(self, event: Happened) -> None:
         """One more; where it tells that others were a scanner's, these are taken out again."""
         self._events.append(event)
-        before = self._scanned
+        place = len(self._events) - 1
         if event.mailing:  # another one says nothing about acts
-            self._scanned = self._find_scanned()
-        if not self._scanned - {len(self._events) - 1} <= before:
-            for part in (self.ignored, self._points, self._fields, self._shown, self._actions):
-                part.clear()
-            self._campaigns = Campaigns(self.book)
-            for place, told in enumerate(self._events):
-                self._count(told, is_scanned=place in self._scanned)
-        else:
-            self._count(event, is_scanned=len(self._events) - 1 in self._scanned)
+            self._mailings[event.lead_id].append(place)
+            found = self._find_scanned(self._mailings[event.lead_id])
+            is_told_of_others = not found - {place} <= self._scanned
+            self._scanned |= found
+            if is_told_of_others:
+                self._count_anew()
+                return
+        self._count(event, is_scanned=place in self._scanned)
 
-    def _find_scanned(self) -> set[int]:
+    def _count_anew(self) -> None:
+        for part in (self.ignored, self._points, self._fields, self._shown, self._actions):
+            part.clear()
+        self._campaigns = Campaigns(self.book)
+        for place, told in enumerate(self._events):
+            self._count(told, is_scanned=place in self._scanned)
+
+    def _find_scanned(self, places: list[int]) -> set[int]:
         """Each identity's acts are judged by what is known of that identity."""
-        found = set()
-        for lead_id in {event.lead_id for event in self._events if event.mailing}:
-            places = [place for place, event in enumerate(self._events) if event.lead_id == lead_id]
-            found |= {places[one] for one in scanned([self._events[place] for place in places], self.book)}
-        return found
+        return {places[one] for one in scanned([self._events[place] for place in places], self.book)}
 
     def _count(self, event: Happened, *, is_scanned: bool) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
