@@ -55,7 +55,7 @@ def cools_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
 def cool(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime) -> Decision:
     """The lead goes back, dated `at`, which is what `cools_at` gives for it; `record` is its latest.
 
-    Never history, even if the record is: nothing was imported, time has passed, and who is to work the lead is asked."""
+    Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked."""
     known, counting = facts_of(lead, faded(record, at), rules)
     before = facts_of(lead, faded(record, record.time), rules)[1]
     target = _furthest_still_open(lead, known, counting, rules)

@@ -7,11 +7,12 @@ each day so follows from the set of events, whatever the order in which they cam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from services.scorer.scoring.rules import WEEK, Rule
 from services.scorer.scoring.state import RuleState
+from services.scorer.scoring.times import NEVER
 from shared.playbook.points import BehaviourScore, Caps
 from shared.points import to_micro
 
@@ -90,8 +91,19 @@ class Pool:
             found.append((rule, micro, rule.told(gathered)))
         return found
 
-    def days(self, behaviour: dict[str, RuleState], since: int, until: int) -> list[int]:
-        """The days from `since` to before `until` on which something was gathered."""
+    def walk(
+        self, behaviour: dict[str, RuleState], since: int, until: int, used: list[int]
+    ) -> Iterator[tuple[int, list[Counted]]]:
+        """What counts of each day from `since` to before `until` on which something was gathered. `used` follows; at
+        the end it is what it is as the day `until` begins."""
+        last = since
+        for day in self._days(behaviour, since, until):
+            self.begin(used, last, day)
+            last = day
+            yield day, self.count(behaviour, day, used)
+        self.begin(used, last, until)
+
+    def _days(self, behaviour: dict[str, RuleState], since: int, until: int) -> list[int]:
         found: set[int] = set()
         for rule in self.rules:
             state = behaviour.get(rule.id)
@@ -103,16 +115,18 @@ class Pool:
         """Drop the days after those that have used up a cap for ever: what is told later of earlier days can only use
         it up sooner. So no state grows for ever."""
         for place, limit, owners in self._endless:
-            gathered = [behaviour[rule.id].days for rule in owners if rule.id in behaviour]
-            used, last = self.unused(), 0
-            for day in sorted({day for days in gathered for day in days}):
+            used = self.unused()
+            for day, _ in self.walk(behaviour, 0, NEVER, used):
                 if used[place] >= limit:
-                    for days in gathered:
-                        days.pop(day, None)
-                    continue
-                self.begin(used, last, day)
-                self.count(behaviour, day, used)
-                last = day
+                    for rule in owners:
+                        _drop_after(day, behaviour.get(rule.id))
+                    break
+
+
+def _drop_after(day: int, gathered: RuleState | None) -> None:
+    if gathered is not None:
+        for later in [other for other in gathered.days if other > day]:
+            del gathered.days[later]
 
 
 def pools_of(score: BehaviourScore, rules: dict[str, Rule]) -> list[Pool]:

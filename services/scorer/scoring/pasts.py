@@ -35,16 +35,14 @@ def past_of(pool: Pool, state: LeadState, zone: ZoneInfo) -> PoolPast:
         return PoolPast(by_rule, _used_before(pool, behaviour, state.day))
     for past in by_rule.values():
         past.account = NOTHING
-    used, last = pool.unused(), 0
-    for day in pool.days(behaviour, 0, state.day):
-        pool.begin(used, last, day)
-        last = day
-        for rule, counted, told in pool.count(behaviour, day, used):
-            past, end = by_rule[rule.id], day_end(day, zone)
+    used = pool.unused()
+    for day, of_day in pool.walk(behaviour, 0, state.day, used):
+        end = day_end(day, zone)
+        for rule, counted, told in of_day:
+            past = by_rule[rule.id]
             past.account = rule.carried(past.account, end, counted, told)
             if rule.expires is not None:
                 past.days.append((counted, end, end + rule.expires))
-    pool.begin(used, last, state.day)
     if not pool.is_whole:
         for id in known:
             accounts[id] = by_rule[id].account
@@ -70,10 +68,7 @@ def carry_on(pool: Pool, state: LeadState, last: int, zone: ZoneInfo) -> None:
 
 def _used_before(pool: Pool, behaviour: dict[str, RuleState], day: int) -> list[int]:
     """What the caps of a pool have let pass as a day begins."""
-    used, last = pool.unused(), pool.first_day(day)
-    for earlier in pool.days(behaviour, last, day):
-        pool.begin(used, last, earlier)
-        pool.count(behaviour, earlier, used)
-        last = earlier
-    pool.begin(used, last, day)
+    used = pool.unused()
+    for _ in pool.walk(behaviour, pool.first_day(day), day, used):
+        pass
     return used
