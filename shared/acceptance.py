@@ -50,8 +50,17 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
     if event.kind is LINK or event.kind is MEMBER:
         check(event)
+    return _received(event, appended)
+
+
+def accepted_before(value: bytes, appended: int) -> Event:
+    """The event in a record that `accepted` has accepted, in half the time."""
+    return _received(decode_event(value), appended)
+
+
+def _received(event: Event, appended: int) -> Event:
     taken_at = _moment(appended)
-    return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
+    return event if event.received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 
 
 @lru_cache(maxsize=16)  # records that were sent together have one time

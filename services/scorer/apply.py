@@ -14,7 +14,7 @@ from services.scorer.scoring.heard import Remark
 from services.scorer.scoring.times import to_ms
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
-from shared.acceptance import accepted
+from shared.acceptance import accepted, accepted_before
 from shared.between import SOURCE
 from shared.events import Event, Logged, encode_event
 from shared.scores import CLOUD_EVENT_TYPE, Position, ScoreRecord, encode_score
@@ -116,7 +116,7 @@ class _Batch:
 
     def event_at(self, offset: int) -> Event:
         record = self.record_at(offset)
-        return accepted(record.key, record.value, record.timestamp)
+        return accepted_before(record.value or b"", record.timestamp)
 
 
 @dataclass(frozen=True)

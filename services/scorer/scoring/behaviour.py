@@ -132,14 +132,17 @@ class Behaviour:
         of_today = {
             rule.id: (micro, told) for rule, micro, told in pool.count(state.behaviour, state.day, [*past.used])
         }
-        for id, one in past.by_rule.items():
-            rule, account = one.rule, one.account
-            counted, told = of_today.get(id, (0, 0))
+        for rule in pool.rules:
+            if rule.id not in state.behaviour:
+                continue
+            one = past.by_rule.get(rule.id)  # None: first told of today
+            account = one.account if one is not None else NOTHING
+            counted, told = of_today.get(rule.id, (0, 0))
             earned, told = account.earned + counted, account.told + told
             if rule.expires is None:
                 explained.add(rule, rule.left(account, state.time), counted, earned, told)
             else:
-                days = [*one.days, (counted, today.ends, today.ends + rule.expires)]
+                days = [*(one.days if one is not None else ()), (counted, today.ends, today.ends + rule.expires)]
                 explained.add_ending(rule, days, earned, told)
 
     def can_follow(self, state: LeadState) -> bool:

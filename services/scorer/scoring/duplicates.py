@@ -19,8 +19,9 @@ from shared.events import Event
 
 MAX_REMEMBERED = 1_000
 DIGEST_BYTES = 5  # they are written with the lead's state, each time
-_WORTH_INDEXING = 20
-"""Hashes for each event to be looked for."""
+_FEW, _MANY = 8, 64
+"""So few events had better look through all hashes, so many into a set: which takes as long to make as looking through
+them some sixty times."""
 
 
 def digest_of(event: Event) -> bytes:
@@ -43,8 +44,9 @@ E = TypeVar("E", bound=Copied)
 def fresh(state: LeadState, events: Sequence[E]) -> list[E]:
     """Those of a lead's events, in log order, of which no copy was counted before; they are remembered."""
     seen, found = state.seen, list[E]()
-    # To look through a thousand hashes takes a microsecond: many events had better look into a set.
-    index = _index(seen) if len(events) > 1 and len(events) * _WORTH_INDEXING > _size(seen) else None
+    # To look through a thousand hashes takes a microsecond.
+    is_worth = len(events) > _FEW and (len(events) > _MANY or len(events) * 2 > _size(seen))
+    index = _index(seen) if is_worth else None
     for heard in events:
         digest = heard.digest
         if digest in index if index is not None else _is_in(seen, digest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from services.scorer.scoring.rules import Course, Rule
 from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import from_ms
@@ -81,12 +83,16 @@ class Explanation:
         )
 
 
+_moment = lru_cache(maxsize=10_000)(from_ms)
+"""Nearly all are ends of days."""
+
+
 def _term(course: Course, since: int, micro: int, until: int | None = None) -> DecayTerm:
     dimension, half_life = course
     return DecayTerm(
         points=to_points(micro),
-        since=from_ms(since),
+        since=_moment(since),
         half_life_seconds=half_life,
-        until=None if until is None else from_ms(until),
+        until=None if until is None else _moment(until),
         dimension=dimension or None,
     )

@@ -20,7 +20,8 @@ class Past:
 
 
 class PoolPast:
-    """What a pool has of the days before the present one, and what its caps have let pass as that begins."""
+    """What a pool has of the days before the present one, by each rule that had been told of when it was reckoned, and
+    what its caps have let pass as that day begins."""
 
     def __init__(self, by_rule: dict[str, Past], used: list[int]) -> None:
         self.by_rule, self.used = by_rule, used
@@ -29,9 +30,10 @@ class PoolPast:
 def past_of(pool: Pool, state: LeadState, zone: ZoneInfo) -> PoolPast:
     """Reckoned as far as it is not remembered."""
     behaviour, accounts = state.behaviour, state.past
-    by_rule = {rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules}
-    known = [id for id in by_rule if id in behaviour]
-    if not pool.is_whole and accounts.keys() >= set(known):
+    by_rule = {
+        rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules if rule.id in behaviour
+    }
+    if not pool.is_whole and accounts.keys() >= by_rule.keys():
         return PoolPast(by_rule, _used_before(pool, behaviour, state.day))
     for past in by_rule.values():
         past.account = NOTHING
@@ -44,8 +46,8 @@ def past_of(pool: Pool, state: LeadState, zone: ZoneInfo) -> PoolPast:
             if rule.expires is not None:
                 past.days.append((counted, end, end + rule.expires))
     if not pool.is_whole:
-        for id in known:
-            accounts[id] = by_rule[id].account
+        for id, past in by_rule.items():
+            accounts[id] = past.account
     return PoolPast(by_rule, used)
 
 
