@@ -21,7 +21,7 @@ MODULES = (
     *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "linked")),
     *(f"services/scorer/scoring/{name}.py" for name in ("links", "mails", "matching", "outside", "pasts")),
     *(f"services/scorer/scoring/{name}.py" for name in ("people", "publishing", "rules", "scanners", "scorer")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("times", "touches", "trigger", "union")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("times", "today", "touches", "trigger", "union")),
     "services/scorer/apply.py",
     *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "points", "reading")),
 )

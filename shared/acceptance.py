@@ -5,7 +5,7 @@ Otherwise one of them might keep what another has buried, such as contact data o
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
@@ -48,27 +48,19 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
     # Only in the first and the last year does the zone matter.
     if not (1 < time.year < 9999 or FIRST <= time <= LAST):
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
-    if event.kind is LINK or event.kind is MEMBER:
+    kind = event.kind
+    if kind is LINK or kind is MEMBER:
         check(event)
-    return _received(event, appended)
+    taken_at = _moment(appended)
+    return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 
 
 def accepted_before(value: bytes, appended: int) -> Event:
     """The event in a record that `accepted` has accepted, in half the time."""
-    return _received(decode_event(value), appended)
-
-
-def _received(event: Event, appended: int) -> Event:
-    taken_at = _moment(appended)
+    event, taken_at = decode_event(value), _moment(appended)
     return event if event.received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 
 
 @lru_cache(maxsize=16)  # records that were sent together have one time
 def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def too_late(event: Event, after: timedelta) -> bool:
-    """Whether a live event is told of so long after it happened that it moves no behaviour points any more: its sender
-    has a broken clock, or repeats history without saying so. Imported history may be of any age."""
-    return not event.historical and event.received_at - event.time > after

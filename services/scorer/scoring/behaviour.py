@@ -11,8 +11,9 @@ from services.scorer.scoring.caps import Pool, pools_of
 from services.scorer.scoring.explaining import Explanation
 from services.scorer.scoring.pasts import PoolPast, carry_on, past_of
 from services.scorer.scoring.rules import NOTHING, Rule, compiled
-from services.scorer.scoring.state import Account, LeadState, RuleState, Today
+from services.scorer.scoring.state import Account, LeadState, RuleState
 from services.scorer.scoring.times import day_end, day_of
+from services.scorer.scoring.today import Today
 from shared.events import Event
 from shared.playbook.checks import as_number
 from shared.playbook.points import BehaviourScore
@@ -292,18 +293,18 @@ class Behaviour:
     def _forget(self, state: LeadState) -> None:
         """Drop the days before the oldest of each account: the state stays bounded. Whether a day is dropped depends on
         nothing but the latest time: a late event for it is not booked either."""
-        has_forgotten = False
+        has_forgotten, first, day, behaviour = False, state.first, state.day, state.behaviour
         for kept_days, rule in self._forgetful:
-            if state.first >= state.day - kept_days:
+            if first >= day - kept_days:
                 break
-            gathered, oldest = state.behaviour.get(rule.id), rule.oldest(state.day)
+            gathered, oldest = behaviour.get(rule.id), rule.oldest(day)
             if gathered is None or min(gathered.days, default=oldest) >= oldest:
                 continue
-            for day in [day for day in gathered.days if day < oldest]:
-                del gathered.days[day]
-                gathered.forgot = max(gathered.forgot, day)
+            for old in [old for old in gathered.days if old < oldest]:
+                del gathered.days[old]
+                gathered.forgot = max(gathered.forgot, old)
             self._forget_accounts(state, rule.id)
             has_forgotten = True
-        if not has_forgotten and state.first:
+        if not has_forgotten and first:
             return
-        state.first = min((min(g.days) for g in state.behaviour.values() if g.days), default=state.day)
+        state.first = min((min(g.days) for g in behaviour.values() if g.days), default=day)

@@ -14,11 +14,9 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-import msgspec
-
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.campaigns import add_campaigns
-from services.scorer.scoring.heard import NOTHING_MATCHED, Heard
+from services.scorer.scoring.heard import Heard
 from services.scorer.scoring.people import SCANNER
 from services.scorer.scoring.scanners import About, Mailing, ScannerRules
 from services.scorer.scoring.state import Act, CampaignStates, LeadState, Mails, RuleState, SignalState
@@ -69,8 +67,7 @@ class MailScoring:
         if new is None or not new.is_scanners:
             return heard, found
         new.forget()
-        ignored = msgspec.structs.replace(heard, matched=NOTHING_MATCHED, id="", ignored=SCANNER)
-        return ignored, [act for act in found if act is not new]
+        return heard.as_scanners(), [act for act in found if act is not new]
 
     def keep_up(self, state: LeadState, heard: Heard) -> None:
         """An event that is no act has been booked: it belongs to what the lead has without acts as well."""

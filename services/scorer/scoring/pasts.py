@@ -30,9 +30,7 @@ class PoolPast:
 def past_of(pool: Pool, state: LeadState, zone: ZoneInfo) -> PoolPast:
     """Reckoned as far as it is not remembered."""
     behaviour, accounts = state.behaviour, state.past
-    by_rule = {
-        rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules if rule.id in behaviour
-    }
+    by_rule = {rule.id: Past(rule, accounts.get(rule.id, NOTHING)) for rule in pool.rules if rule.id in behaviour}
     if not pool.is_whole and accounts.keys() >= by_rule.keys():
         return PoolPast(by_rule, _used_before(pool, behaviour, state.day))
     for past in by_rule.values():

@@ -16,6 +16,7 @@ import msgspec
 from services.scorer.scoring.people import INTERNAL
 from services.scorer.scoring.squeezing import head, is_squeezed, pack_days, squeeze, unpack_days, unsqueeze
 from services.scorer.scoring.times import BEFORE_ALL
+from services.scorer.scoring.today import Today
 
 FORMAT = -3
 
@@ -164,21 +165,6 @@ class Account(msgspec.Struct, gc=False, frozen=True, array_like=True):
     end: int = 0
     earned: int = 0
     told: int = 0
-
-
-class Today(msgspec.Struct, gc=False):
-    """The lead's latest calendar day, from `begins` to `ends`. `earned`: what counts of this day by rules that
-    are counted by themselves, `pooled` by all others (None: ask); `fading`: what is left of earlier days, as (micro,
-    end, half-life); `ending` the same of what expires, with when it does; `pools` what pools have of earlier days. All
-    are missing (`fading` is None) until asked for."""
-
-    begins: int
-    ends: int
-    earned: int = 0
-    pooled: int | None = None
-    fading: list[tuple[int, int, float]] | None = None
-    ending: list[tuple[int, int, float, int]] = msgspec.field(default_factory=list)
-    pools: dict[Any, Any] = msgspec.field(default_factory=dict)
 
 
 class LeadState(msgspec.Struct, gc=False, array_like=True):
