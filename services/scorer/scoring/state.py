@@ -18,7 +18,7 @@ from services.scorer.scoring.squeezing import head, is_squeezed, pack_days, sque
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.today import Today
 
-FORMAT = -3
+FORMAT = -4
 
 
 class StateError(Exception):
