@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.heard import UNCLASSIFIED
 from shared.acceptance import accepted
-from shared.events import Event, Logged
+from shared.events import Event
 from shared.topic_check import partition_counts, refuse_missing
 from shared.topics import DAY_MS
 
@@ -62,7 +62,7 @@ class Gaps:
         except ValueError:
             self.refused += 1  # it is in the dead letters, with the reason
             return
-        if UNCLASSIFIED not in self._hear(Logged(record.offset, record.timestamp // DAY_MS, event)).remarks:
+        if UNCLASSIFIED not in self._hear(event, record.offset, record.timestamp // DAY_MS).remarks:
             return
         key = (event.name, event.source)
         if key not in self._found and len(self._found) >= MOST_NAMES:

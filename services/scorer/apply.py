@@ -16,7 +16,7 @@ from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted, accepted_before
 from shared.between import SOURCE
-from shared.events import Event, Logged, encode_event
+from shared.events import Event, encode_event
 from shared.scores import CLOUD_EVENT_TYPE, Position, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
 
@@ -58,7 +58,7 @@ class Scoring(Protocol[S, H]):
 
     def new_state(self) -> S: ...
 
-    def hear(self, logged: Logged) -> H: ...
+    def hear(self, event: Event, offset: int, day: int) -> H: ...
 
     def score(
         self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
@@ -187,7 +187,7 @@ class Applying:
                 self._bury(batch, record, str(error))
                 continue
             try:
-                heard = hear(Logged(record.offset, record.timestamp // DAY_MS, event))
+                heard = hear(event, record.offset, record.timestamp // DAY_MS)
             except Exception as error:  # noqa: BLE001 - as in `_score`
                 self._bury(batch, record, _unbearable(error))
                 continue

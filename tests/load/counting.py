@@ -14,7 +14,7 @@ import msgspec
 from services.scorer.apply import Codec
 from services.scorer.bootstrap import run
 from services.scorer.settings import ScorerSettings
-from shared.events import Event, Logged
+from shared.events import Event
 from shared.scores import Position, ScoreRecord, Trigger
 from shared.settings import load_settings
 
@@ -45,11 +45,10 @@ class Counting:
     def new_state(self) -> Count:
         return Count()
 
-    def hear(self, logged: Logged) -> Heard:
-        event = logged.event
+    def hear(self, event: Event, offset: int, day: int) -> Heard:
         if event.name == "unhearable":
             raise ArithmeticError("nobody can hear this")
-        return Heard(logged.offset, event.properties.get("points", 0), event.name == "unbearable")
+        return Heard(offset, event.properties.get("points", 0), event.name == "unbearable")
 
     def score(
         self, state: Count, events: Sequence[Heard], partition: int, event_at: Callable[[int], Event]

@@ -56,7 +56,8 @@ class World:
         for lead_id, events in by_lead.items():
             state = decode_state(self.states[lead_id]) if lead_id in self.states else LeadState()
             found = {logged.offset: logged.event for logged in events}
-            told = SCORER.score(state, [SCORER.hear(one) for one in events], partition, found.__getitem__)
+            heard = [SCORER.hear(logged.event, logged.offset, logged.day) for logged in events]
+            told = SCORER.score(state, heard, partition, found.__getitem__)
             self.states[lead_id] = encode_state(state)
             for one in told:
                 if isinstance(one, Event):

@@ -22,7 +22,7 @@ from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.scanners import About, Mailing, ScannerRules
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
-from shared.events import LINK, MEMBER, Event, Kind, Logged
+from shared.events import LINK, MEMBER, Event, Kind
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
@@ -169,14 +169,13 @@ class Hearing:
         ]
         self._index: MatchIndex[_Entry, Matched] = MatchIndex(entries, levels.channels, _Matching(levels.campaigns))
 
-    def hear(self, logged: Logged) -> Heard:
-        """The event in its place in the log."""
-        event = logged.event
+    def hear(self, event: Event, offset: int, day: int) -> Heard:
+        """An event at its place in the log, where Kafka took it on `day` (as `Logged` has it)."""
         kind, happened, received_at = event.kind, event.time, event.received_at
         if kind is LINK or kind is MEMBER:
-            return self._between(logged)
+            return self._between(event, offset, day)
         if self._people.are_asked and (reason := self._people.reason(event)):
-            return self._ignored(logged, reason)
+            return self._ignored(event, offset, day, reason)
         fields = self._fields.read(event)
         matched = self._index.find(event, fields)
         remarks, ignored, mailing = NOTHING_ODD, "", None
@@ -205,25 +204,23 @@ class Hearing:
         id = event.id if matched.earnings or matched.showings or mailing is not None else ""
         digest, historical = digest_of(event), event.historical
         return Heard(
-            logged.offset, logged.day, digest, time, historical, matched, fields, id, kept, remarks, ignored, names,
+            offset, day, digest, time, historical, matched, fields, id, kept, remarks, ignored, names,
             False, mailing,
         )  # fmt: skip
 
     @staticmethod
-    def _between(logged: Logged) -> Heard:
-        event = logged.event
+    def _between(event: Event, offset: int, day: int) -> Heard:
         return Heard(
-            logged.offset, logged.day, b"", to_ms(event.time), event.historical,
+            offset, day, b"", to_ms(event.time), event.historical,
             event=event, remarks=(event.kind.value,), between=True,
         )  # fmt: skip
 
-    def _ignored(self, logged: Logged, reason: str) -> Heard:
-        event = logged.event
+    def _ignored(self, event: Event, offset: int, day: int, reason: str) -> Heard:
         # A colleague's visits are the colleague's; what a crawler says of itself is worth nothing.
         names = self._linking.names(event) if reason == INTERNAL and _may_name(event) else ()
         time = to_ms(min(event.time, event.received_at))
         return Heard(
-            logged.offset, logged.day, digest_of(event), time, event.historical,
+            offset, day, digest_of(event), time, event.historical,
             event=event if names else None, remarks=(reason,), ignored=reason, names=names,
         )  # fmt: skip
 

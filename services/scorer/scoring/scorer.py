@@ -50,7 +50,7 @@ class Scorer:
         self._linked = LinkedScoring(linking, self._publishing, self._records, self._take_over, once, self._reading)
         self._mails = MailScoring(scanners, self._behaviour, once, self._book)
         self.hear = Hearing(people, scanners, linking, self._fields, self._behaviour, self._levels, self._signals).hear
-        """`(Logged) -> Heard`: the part of the work that needs no state."""
+        """`(Event, offset, day) -> Heard`: the part of the work that needs no state."""
 
     def new_state(self) -> LeadState:
         """A lead of whom nothing is known."""
@@ -59,7 +59,8 @@ class Scorer:
     def apply(self, state: LeadState, events: Sequence[Logged], partition: int) -> list[ScoreRecord]:
         """Hear and score whole events; gives the score records alone."""
         found = {logged.offset: logged.event for logged in events}
-        told = self.score(state, [self.hear(logged) for logged in events], partition, found.__getitem__)
+        heard = [self.hear(logged.event, logged.offset, logged.day) for logged in events]
+        told = self.score(state, heard, partition, found.__getitem__)
         return [one for one in told if isinstance(one, ScoreRecord)]
 
     def score(

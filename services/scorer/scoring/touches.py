@@ -11,7 +11,7 @@ from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.campaigns import Campaigns
 from services.scorer.scoring.outside import Being
 from services.scorer.scoring.state import LeadState, SignalState
-from services.scorer.scoring.times import NEVER, from_ms
+from services.scorer.scoring.times import BEFORE_ALL, NEVER, from_ms
 from services.scorer.scoring.union import add_signal
 from shared.playbook.schema import Playbook
 from shared.reading import kept_facts
@@ -81,17 +81,20 @@ class Levels:
 
     def level(self, state: LeadState, at: int) -> tuple[int, int | None]:
         """The highest level still valid at `at`, and until when; (0, None) when there is none."""
-        if not state.levels:
-            return 0, None
-        valid = [
-            (self._of_action(id, state), last + self._valid_for)
-            for id, last in state.levels.items()
-            if id in self._level and at < last + self._valid_for
-        ]
+        best, best_until = 0, BEFORE_ALL
+        for id, last in state.levels.items():
+            until = last + self._valid_for
+            if at >= until or id not in self._level:
+                continue
+            level = self._of_action(id, state)
+            if level > best or (level == best and until > best_until):
+                best, best_until = level, until
         if state.campaigns:
-            together = ((level, time + self._valid_for) for level, time in self.campaigns.levels(state, at))
-            valid += [(level, until) for level, until in together if at < until]
-        return max(valid, default=(0, None))
+            for level, time in self.campaigns.levels(state, at):
+                until = time + self._valid_for
+                if at < until and (level > best or (level == best and until > best_until)):
+                    best, best_until = level, until
+        return (best, best_until) if best_until > BEFORE_ALL else (0, None)
 
     def _of_action(self, id: str, state: LeadState) -> int:
         """The level of an action, or a higher one that a lead of an outside list has for what it is."""

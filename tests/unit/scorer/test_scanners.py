@@ -125,7 +125,7 @@ def test_a_level_is_taken_back_to_what_other_actions_give() -> None:
 )  # fmt: skip
 def test_an_act_may_tell_so_itself(told: dict[str, Any]) -> None:
     assert last(opened(3, **told)).ignored == {"mail_scanner": 1}
-    assert SCORER.hear(Logged(0, 20_000, opened(3, **told))).remarks == ("mail_scanner",)
+    assert SCORER.hear(opened(3, **told), 0, 20_000).remarks == ("mail_scanner",)
 
 
 @pytest.mark.parametrize(
