@@ -189,13 +189,17 @@ class Run:
         return used | {"sender_and_subscriber": time.process_time()}
 
     def _latencies(self, offers: Sequence[Offer]) -> list[float]:
-        """Seconds from when the request of its trigger was due, ascending; the warm-up is left out."""
+        """Seconds from when the request of its trigger was due, ascending; the warm-up is left out.
+
+        Where that is a message between partitions, it has the id of none of the requests: then from when the event
+        that led to it was received, which is the latency of an answer later."""
         found = []
         for offer in offers:
-            place = self.sent.places[offer.message["trigger"]["event_id"]]
-            if place >= self.uncounted:
+            place = self.sent.places.get(offer.message["trigger"]["event_id"])
+            due = offer.received_at.timestamp() if place is None else self.began + place / self.rate
+            if due >= self.began + self.uncounted / self.rate:
                 arrived = offer.received_at + timedelta(seconds=offer.latency)
-                found.append(arrived.timestamp() - (self.began + place / self.rate))
+                found.append(arrived.timestamp() - due)
         return sorted(found)
 
 

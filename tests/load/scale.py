@@ -89,7 +89,8 @@ class Crew:
     def verify(self, events: int) -> None:
         """Raises `EngineError` unless each event was scored once, what they tell each other included, and all have
         worked."""
-        scored = [service.metric("tasuki_scorer_events_total") for service in self.services]
+        names = ("tasuki_scorer_events_total", "tasuki_scorer_identity_messages_total")
+        scored = [sum(map(service.metric, names)) for service in self.services]
         if sum(scored) != events or not all(scored):
             raise EngineError(f"the workers scored {scored} of {events} events\n{self.last_words()}")
 

@@ -51,9 +51,8 @@ class Service:
             return str(answer.read().decode())
 
     def metric(self, name: str) -> float:
-        """A metric without labels; 0 where there is none yet."""
-        found = re.search(rf"^{name} (\S+)", self.metrics(), re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        """A metric, of all labels together; 0 where there is none yet."""
+        return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)", self.metrics(), re.MULTILINE)))
 
     def resident_bytes(self) -> int:
         """Memory that it has now (Linux)."""
