@@ -117,9 +117,10 @@ def _scored(left: Left, wanted: Truth) -> dict[str, dict[str, Any]]:
 
 
 def _has_its_own_way(id: str, wanted: Truth) -> bool:
-    """Whether the oracle knows it: no lead of several ids, whose way depends on when their partitions meet."""
+    """Whether the oracle knows it: no lead of several ids, even for a while, whose way depends on when their partitions
+    meet."""
     lead = wanted.leads.get(id)
-    return lead is not None and not lead.members and lead.merged_into is None
+    return lead is not None and not (lead.members or lead.was_several) and lead.merged_into is None
 
 
 def _merged(left: Left, wanted: Truth) -> Iterator[str]:

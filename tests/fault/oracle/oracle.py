@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -38,6 +38,9 @@ class ExpectedLead:
     tell each other: `stages`, `handoffs` and `owner` say nothing then."""
     merged_into: str | None = None
     """It is no lead, but a member of this one: nothing else is said."""
+    was_several: bool = field(default=False, compare=False)
+    """Another id was part of it for a while, or may have been, such as a computer before its second user was known.
+    Of what became of it on the way the same is true."""
 
 
 def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
@@ -51,7 +54,8 @@ def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) 
     for sent in log:
         event = read(sent, book)
         events.setdefault((event.lead_id, event.source, event.id), event)
-    joined = identity.leads(_links(events.values()), book)
+    links = _links(events.values())
+    joined = identity.leads(links, book)
     for event in events.values():
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
         way.cool(card, until=max(card.time, event.time))
@@ -62,7 +66,13 @@ def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) 
         for card, way in leads.values():
             way.cool(card, until=until)
     found = {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
-    return found | _merged(events.values(), joined, book)
+    found |= _merged(events.values(), joined, book)
+    apart = {id for one, other, _ in links if _are_apart(one, other, joined) for id in (one, other)}
+    return {id: replace(lead, was_several=id in apart) for id, lead in found.items()}
+
+
+def _are_apart(one: str, other: str, joined: Mapping[str, str]) -> bool:
+    return identity.root(one, joined) != identity.root(other, joined)
 
 
 def _merged(events: Iterable[Happened], joined: Mapping[str, str], book: Book) -> dict[str, ExpectedLead]:
