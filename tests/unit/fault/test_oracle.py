@@ -274,6 +274,15 @@ def test_history_moves_stages_and_offers_nothing() -> None:
     assert handed(live) == [("offered", "marketing", "inside-sales", "2")]
 
 
+def test_whoever_was_one_with_a_computer_until_its_second_user_came_is_known_as_such() -> None:
+    at_the_room = {"anonymousId": "room"}
+    log = [sent("identify", "m1", **at_the_room), sent("page", "m2", userId="u2"), sent("page", "m3", userId="u3")]
+    assert {id for id, lead in expected(log, PLAYBOOK).items() if lead.was_several} == set()
+    found = expected([*log, sent("identify", "m4", userId="u2", **at_the_room)], PLAYBOOK)
+    assert {id for id, lead in found.items() if lead.was_several} == {"u1", "u2"}
+    assert not any(lead.members or lead.merged_into for lead in found.values())
+
+
 @pytest.mark.parametrize(
     "change",
     [
