@@ -25,10 +25,11 @@ class Kind(StrEnum):
     ALIAS = "alias"
     LINK = "link"
     MEMBER = "member"
+    RECYCLE = "recycle"
 
 
 LINK, MEMBER = Kind.LINK, Kind.MEMBER
-SENT = frozenset(Kind) - {LINK, MEMBER}
+SENT = frozenset(Kind) - {LINK, MEMBER, Kind.RECYCLE}
 """What clients send."""
 
 

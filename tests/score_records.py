@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.router.lifecycle.answers import case_of
+from services.router.lifecycle.case import Case
+from services.router.lifecycle.model import Lead
+from services.router.lifecycle.rules import Rules
 from shared.scores import Contribution, DecayTerm, Position, ScoreRecord, Signal, Trigger
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
@@ -20,8 +24,10 @@ class Story:
     partition: int = 0
     at: datetime = MONDAY
     seq: int = 0
+    epoch: int = 0
     signals: dict[str, Signal] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    last: ScoreRecord = field(init=False)
 
     def record(  # noqa: PLR0913 - a record has that many parts
         self,
@@ -53,10 +59,10 @@ class Story:
                 kept=kept or {},
             )
         self.attributes |= attributes or {}
-        return ScoreRecord(
+        self.last = ScoreRecord(
             lead_id=self.lead_id,
             seq=self.seq,
-            epoch=0,
+            epoch=self.epoch,
             time=self.at,
             attribute=0.0,
             behaviour=total,
@@ -86,3 +92,8 @@ class Story:
             if total
             else [],
         )
+        return self.last
+
+    def case(self, lead: Lead, rules: Rules) -> Case:
+        """What an answer is decided on that comes now."""
+        return case_of(lead, self.last, rules, self.at)

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 
 from services.router.contact import ContactDatum
 from services.router.deals import Deal
-from services.router.lifecycle.cooling import cool, cools_at, open_after, timed
+from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.decide import decide, is_stale, new_lead
+from services.router.lifecycle.due import tick
 from services.router.lifecycle.merging import absorb, given_back, has_something, left, returned
 from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.settling import move, moves_at, open_after, settled, timed
 from services.router.outbox import OutboxRow
 from shared.clock import Clock
 from shared.scores import ScoreRecord
@@ -89,18 +91,20 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and the lead's latest score. `cooled`: it was not that score which led to it, but time; `merged`: nor
-    that, but that ids are one lead, or no more."""
+    """A decision and the lead's latest score. It was not that score which led to it, but: `cooled`: time, as the score
+    foretells; `merged`: that ids are one lead, or no more; `due`: a deadline."""
 
     decision: Decision
     score: Scored
     cooled: bool = False
     merged: bool = False
+    due: bool = False
 
     @property
     def counts_only(self) -> bool:
         """Nothing has changed but the score and what `COUNTED` names."""
-        return not (self.merged or self.decision.stages or self.decision.handoffs)
+        decision = self.decision
+        return not (self.merged or decision.stages or decision.handoffs or decision.alerts or decision.events)
 
 
 @dataclass(slots=True)
@@ -203,26 +207,41 @@ def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> It
     while _cools_by(lead := known.leads[lead_id], moment):
         opened, score = known.opened.get(lead_id), known.scores[lead_id]
         # Asked again, as what the ledger says may be from a program or a playbook of before.
-        at = cools_at(lead, opened, score.record, rules)
+        at = moves_at(lead, opened, score.record, rules)
         if at is None or at > moment:
             decision = Decision(lead=replace(lead, cools_at=at))
         else:
-            decision = cool(lead, opened, score.record, rules, at)
+            decision = move(lead, opened, score.record, rules, at)
         known.follow(decision)
         yield Decided(decision, score, cooled=True)
 
 
-def offered_leads(decided: Iterable[Decided]) -> list[str]:
-    """Leads whose contact data a new hand-off needs."""
-    return sorted({handoff.lead_id for handoff in _changed(decided) if handoff.status is Status.OFFERED})
+def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Iterator[Decided]:
+    """Do all that is due for a lead by `moment`; `known` follows, and must hold its latest score."""
+    while (lead := known.leads[lead_id]).due_at is not None and lead.due_at <= moment:
+        opened, score = known.opened.get(lead_id), known.scores[lead_id]
+        case = case_of(lead, score.record, rules, moment)
+        # What the ledger says may be from a playbook of before: where nothing is due any more, the moment is put right.
+        decision = settled(tick(lead, opened, case), opened, case)
+        known.follow(decision)
+        yield Decided(decision, score, due=True)
+        if decision.lead.due_at == lead.due_at:
+            raise RuntimeError(f"a deadline of a lead at stage '{lead.stage}' comes to no end")
 
 
-def turned_handoffs(decided: Iterable[Decided]) -> list[str]:
+def reached_out(decided: Iterable[Decision]) -> list[str]:
+    """Leads whose contact data a new hand-off needs, or an alert."""
+    return sorted(
+        {
+            decision.lead.lead_id
+            for decision in decided
+            if decision.alerts or any(change.handoff.status is Status.OFFERED for change in decision.handoffs)
+        }
+    )
+
+
+def turned_handoffs(decided: Iterable[Decision]) -> list[str]:
     """Hand-offs in a new state, without those that are offered only now: their messages are asked of the ledger."""
-    handoffs = _changed(decided)
+    handoffs = [change.handoff for decision in decided for change in decision.handoffs]
     offered = {handoff.handoff_id for handoff in handoffs if handoff.status is Status.OFFERED}
     return sorted({handoff.handoff_id for handoff in handoffs} - offered)
-
-
-def _changed(decided: Iterable[Decided]) -> list[HandOff]:
-    return [change.handoff for item in decided for change in item.decision.handoffs]

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,8 +19,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services.router import repository
 from services.router.api.app import build_app
+from services.router.clocks import DatabaseClock
 from services.router.consumer import Consumer, kafka_consumer
+from services.router.errands import Cooling, Deadlines, Hour
 from services.router.failures import traced
 from services.router.intake import Intake
 from services.router.ledger import Ledger
@@ -32,9 +35,9 @@ from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
 from services.router.tables import handoffs, leads
-from services.router.timer import Hour, Timer
+from services.router.timer import Timer
 from shared import logs
-from shared.clock import Clock, EventClock, SystemClock
+from shared.clock import Clock, EventClock
 from shared.kafka import client_options
 from shared.key_file import ReloadingKeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
@@ -131,7 +134,14 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
         watch,
         relay.wake.set,
     )
-    timer = Timer(ledger, consumer, _hour(settings, ledger.clock, consumer), watch, relay.wake.set)
+    of_lane = _hours(settings, ledger.clock, consumer)
+    grace = timedelta(seconds=settings.router_cooling_grace_seconds)
+    errands = (
+        Cooling(ledger, consumer, Hour(of_lane, grace), watch.metrics),
+        Deadlines(ledger, Hour(of_lane), watch.metrics),
+    )
+    set_clock = ledger.clock.set if isinstance(ledger.clock, DatabaseClock) else lambda _: None
+    timer = Timer(ledger, consumer, errands, watch, set_clock, relay.wake.set)
     failures: list[str] = []
 
     @asynccontextmanager
@@ -202,7 +212,7 @@ async def _check_everything(
 
 async def _check_kafka(settings: RouterSettings, playbook: Playbook, options: dict[str, Any]) -> None:
     topics = settings.topics
-    wanted = [topics.events, topics.scores, topics.stages, topics.dead_letters]
+    wanted = [topics.events, topics.scores, topics.stages, topics.alerts, topics.dead_letters]
     wanted += [topics.handoffs(department) for department in playbook.departments]
     known = await partition_counts(options)
     refuse_missing(known, wanted)
@@ -224,16 +234,15 @@ async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:
         )
 
 
-def _hour(settings: RouterSettings, clock: Clock, consumer: Consumer) -> Hour:
+def _hours(settings: RouterSettings, clock: Clock, consumer: Consumer) -> Callable[[int], datetime | None]:
     """On the clock of the events each lane has its own time: none is as far as the others, and the time of one says
     nothing about leads whose events are still to come."""
-    grace = timedelta(seconds=settings.router_cooling_grace_seconds)
-    return Hour(consumer.latest.get if settings.clock is ClockKind.EVENTS else lambda _: clock.now(), grace)
+    return consumer.latest.get if settings.clock is ClockKind.EVENTS else lambda _: clock.now()
 
 
 async def _clock(settings: RouterSettings, engine: AsyncEngine) -> Clock:
-    if settings.clock is ClockKind.WALL:
-        return SystemClock()
     async with engine.connect() as connection:
+        if settings.clock is ClockKind.WALL:
+            return DatabaseClock(await repository.now(connection))
         latest = await connection.scalar(select(func.max(leads.c.score_at)))
     return EventClock(latest or datetime.min.replace(tzinfo=UTC))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -19,11 +19,14 @@ from services.router.batch import (
     Rows,
     cool_until,
     decide_all,
-    offered_leads,
+    due_until,
+    reached_out,
     turned_handoffs,
 )
 from services.router.contact import ContactDatum
 from services.router.failures import described, is_about_values
+from services.router.lifecycle.answers import case_of
+from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import OutboxRow, dead_letter_row
@@ -34,7 +37,8 @@ from shared.topics import Topics
 
 log = logging.getLogger(__name__)
 
-Answer = Callable[[Lead, HandOff, datetime], Decision]
+Answer = Callable[[Lead, HandOff, Case], Decision]
+Deciding = Callable[[datetime, str, Known, Rules], Iterable[Decided]]
 
 
 class HandOffUnknown(Exception):
@@ -85,29 +89,44 @@ class Ledger:
         return await self._rows(connection, decide_all(scores, known, self.rules, self.clock), leads)
 
     async def cool(self, lane: int, until: datetime, most: int) -> list[Decided]:
-        """Let up to `most` leads of a lane cool that are due by `until` and that nobody else has locked; what was
-        decided. Whoever does it: the lead's row is locked, and asked again whether it is due."""
+        """Let time move up to `most` leads of a lane that it was to move by `until`, and that nobody else has locked;
+        what was decided. Whoever does it: the lead's row is locked, and asked again whether it is due."""
+        return await self._when_due(repository.COOLING, cool_until, lane, until, most)
+
+    async def meet_deadlines(self, lane: int, until: datetime, most: int) -> list[Decided]:
+        """The same for what is due by the clock: expiry, reminders, follow-ups."""
+        return await self._when_due(repository.DEADLINES, due_until, lane, until, most)
+
+    async def _when_due(
+        self, timed: repository.Timed, decide: Deciding, lane: int, until: datetime, most: int
+    ) -> list[Decided]:
         async with self.engine.begin() as connection:
-            leads, scores = await repository.lock_due(connection, lane, until, most)
+            leads, scores = await repository.lock_due(connection, timed, lane, until, most)
             if not leads:
                 return []
             known = Known(leads, await repository.open_handoffs(connection, leads), scores)
-            decided = [item for lead_id in leads for item in cool_until(until, lead_id, known, self.rules)]
+            decided = [item for lead_id in leads for item in decide(until, lead_id, known, self.rules)]
             await repository.save(connection, await self._rows(connection, decided, scores))
         return decided
 
     async def _rows(self, connection: AsyncConnection, decided: list[Decided], existing: Container[str]) -> Rows:
         """What is to be written; `existing`: leads that have a row."""
-        offered, turned = offered_leads(decided), turned_handoffs(decided)
         ended = (item.decision.lead for item in decided)
         members = {lead.lead_id: lead.merged_into for lead in ended if lead.merged_into is not None}
-        contacts = await repository.contacts_of(connection, offered, members) if offered else {}
-        frozen = await repository.frozen_messages(connection, turned) if turned else {}
-        scribe = Scribe(self.rules, self.topics, frozen)
+        scribe, contacts = await self._scribe(connection, [item.decision for item in decided], members)
         scribe.write_leads(decided, existing)
         for item in decided:
             scribe.write_scored(item, contacts.get(item.decision.lead.lead_id, {}))
         return scribe.rows
+
+    async def _scribe(
+        self, connection: AsyncConnection, decisions: Sequence[Decision], members: Mapping[str, str] | None = None
+    ) -> tuple[Scribe, dict[str, dict[str, str]]]:
+        """Who writes the decisions, and the contact data that is needed for it, by lead."""
+        told, turned = reached_out(decisions), turned_handoffs(decisions)
+        contacts = await repository.contacts_of(connection, told, members) if told else {}
+        frozen = await repository.frozen_messages(connection, turned) if turned else {}
+        return Scribe(self.rules, self.topics, frozen), contacts
 
     async def _drop_refused_contacts(self, batch: Batch) -> bool:
         """Whether there were any. The events themselves are in the log: nothing is kept of them here."""
@@ -164,15 +183,15 @@ class Ledger:
             if lead_id is None:
                 raise HandOffUnknown(handoff_id)
             lead = (await repository.lock_leads(connection, [lead_id]))[lead_id]
-            handoff, frozen = await repository.handoff(connection, handoff_id)
-            decision = answer(lead, handoff, self.clock.now())
+            handoff = await repository.handoff(connection, handoff_id)
             record = await repository.latest_score(connection, lead_id)
-            scribe = Scribe(self.rules, self.topics, {handoff_id: frozen})
-            scribe.write(decision, record)
+            decision = answer(lead, handoff, case_of(lead, record, self.rules, self.clock.now()))
+            scribe, contacts = await self._scribe(connection, [decision])
+            scribe.write(decision, record, contacts.get(lead_id, {}))
             await repository.update_lead(connection, decision.lead)
             await repository.save_changes(connection, scribe.rows)
             await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
-        return decision.handoffs[-1].handoff
+        return next(change.handoff for change in decision.handoffs if change.handoff.handoff_id == handoff_id)
 
 
 def _kin_named(scores: list[Received]) -> set[str]:

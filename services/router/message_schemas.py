@@ -10,10 +10,15 @@ from pathlib import Path
 
 import msgspec
 
+from services.router.alert_messages import AlertMessage
 from services.router.messages import HandOffMessage, StageMessage
 
 DIRECTORY = Path(__file__).parents[2] / "shared" / "schemas"
-FILES: dict[str, type[msgspec.Struct]] = {"stage-changed.json": StageMessage, "handoff.json": HandOffMessage}
+FILES: dict[str, type[msgspec.Struct]] = {
+    "stage-changed.json": StageMessage,
+    "handoff.json": HandOffMessage,
+    "alert.json": AlertMessage,
+}
 
 
 def schema_text(type: type[msgspec.Struct]) -> str:

@@ -73,6 +73,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     department: str
     team: str | None
     label: Label
+    person: str | None = None
 
 
 class ContactData(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +138,12 @@ class HandOffMessage(msgspec.Struct, frozen=True, kw_only=True):
     offered_at: datetime
     priority: str
     playbook: str
+    attempt: int = 1
+    """The how manieth offer of this lead to this department it is; `previous` is the hand-off before."""
+    previous: str | None = None
+    contact_by: datetime | None = None
+    """Once it is accepted: by when to get in touch with the lead."""
+    valve: str | None = None
 
 
 encode = msgspec.json.Encoder().encode
@@ -185,8 +192,8 @@ def offer_message(
         change_reason=change.reason,
         note=change.note,
         attached=[],
-        giver=_party(handoff.giver, handoff.giver_team, playbook),
-        receiver=_party(handoff.receiver, handoff.team, playbook),
+        giver=_party(handoff.giver, handoff.giver_team, handoff.giver_person, playbook),
+        receiver=_party(handoff.receiver, handoff.team, handoff.person, playbook),
         team=handoff.team,
         person=handoff.person,
         reason=Reason(stage=stage.label, met=change.reason),
@@ -206,6 +213,9 @@ def offer_message(
         offered_at=handoff.offered_at,
         priority=handoff.priority,
         playbook=playbook.id,
+        attempt=handoff.attempt,
+        previous=handoff.previous,
+        valve=handoff.valve,
     )
 
 
@@ -220,6 +230,7 @@ def turned_message(frozen: HandOffMessage, change: HandOffChange) -> HandOffMess
         change_reason=change.reason,
         note=change.note,
         person=change.handoff.person,
+        contact_by=change.handoff.contact_by,
     )
 
 
@@ -247,8 +258,9 @@ def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:
     )
 
 
-def _party(department: str, team: str | None, playbook: Playbook) -> Party:
-    return Party(department=department, team=team, label=playbook.departments[department].label.model_dump())
+def _party(department: str, team: str | None, person: str | None, playbook: Playbook) -> Party:
+    label = playbook.departments[department].label.model_dump()
+    return Party(department=department, team=team, label=label, person=person)
 
 
 def _first_shown(name: str, record: ScoreRecord) -> datetime | None:

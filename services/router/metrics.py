@@ -58,6 +58,12 @@ class RouterMetrics:
             buckets=(*LATENCY_BUCKETS, 3600.0, 86400.0),
             registry=self.registry,
         )
+        self.deadlines = Counter(
+            "tasuki_router_deadline_changes",
+            "Hand-offs that changed because a deadline had passed: expired, returned, and offered to the next",
+            ["department", "status"],
+            registry=self.registry,
+        )
         self.outbox_depth = Gauge("tasuki_router_outbox_messages", "Messages not sent yet", registry=self.registry)
         self.handoffs = Gauge(
             "tasuki_router_handoffs",

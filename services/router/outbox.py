@@ -9,10 +9,12 @@ from typing import Protocol
 import msgspec
 
 from services.router import messages
-from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
+from services.router.alert_messages import AlertMessage, alert_type
+from services.router.lifecycle.model import Emitted, HandOffChange, Lead, StageChange, Status
 from services.router.messages import HandOffMessage, StageMessage
 from shared import cloudevents, dead_letters
 from shared.cloudevents import Headers
+from shared.events import Event, encode_event
 from shared.topics import Topics
 
 COLUMNS = ("lane", "topic", "key", "headers", "value", "received_at")
@@ -51,6 +53,33 @@ def handoff_rows(
     if status is not Status.OFFERED:
         rows.append(_row(topics.handoffs(change.handoff.giver), lead, headers, value, None))
     return rows
+
+
+def alert_row(message: AlertMessage, lead: Lead, topics: Topics, received_at: datetime | None) -> OutboxRow:
+    """Its id is the same however often the log is read."""
+    headers = cloudevents.headers(
+        id=f"alert:{lead.lead_id}:{message.seq}",
+        type=alert_type(message.kind),
+        source=messages.SOURCE,
+        subject=lead.lead_id,
+        time=message.at,
+    )
+    return _row(topics.alerts, lead, headers, messages.encode(message), received_at)
+
+
+def event_row(event: Emitted, lead: Lead, topics: Topics) -> OutboxRow:
+    """An event for the log. Nobody receives it before it has happened."""
+    told = Event(
+        kind=event.kind,
+        id=event.id,
+        source=messages.SOURCE,
+        key=lead.lead_id,
+        time=event.at,
+        received_at=event.at,
+        name=event.name,
+        properties=event.properties,
+    )
+    return (lead.lane, topics.events, lead.lead_id.encode(), _encode_headers([]), encode_event(told), None)
 
 
 class KafkaRecord(Protocol):

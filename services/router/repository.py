@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, or_, select, text
+from sqlalchemy import RowMapping, TextClause, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
@@ -73,17 +74,35 @@ _kin = text(
     "UNION SELECT l.lead_id, l.merged_into FROM up JOIN leads l ON l.lead_id = up.merged_into) SELECT lead_id FROM up"
 )
 _scores_of = text("SELECT lead_id, score FROM leads WHERE lead_id = ANY(CAST(:ids AS text[]))")
-_next_cooling = text(
-    # One look into the index for each lane.
-    "SELECT l.lane, c.cools_at FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
-    "(SELECT cools_at FROM leads WHERE leads.lane = l.lane AND cools_at IS NOT NULL ORDER BY cools_at LIMIT 1) AS c"
-)
-_lock_due = text(
-    # Asked again under the lock: whoever held it before may have cooled the lead, or scored it anew.
-    f"SELECT {', '.join(Lead.__struct_fields__)}, score FROM leads WHERE lead_id = ANY(ARRAY("
-    "SELECT lead_id FROM leads WHERE lane = :lane AND cools_at <= :until ORDER BY cools_at LIMIT :limit)) "
-    "AND cools_at <= :until ORDER BY lead_id FOR UPDATE SKIP LOCKED"
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The statements that find what is due by one of a lead's moments."""
+
+    next: TextClause
+    lock: TextClause
+
+
+def _timed(column: str) -> Timed:
+    return Timed(
+        # One look into the index for each lane.
+        next=text(
+            f"SELECT l.lane, c.{column} AS moment FROM unnest(CAST(:lanes AS int[])) AS l (lane) CROSS JOIN LATERAL "
+            f"(SELECT {column} FROM leads WHERE leads.lane = l.lane AND {column} IS NOT NULL "
+            f"ORDER BY {column} LIMIT 1) AS c"
+        ),
+        # Asked again under the lock: whoever held it before may have done it, or scored the lead anew.
+        lock=text(
+            f"SELECT {', '.join(Lead.__struct_fields__)}, score FROM leads WHERE lead_id = ANY(ARRAY("
+            f"SELECT lead_id FROM leads WHERE lane = :lane AND {column} <= :until ORDER BY {column} LIMIT :limit)) "
+            f"AND {column} <= :until ORDER BY lead_id FOR UPDATE SKIP LOCKED"
+        ),
+    )
+
+
+_now = text("SELECT clock_timestamp()")
+COOLING, DEADLINES = _timed("cools_at"), _timed("due_at")
 _open_handoffs = text(
     f"SELECT {', '.join(HandOff.__struct_fields__)} FROM handoffs "
     f"WHERE lead_id = ANY(CAST(:ids AS text[])) AND status IN ({OPEN_STATUSES})"
@@ -161,18 +180,24 @@ async def latest_scores(connection: AsyncConnection, ids: Iterable[str]) -> dict
     return {lead_id: Scored(decode_score(raw), raw) for lead_id, raw in rows}
 
 
-async def next_cooling(connection: AsyncConnection, lanes: Iterable[int]) -> dict[int, datetime]:
-    """By lane, when its next lead will cool; lanes without any are left out."""
-    rows = await connection.execute(_next_cooling, {"lanes": list(lanes)})
-    return {row.lane: row.cools_at for row in rows}
+async def next_due(connection: AsyncConnection, timed: Timed, lanes: Iterable[int]) -> dict[int, datetime]:
+    """By lane, when its next lead is due; lanes without any are left out."""
+    rows = await connection.execute(timed.next, {"lanes": list(lanes)})
+    return {row.lane: row.moment for row in rows}
+
+
+async def now(connection: AsyncConnection) -> datetime:
+    """What Postgres's clock says."""
+    moment: datetime = (await connection.execute(_now)).scalar_one()
+    return moment
 
 
 async def lock_due(
-    connection: AsyncConnection, lane: int, until: datetime, limit: int
+    connection: AsyncConnection, timed: Timed, lane: int, until: datetime, limit: int
 ) -> tuple[dict[str, Lead], dict[str, Scored]]:
-    """At most `limit` leads of a lane that cool by `until`, with their scores, locked in id order. Leads that others
+    """At most `limit` leads of a lane that are due by `until`, with their scores, locked in id order. Leads that others
     have locked are left out."""
-    rows = (await connection.execute(_lock_due, {"lane": lane, "until": until, "limit": limit})).mappings().all()
+    rows = (await connection.execute(timed.lock, {"lane": lane, "until": until, "limit": limit})).mappings().all()
     return (
         {row["lead_id"]: lead_of(row) for row in rows},
         {row["lead_id"]: Scored(decode_score(row["score"]), row["score"]) for row in rows},
@@ -191,10 +216,10 @@ async def frozen_messages(connection: AsyncConnection, ids: Iterable[str]) -> di
     return {id: decode_handoff(message) for id, message in rows}
 
 
-async def handoff(connection: AsyncConnection, handoff_id: str) -> tuple[HandOff, HandOffMessage]:
-    """One hand-off that exists, and its message as it was offered. Its lead must be locked already."""
+async def handoff(connection: AsyncConnection, handoff_id: str) -> HandOff:
+    """One hand-off that exists. Its lead must be locked already."""
     row = (await connection.execute(select(handoffs).where(handoffs.c.handoff_id == handoff_id))).mappings().one()
-    return handoff_of(row), decode_handoff(row["message"])
+    return handoff_of(row)
 
 
 async def latest_score(connection: AsyncConnection, lead_id: str) -> ScoreRecord:
@@ -282,4 +307,4 @@ def lead_of(row: Mapping[Any, Any] | RowMapping) -> Lead:
 
 def handoff_of(row: Mapping[Any, Any] | RowMapping) -> HandOff:
     values = {name: row[name] for name in HandOff.__struct_fields__}
-    return HandOff(**values | {"status": Status(values["status"])})
+    return HandOff(**values | {"status": Status(values["status"]), "tried": tuple(values["tried"])})

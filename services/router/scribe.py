@@ -9,17 +9,20 @@ from operator import attrgetter
 import msgspec
 
 from services.router import messages
+from services.router.alert_messages import alert_message
 from services.router.batch import Decided, Row, Rows
 from services.router.contact import storable
 from services.router.deals import deals_of, merged
 from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.fading import faded
-from services.router.lifecycle.model import Decision, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.model import Alert, Decision, HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.rules import Rules
 from services.router.messages import HandOffMessage
-from services.router.outbox import handoff_rows, stage_row
+from services.router.outbox import alert_row, event_row, handoff_rows, stage_row
 from shared.scores import ScoreRecord
 from shared.topics import Topics
+
+Contact = Mapping[str, str]
 
 
 class Scribe:
@@ -47,35 +50,38 @@ class Scribe:
             else:
                 self.rows.scores.append((lead_id, *_counted(lead), *score))
 
-    def write_scored(self, item: Decided, contact: Mapping[str, str]) -> None:
+    def write_scored(self, item: Decided, contact: Contact) -> None:
         """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""
         record = item.score.record
-        for deal in () if item.cooled or item.merged else deals_of(record):
+        for deal in () if item.cooled or item.merged or item.due else deals_of(record):
             key = (deal.lead_id, deal.deal_id)
             self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
         if item.counts_only:
             return
-        for change in item.decision.handoffs:
-            if change.handoff.status is Status.OFFERED:
-                offer = messages.offer_message(change, record, contact, self._playbook)
-                self._frozen[change.handoff.handoff_id] = offer
         if item.cooled:
             self.rows.cooled += 1
             # An offer tells the score with its contributions; the stage change, what was left of it by then.
-            self.write(item.decision, faded(record, item.decision.stages[-1].at))
+            self.write(item.decision, faded(record, item.decision.stages[-1].at), contact)
         else:
-            is_prompted = not (record.historical or item.merged)
-            self.write(item.decision, record, record.trigger.received_at if is_prompted else None)
+            is_prompted = not (record.historical or item.merged or item.due)
+            self.write(item.decision, record, contact, record.trigger.received_at if is_prompted else None)
 
-    def write(self, decision: Decision, record: ScoreRecord, received_at: datetime | None = None) -> None:
-        """All changes. `received_at` starts the clock of the event-to-hand-off latency; None: nothing to measure."""
-        stages = {change.seq: change for change in decision.stages}
-        changes = {change.seq: change for change in decision.handoffs}
-        for seq in sorted({*stages, *changes}):
-            if seq in stages:
-                self._write_stage(stages[seq], decision.lead, record)
-            else:
-                self._write_handoff(changes[seq], decision.lead, received_at)
+    def write(
+        self, decision: Decision, record: ScoreRecord, contact: Contact, received_at: datetime | None = None
+    ) -> None:
+        """All changes. `contact` is for new hand-offs and alerts; `received_at` starts the clock of the
+        event-to-hand-off latency; None: nothing to measure."""
+        lead = decision.lead
+        for change in sorted((*decision.stages, *decision.handoffs, *decision.alerts), key=attrgetter("seq")):
+            match change:
+                case StageChange():
+                    self._write_stage(change, lead, record)
+                case HandOffChange():
+                    self._write_handoff(change, lead, record, contact, received_at)
+                case Alert():
+                    alert = alert_message(change, lead, record, contact, self._playbook)
+                    self.rows.outbox.append(alert_row(alert, lead, self._topics, None))
+        self.rows.outbox.extend(event_row(event, lead, self._topics) for event in decision.events)
 
     def _write_stage(self, change: StageChange, lead: Lead, record: ScoreRecord) -> None:
         reason = messages.encode(change.reason)
@@ -85,9 +91,13 @@ class Scribe:
         message = messages.stage_message(change, lead, record, self._playbook)
         self.rows.outbox.append(stage_row(message, change, lead, self._topics))
 
-    def _write_handoff(self, change: HandOffChange, lead: Lead, received_at: datetime | None) -> None:
+    def _write_handoff(
+        self, change: HandOffChange, lead: Lead, record: ScoreRecord, contact: Contact, received_at: datetime | None
+    ) -> None:
         handoff = change.handoff
         id, status = handoff.handoff_id, handoff.status
+        if status is Status.OFFERED:
+            self._frozen[id] = messages.offer_message(change, record, contact, self._playbook)
         frozen, reason = self._frozen[id], messages.encode(change.reason)
         # Re-inserted at the end: rows are written in the order of their last change, see `save_changes`.
         self.rows.handoffs.pop(id, None)

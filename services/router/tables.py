@@ -63,6 +63,16 @@ leads = Table(
     Column("taken", Boolean, nullable=False),
     Column("cools_at", _time),
     Column("merged_into", Text),
+    Column("stage_at", _time),
+    Column("owned_at", _time),
+    Column("due_at", _time),
+    Column("alerted_at", _time),
+    Column("contacted_at", _time),
+    Column("reminded_at", _time),
+    Column("followed_up_at", _time),
+    Column("attached_to", Text),
+    Column("recycled", Integer, nullable=False, server_default="0"),
+    Column("recycling", Text),
     Column("total", Float, nullable=False),
     Column("score_at", _time, nullable=False),
     Column("score", LargeBinary, nullable=False),  # the latest score record, as it was received
@@ -71,6 +81,8 @@ leads = Table(
     Index(None, "department", "stage"),
     Index(None, "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     Index(None, "lane", "cools_at", postgresql_where=text("cools_at IS NOT NULL")),
+    Index(None, "lane", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index(None, "attached_to", postgresql_where=text("attached_to IS NOT NULL")),
 )
 
 # No foreign key to leads: contact data comes from `events`, often before the first score of its lead.
@@ -120,6 +132,13 @@ handoffs = Table(
     Column("respond_by", _time),
     Column("priority", Text, nullable=False),
     Column("reject_reason", Text),
+    Column("giver_person", Text),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("previous", Text),
+    Column("tried", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("contact_by", _time),
+    Column("points", Float),
+    Column("valve", Text),
     Column("message", LargeBinary, nullable=False),  # as offered: what was known then stays frozen
     CheckConstraint(f"status IN ({_statuses})", name="status"),
     CheckConstraint("giver <> receiver", name="two_departments"),
@@ -127,6 +146,9 @@ handoffs = Table(
     Index("one_open_handoff", "lead_id", unique=True, postgresql_where=text(f"status IN ({OPEN_STATUSES})")),
     Index(None, "receiver", "status"),
     Index(None, "lead_id"),
+    # How much a team and its people have to do.
+    Index("ix_handoffs_load", "receiver", "team", "person", postgresql_where=text("status IN ('offered', 'accepted')")),
+    Index("ix_handoffs_waiting", "receiver", "team", postgresql_where=text("status = 'waiting'")),
 )
 
 handoff_changes = Table(
@@ -144,6 +166,53 @@ handoff_changes = Table(
     UniqueConstraint("handoff_id", "status"),
 )
 
+# Whose turn it is, and how far a team's valve is open. A row's lock makes offers to a team one after the other.
+teams = Table(
+    "teams",
+    metadata,
+    Column("department", Text, primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("virtual", BigInteger, nullable=False, server_default="0"),
+    Column("valve_step", Integer, nullable=False, server_default="0"),
+    Column("valve_at", _time),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("department", Text, primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("finish", BigInteger, nullable=False, server_default="0"),
+)
+
+absences = Table(
+    "absences",
+    metadata,
+    Column("absence_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("starts_at", _time, nullable=False),
+    Column("ends_at", _time, nullable=False),
+    CheckConstraint("starts_at < ends_at", name="takes_time"),
+    Index(None, "person", "ends_at"),
+)
+
+# What people reported, once each: `report_id` is the reporter's own, or of the HTTP call. No foreign key to leads: a
+# report may be read before the first score of its lead.
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("lead_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("at", _time, nullable=False),
+    Column("received_at", _time, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("handoff_id", Text),
+    Column("content", LargeBinary, nullable=False),
+    Index(None, "lead_id", "at"),
+)
+
 deals = Table(
     "deals",
     metadata,
@@ -154,6 +223,13 @@ deals = Table(
     Column("field_sales", Text),
     Column("registered_at", _time),
     Column("won_at", _time),
+    Column("expected_at", _time),
+    Column("status", Text),
+    Column("product", Text),
+    Column("lost_at", _time),
+    Column("lost_reason", Text),
+    Column("partner", Text),
+    Column("presales", Text),
 )
 
 outbox = Table(

@@ -48,9 +48,11 @@ class EventMatch(Strict):
 
 
 class SignalIs(Strict):
-    """The lead has shown this signal (since it was last recycled)."""
+    """The lead has shown this signal (since it was last recycled); with `later_than`, and has not shown that other one
+    since: a deal was lost after the latest one was registered."""
 
     signal: str
+    later_than: str | None = None
 
 
 class TotalOver(Strict):

@@ -21,6 +21,7 @@ from shared.playbook.conditions import (
 )
 from shared.playbook.contradictions import contradiction, no_account, no_prefecture
 from shared.playbook.findings import Finding, Path, unknown
+from shared.playbook.handoff_checks import handoff_references, stages_of_recycling
 from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
 from shared.playbook.values import Check
 from shared.prefectures import prefecture
@@ -36,6 +37,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *_event_matches(playbook),
         *campaign_actions(playbook),
         *_stages(playbook),
+        *handoff_references(playbook),
         *_conditions(playbook),
         *_territories(playbook),
         *_never(playbook),
@@ -111,14 +113,15 @@ def _all_matches(playbook: Playbook) -> Iterator[tuple[Path, EventMatch]]:
 
 def _stages(playbook: Playbook) -> Iterator[Finding]:
     earlier: list[str] = []
+    recycled_into = stages_of_recycling(playbook)
     if playbook.stages[0].when is not None:
         yield ("stages", 0, "when"), "the first stage is where every lead begins; expected no condition"
     for index, stage in enumerate(playbook.stages):
         path: Path = ("stages", index)
         if stage.id in earlier:
             yield (*path, "id"), f"the stage '{stage.id}' was already given; expected unique ids"
-        if index and stage.when is None:
-            yield (*path, "when"), "expected 'when': by what a lead enters this stage"
+        if index and stage.when is None and stage.id not in recycled_into:
+            yield (*path, "when"), "expected 'when': by what a lead enters this stage; only recycling needs none"
         if index and stage.owner is None:
             yield (*path, "owner"), "expected 'owner': a department, so that no lead is without one"
         if stage.owner is not None and stage.owner not in playbook.departments:
@@ -148,13 +151,20 @@ def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]
     for index, stage in enumerate(playbook.stages):
         if stage.when is not None:
             yield ("stages", index, "when"), stage.when
-        for number, response in enumerate(stage.respond):
-            if response.when is not None:
-                yield ("stages", index, "respond", number, "when"), response.when
+        for part, responses in (("respond", stage.respond), ("contact", stage.contact)):
+            for number, response in enumerate(responses):
+                if response.when is not None:
+                    yield ("stages", index, part, number, "when"), response.when
     for index, guard in enumerate(playbook.guards):
         yield ("guards", index, "when"), guard.when
     for name, milestone in playbook.milestones.items():
         yield ("milestones", name), milestone
+    for id, way in playbook.recycling.items():
+        if way.when is not None:
+            yield ("recycling", id, "when"), way.when
+    for id, follow_up in playbook.follow_ups.items():
+        if follow_up.when is not None:
+            yield ("follow_ups", id, "when"), follow_up.when
 
 
 def _conditions_on_what_a_lead_is(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
@@ -202,6 +212,8 @@ def _references(
     match condition:
         case SignalIs(signal=name) if name not in playbook.signals:
             yield (*path, "signal"), unknown("signal", name, playbook.signals)
+        case SignalIs(later_than=str(name)) if name not in playbook.signals:
+            yield (*path, "later_than"), unknown("signal", name, playbook.signals)
         case GradeAtLeast(grade_at_least=grade) if grade not in playbook.attribute.grades:
             yield (*path, "grade_at_least"), unknown("grade", grade, playbook.attribute.grades)
         case FieldIs(field=name) if name not in playbook.fields:

@@ -12,10 +12,11 @@ from pydantic import Field, field_validator
 
 from shared.playbook.channels import Channel, TargetAccounts
 from shared.playbook.conditions import EventMatch, LeadCondition
+from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, Rejection, ResponseRule
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
 from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension, Identifier
-from shared.playbook.values import Deadline, Duration, Label, Scalar, Strict
+from shared.playbook.values import Duration, Label, Scalar, Strict
 
 CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
 """Fields that a caller needs (domain D5). Their values are personal or not, but the router knows them."""
@@ -68,15 +69,10 @@ class Department(Strict):
     hours: Hours = Hours()
 
 
-class ResponseRule(Strict):
-    """By when the receiver of a hand-off must respond; the first rule whose condition holds applies."""
-
-    when: LeadCondition | None = None
-    within: Deadline
-
-
 class Stage(Strict):
-    """A stage of the revenue model. A lead enters when `when` holds and it has been at `after`."""
+    """A stage of the revenue model. A lead enters when `when` holds and it has been at `after`; one without `when` is
+    entered by recycling only. `respond`: by when the receiver of a hand-off must answer; `contact`: by when whoever has
+    accepted it must get in touch with the lead."""
 
     id: Identifier
     number: int = Field(ge=1, le=8)
@@ -87,6 +83,7 @@ class Stage(Strict):
     guarded: bool = False  # closed to non-targets and to people who are to be left alone
     excluded: bool = False  # outside the way: entered and left as its condition says
     respond: list[ResponseRule] = Field(default_factory=list)
+    contact: list[ResponseRule] = Field(default_factory=list)
 
 
 class Guard(Strict):
@@ -118,14 +115,6 @@ class Companies(Strict):
     share_of_others: float = Field(default=0.1, ge=0, le=1)
 
 
-class Rejection(Strict):
-    """What follows when a hand-off is rejected."""
-
-    to: Identifier
-    hold: Duration
-    reasons: dict[Identifier, Label] = Field(min_length=1)
-
-
 class Playbook(Strict):
     """Everything that decides. `id` names version and content: decisions carry it."""
 
@@ -148,7 +137,11 @@ class Playbook(Strict):
     stages: list[Stage] = Field(min_length=1)
     guards: list[Guard] = Field(default_factory=list)
     milestones: dict[Literal["mql", "sql"], LeadCondition] = Field(default_factory=dict)
+    handoffs: HandOffs = HandOffs()
     rejection: Rejection
+    recycling: dict[Identifier, RecyclingRule] = Field(default_factory=dict)
+    follow_ups: dict[Identifier, FollowUp] = Field(default_factory=dict)
+    alerts: Alerts = Alerts()
     companies: Companies = Companies()
     buying_group: BuyingGroup = BuyingGroup()
     effective: LeadCondition | None = None  # what makes a lead effective (有効リード); none: contact data is enough
@@ -187,6 +180,11 @@ class Playbook(Strict):
     def lead_conditions(self) -> list[LeadCondition]:
         """Every condition that a score record is decided by. `effective` and roles are not: they are asked when
         somebody wants to know, and passing a total that only they name needs no record of its own."""
-        stages = [condition for stage in self.stages for condition in (stage.when, *(r.when for r in stage.respond))]
-        others = [*(guard.when for guard in self.guards), *self.milestones.values()]
+        stages = [
+            condition
+            for stage in self.stages
+            for condition in (stage.when, *(rule.when for rule in (*stage.respond, *stage.contact)))
+        ]
+        back = [*(rule.when for rule in self.recycling.values()), *(rule.when for rule in self.follow_ups.values())]
+        others = [*(guard.when for guard in self.guards), *self.milestones.values(), *back]
         return [condition for condition in (*stages, *others) if condition is not None]

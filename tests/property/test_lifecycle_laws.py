@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from services.router.batch import Decided, Known, Received, decide_all
 from services.router.lifecycle import decide as lifecycle
-from services.router.lifecycle.handoffs import Refusal
-from services.router.lifecycle.model import OPEN, HandOff, HandOffChange, Status
+from services.router.lifecycle.answers import Refusal, accept, case_of, complete, reject
+from services.router.lifecycle.model import OPEN, Decision, HandOff, HandOffChange, Status
 from services.router.lifecycle.rules import Rules
 from services.router.scribe import Scribe
 from shared.clock import EventClock
@@ -144,17 +144,18 @@ def test_answers_keep_the_laws(given_steps: list[dict[str, Any]], data: st.DataO
             assert lead.department is not None
 
 
-def _answers(known: Known, data: st.DataObject, clock: EventClock) -> Iterator[lifecycle.Decision]:
+def _answers(known: Known, data: st.DataObject, clock: EventClock) -> Iterator[Decision]:
     for lead_id, handoff in list(known.opened.items()):
-        lead, now = known.leads[lead_id], clock.now()
+        lead = known.leads[lead_id]
+        case = case_of(lead, known.scores[lead_id].record, RULES, clock.now())
         verbs = ["wait", "accept", "reject"] if handoff.status is Status.OFFERED else ["wait", "complete"]
         match data.draw(st.sampled_from(verbs)):
             case "accept":
-                yield lifecycle.accept(lead, handoff, None, "x", now)
+                yield accept(lead, handoff, None, "x", case)
             case "reject":
-                yield lifecycle.reject(lead, handoff, Refusal("other", "x"), now, RULES)
+                yield reject(lead, handoff, Refusal("other", "x"), case)
             case "complete":
-                yield lifecycle.complete(lead, handoff, "x", now)
+                yield complete(lead, handoff, "x", case)
 
 
 @given(steps)

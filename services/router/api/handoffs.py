@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,8 +13,9 @@ from services.router.api.auth import Reader, Writer
 from services.router.api.errors import ApiError, responses
 from services.router.api.state import LedgerHere
 from services.router.ledger import Answer, HandOffUnknown, Ledger
-from services.router.lifecycle import decide
-from services.router.lifecycle.handoffs import Refusal
+from services.router.lifecycle import answers
+from services.router.lifecycle.answers import Refusal
+from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Decision, HandOff, Lead, NotPossible, Status
 from services.router.tables import handoffs
 
@@ -51,8 +51,8 @@ async def accept(id: str, caller: Writer, ledger: LedgerHere, body: schemas.Acce
     """The receiver takes the lead over and is responsible from now on."""
     person = body.person if body else None
 
-    def answer(lead: Lead, handoff: HandOff, now: datetime) -> Decision:
-        return decide.accept(lead, handoff, person, caller.name, now)
+    def answer(lead: Lead, handoff: HandOff, case: Case) -> Decision:
+        return answers.accept(lead, handoff, person, caller.name, case)
 
     return await _answer(ledger, id, answer)
 
@@ -67,8 +67,8 @@ async def reject(id: str, body: schemas.RejectionBody, caller: Writer, ledger: L
         )
     refusal = Refusal(reason=body.reason, by=caller.name, note=body.note)
 
-    def answer(lead: Lead, handoff: HandOff, now: datetime) -> Decision:
-        return decide.reject(lead, handoff, refusal, now, ledger.rules)
+    def answer(lead: Lead, handoff: HandOff, case: Case) -> Decision:
+        return answers.reject(lead, handoff, refusal, case)
 
     return await _answer(ledger, id, answer)
 
@@ -77,8 +77,8 @@ async def reject(id: str, body: schemas.RejectionBody, caller: Writer, ledger: L
 async def complete(id: str, caller: Writer, ledger: LedgerHere) -> Any:
     """The receiver has done what the hand-off was for, and stays the owner."""
 
-    def answer(lead: Lead, handoff: HandOff, now: datetime) -> Decision:
-        return decide.complete(lead, handoff, caller.name, now)
+    def answer(lead: Lead, handoff: HandOff, case: Case) -> Decision:
+        return answers.complete(lead, handoff, caller.name, case)
 
     return await _answer(ledger, id, answer)
 

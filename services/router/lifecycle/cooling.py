@@ -13,11 +13,11 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs
+from services.router.lifecycle.case import Case
 from services.router.lifecycle.criteria import Facts, Leaf, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded, next_end
-from services.router.lifecycle.handoffs import Case
-from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
+from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import CoolingRule, Rules, StageRule
 from services.router.lifecycle.stages import Step, first_open_exclusion, follow, is_open
 from shared.scores import ScoreRecord
@@ -29,12 +29,6 @@ _LABELS = {
     "total_over": ("スコアが{:g}点以下に低下", "Score has fallen to {:g} or less"),
     "level_at_least": ("確度{:g}以上が失効", "Certainty level {:g} or higher has ended"),
 }
-
-
-def timed(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules) -> Lead:
-    """The lead with the moment at which it will cool, by its latest record; `opened` is its open hand-off."""
-    at = cools_at(lead, opened, record, rules)
-    return lead if at == lead.cools_at else replace(lead, cools_at=at)
 
 
 def cools_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules) -> datetime | None:
@@ -52,25 +46,18 @@ def cools_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
     return at
 
 
-def cool(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime) -> Decision:
-    """The lead goes back, dated `at`, which is what `cools_at` gives for it; `record` is its latest.
-
-    Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked."""
-    known, counting = facts_of(lead, faded(record, at), rules)
+def cool(lead: Lead, opened: HandOff | None, record: ScoreRecord, case: Case) -> Decision:
+    """The lead goes back, dated `case.at`, which is what `cools_at` gives for it; `record` is its latest, and that of
+    `case` the same as it has faded by then."""
+    rules, at = case.rules, case.at
+    known, counting = facts_of(lead, case.record, rules)
     before = facts_of(lead, faded(record, record.time), rules)[1]
     target = _furthest_still_open(lead, known, counting, rules)
     changed = because_of_playbook(record) if at == record.time else []
     step = Step(lead.stage, target, [*_reason(rules.cooling[lead.stage], before, counting, at), *changed])
     lead, stages = follow(lead, [step], at, historical=False)
-    lead, changes = handoffs.retreat(lead, opened, step, Case(counting, rules, at, historical=False))
-    return Decision(lead=timed(lead, open_after(opened, changes), record, rules), stages=stages, handoffs=changes)
-
-
-def open_after(opened: HandOff | None, changes: list[HandOffChange]) -> HandOff | None:
-    """The open hand-off after `changes`."""
-    for change in changes:
-        opened = change.handoff if change.handoff.is_open else None
-    return opened
+    lead, changes = handoffs.retreat(lead, opened, step, case)
+    return Decision(lead=lead, stages=stages, handoffs=changes)
 
 
 def _is_taken(lead: Lead, opened: HandOff | None) -> bool:

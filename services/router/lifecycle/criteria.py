@@ -86,11 +86,16 @@ def all_facts(record: ScoreRecord) -> Facts:
     return Facts(record.signals, to_micro(record.total), to_micro(record.attribute), record.level, record.attributes)
 
 
-def facts_since(
-    facts: Facts, record: ScoreRecord, line_at: datetime, held_until: datetime | None, level_valid_for: timedelta
+def facts_since(  # noqa: PLR0913, PLR0917 - a line in time, as the lead has it
+    facts: Facts,
+    record: ScoreRecord,
+    line_at: datetime,
+    held_until: datetime | None,
+    epoch: int,
+    level_valid_for: timedelta,
 ) -> Facts:
-    """What counts after a rejection (domain C5) of all `facts` of a record: signals and levels shown after `line_at`,
-    totals after `held_until`.
+    """What counts after a lead was recycled (domain C5) of all `facts` of a record: signals and levels shown after
+    `line_at`, totals after `held_until`, and only of records that begin the behaviour score at `epoch` or later.
 
     The day of a level's action is `level_until` less the time for which levels are valid.
     """
@@ -99,7 +104,7 @@ def facts_since(
         facts,
         since=line_at,
         level=facts.level if level_is_new else 0,
-        total=facts.total if held_until is None or record.time > held_until else 0,
+        total=facts.total if record.epoch >= epoch and (held_until is None or record.time > held_until) else 0,
     )
 
 
@@ -107,7 +112,7 @@ def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion
     """`condition` as functions of the facts. The playbook gives the labels."""
     match condition:
         case SignalIs():
-            return _signal(condition.signal, playbook)
+            return _signal(condition.signal, condition.later_than, playbook)
         case TotalOver():
             return _number("total_over", condition.total_over, lambda facts: facts.total, over=True)
         case AttributeAtLeast():
@@ -132,12 +137,18 @@ def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion
             return _some(condition.at_least, [compile_condition(part, playbook) for part in condition.of])
 
 
-def _signal(name: str, playbook: Playbook) -> Criterion:
+def _signal(name: str, later_than: str | None, playbook: Playbook) -> Criterion:
     label = playbook.signals[name].label.model_dump()
 
-    def holds(facts: Facts) -> bool:
+    def is_shown(facts: Facts) -> bool:
         signal = facts.signals.get(name)
         return signal is not None and (facts.since is None or signal.last > facts.since)
+
+    def is_later(facts: Facts) -> bool:
+        other = facts.signals.get(later_than or "")
+        return is_shown(facts) and (other is None or facts.signals[name].last > other.last)
+
+    holds = is_shown if later_than is None else is_later
 
     def leaves(facts: Facts) -> list[Leaf]:
         signal = facts.signals.get(name)

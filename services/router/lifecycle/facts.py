@@ -13,4 +13,5 @@ def facts_of(lead: Lead, record: ScoreRecord, rules: Rules) -> tuple[Facts, Fact
     known = all_facts(record)
     if lead.line_at is None:
         return known, known
-    return known, facts_since(known, record, lead.line_at, lead.held_until, rules.playbook.levels.valid_for)
+    valid_for = rules.playbook.levels.valid_for
+    return known, facts_since(known, record, lead.line_at, lead.held_until, lead.epoch, valid_for)

@@ -8,20 +8,20 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.router.lifecycle.criteria import Leaf
-from services.router.lifecycle.handoffs import handoff_id
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.offers import handoff_id
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import Step, follow
 from shared.scores import ScoreRecord
 
 _FIRST = ("acquired_at", "mql_at", "sal_at", "sql_at")
-_LAST = ("line_at", "held_until")
+_LAST = ("line_at", "held_until", "contacted_at", "alerted_at", "reminded_at", "followed_up_at")
 
 
 def left(lead: Lead, record: ScoreRecord) -> Lead:
     """A lead whose record says that it is a member of another one. It keeps its stage, its owner and its hand-off until
     that one takes them over: nobody drops it in between."""
-    return replace(lead, epoch=record.epoch, score_seq=record.seq, merged_into=record.merged_into, cools_at=None)
+    return replace(lead, score_seq=record.seq, merged_into=record.merged_into, cools_at=None, due_at=None)
 
 
 def returned(lead: Lead, rules: Rules) -> Lead:
@@ -51,6 +51,8 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
     gone, its_changes = _close(gone, its, reason, now)
     ahead = rules.stages[member.stage].rank > rules.stages[lead.stage].rank
     lead = replace(lead, reached=_both(lead.reached, member.reached), furthest=max(lead.furthest, member.furthest))
+    lead = replace(lead, epoch=max(lead.epoch, member.epoch), recycled=lead.recycled + member.recycled)
+    lead = replace(lead, recycling=lead.recycling or member.recycling)
     lead = replace(lead, **{name: _earlier(getattr(lead, name), getattr(member, name)) for name in _FIRST})
     lead = replace(lead, **{name: _later(getattr(lead, name), getattr(member, name)) for name in _LAST})
     stages: list[StageChange] = []
@@ -60,7 +62,15 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
         lead, changes = _close(lead, opened, reason, now)
         opened = None
     if ahead or lead.department is None:
-        lead = replace(lead, department=member.department, team=member.team, person=member.person, taken=member.taken)
+        lead = replace(
+            lead,
+            department=member.department,
+            team=member.team,
+            person=member.person,
+            taken=member.taken,
+            owned_at=member.owned_at,
+            attached_to=None,
+        )
         if its is not None and opened is None:
             lead, taken_over = _go_on(lead, its, reason, now)
             changes += taken_over
@@ -78,12 +88,17 @@ def _emptied(member: Lead, lead_id: str, rules: Rules) -> Lead:
         taken=False,
         acquired_at=None,
         cools_at=None,
+        due_at=None,
+        owned_at=None,
+        attached_to=None,
+        recycled=0,
+        recycling=None,
     )
 
 
 def _at_the_beginning(lead: Lead, rules: Rules) -> Lead:
     first = rules.first.stage
-    return replace(lead, stage=first.id, reached=(first.id,), furthest=first.number)
+    return replace(lead, stage=first.id, reached=(first.id,), furthest=first.number, stage_at=None)
 
 
 def _close(lead: Lead, opened: HandOff | None, reason: list[Leaf], now: datetime) -> tuple[Lead, list[HandOffChange]]:

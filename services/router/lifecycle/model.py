@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from services.router.lifecycle.criteria import Leaf
+from shared.events import Kind
 
 
 class Status(StrEnum):
@@ -32,8 +34,15 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     accepted it, or has evidently worked it.
 
     `seq` numbers the messages about it, `handoffs` its hand-offs. `furthest` is the highest stage number it was at.
-    `merged_into`: the lead that this one is part of. `cools_at`: when what its stage rests on will have ended; None:
-    never, as far as is known now.
+    `merged_into`: the lead that this one is part of. `cools_at`: when what its stage rests on will have ended, or it is
+    recycled because nothing happens; None: never, as far as is known now. `due_at`: the next moment at which a deadline
+    of its hand-off, or the follow-up of a customer, is due by the clock.
+
+    `line_at`: what it did until then counts no more, as it was recycled (`recycled` times, last by the rule
+    `recycling`); its total does not count until `held_until`, nor that of a score older than `epoch` (ms since 1970).
+    `stage_at`, `owned_at`: since when it is at its stage, and its owner's. `contacted_at`: when sales last got in touch
+    with it; `reminded_at`: the latest moment of a reminder that has been told. `attached_to`: the lead whose hand-off
+    it has joined.
     """
 
     lead_id: str
@@ -60,10 +69,25 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     taken: bool = False
     cools_at: datetime | None = None
     merged_into: str | None = None
+    stage_at: datetime | None = None
+    owned_at: datetime | None = None
+    due_at: datetime | None = None
+    alerted_at: datetime | None = None
+    contacted_at: datetime | None = None
+    reminded_at: datetime | None = None
+    followed_up_at: datetime | None = None
+    attached_to: str | None = None
+    recycled: int = 0
+    recycling: str | None = None
 
 
 class HandOff(msgspec.Struct, frozen=True, kw_only=True):
-    """A lead on its way from one department to another. The giver owns it until the receiver accepts."""
+    """A lead on its way from one department to another. The giver owns it until the receiver accepts.
+
+    Of a lead that was offered several times each offer is a hand-off of its own, the `attempt`-th; `previous` is the id
+    of the one before, `tried` are the people it was offered to before. `contact_by`: by when whoever has accepted it
+    must get in touch with the lead. `points`: the total with which it waits at the valve, or has passed it; `valve`:
+    what the valve said to it."""
 
     handoff_id: str
     lead_id: str
@@ -78,6 +102,13 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     respond_by: datetime | None
     priority: str
     reject_reason: str | None = None
+    giver_person: str | None = None
+    attempt: int = 1
+    previous: str | None = None
+    tried: tuple[str, ...] = ()
+    contact_by: datetime | None = None
+    points: float | None = None
+    valve: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -107,12 +138,48 @@ class HandOffChange(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class Alerted(StrEnum):
+    """What the owner of a lead is told."""
+
+    VISIT = "visit"
+    RESPOND_SOON = "respond_soon"
+    CONTACT_SOON = "contact_soon"
+    FOLLOW_UP = "follow_up"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the owner of a lead, or the receiver of its hand-off, must know at once. `due`: by when to act."""
+
+    lead_id: str
+    seq: int
+    kind: Alerted
+    at: datetime
+    department: str
+    team: str | None
+    person: str | None
+    handoff_id: str | None = None
+    due: datetime | None = None
+    reason: list[Leaf] = []
+
+
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the router itself tells the log: what people decided about a lead is part of its history."""
+
+    id: str
+    kind: Kind
+    at: datetime
+    name: str = ""
+    properties: dict[str, Any] = {}
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The lead afterwards and what led there, in order of `seq`."""
 
     lead: Lead
     stages: list[StageChange] = []
     handoffs: list[HandOffChange] = []
+    alerts: list[Alert] = []
+    events: list[Emitted] = []
 
 
 class NotPossible(Exception):

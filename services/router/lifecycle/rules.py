@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.router.lifecycle.criteria import Criterion, compile_condition
@@ -20,6 +21,7 @@ from shared.playbook.conditions import (
     leaves,
     thresholds,
 )
+from shared.playbook.handoffs import FollowUp, RecyclingRule, ResponseRule
 from shared.playbook.schema import Stage
 from shared.playbook.values import WorkingTime
 
@@ -31,13 +33,40 @@ LAST_PROSPECT_STAGE = 6
 
 
 @dataclass(frozen=True, slots=True)
+class DueRule:
+    """By when something is due, where `when` holds (None: always)."""
+
+    when: Criterion | None
+    within: WorkingTime
+
+
+@dataclass(frozen=True, slots=True)
 class StageRule:
     """A stage, its place on the way (`rank`), and its compiled conditions."""
 
     stage: Stage
     rank: tuple[int, int]
     when: Criterion | None
-    respond: tuple[tuple[Criterion | None, WorkingTime], ...]
+    respond: tuple[DueRule, ...]
+    contact: tuple[DueRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecyclingWay:
+    """How leads come back into consideration, its condition compiled."""
+
+    id: str
+    rule: RecyclingRule
+    when: Criterion | None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpRule:
+    """When customers are followed up, its condition compiled."""
+
+    id: str
+    rule: FollowUp
+    when: Criterion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +91,20 @@ class Rules:
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
         self.cooling = {rule.stage.id: cooling for rule in self.way if (cooling := _cooling_rule(rule)) is not None}
+        self.recycling = {
+            id: RecyclingWay(id, rule, _compiled(rule.when, playbook)) for id, rule in playbook.recycling.items()
+        }
+        self.recycled_from = {
+            stage.id: [way for way in self.recycling.values() if stage.id in way.rule.from_]
+            for stage in playbook.stages
+        }
+        follow_ups = [FollowUpRule(id, r, _compiled(r.when, playbook)) for id, r in playbook.follow_ups.items()]
+        self.follow_ups = {
+            stage.id: found
+            for stage in playbook.stages
+            if (found := [one for one in follow_ups if stage.id in one.rule.stages])
+        }
+        self.parked = {rule.through for rule in playbook.recycling.values() if rule.through is not None}
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
         self.personal_domains = _domains(playbook)
         self.effective = compile_condition(playbook.effective, playbook) if playbook.effective else None
@@ -85,12 +128,18 @@ def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
     return StageRule(
         stage=stage,
         rank=(stage.number, index),
-        when=None if stage.when is None else compile_condition(stage.when, playbook),
-        respond=tuple(
-            (None if rule.when is None else compile_condition(rule.when, playbook), rule.within)
-            for rule in stage.respond
-        ),
+        when=_compiled(stage.when, playbook),
+        respond=_due_rules(stage.respond, playbook),
+        contact=_due_rules(stage.contact, playbook),
     )
+
+
+def _due_rules(rules: Iterable[ResponseRule], playbook: Playbook) -> tuple[DueRule, ...]:
+    return tuple(DueRule(_compiled(rule.when, playbook), rule.within) for rule in rules)
+
+
+def _compiled(condition: LeadCondition | None, playbook: Playbook) -> Criterion | None:
+    return None if condition is None else compile_condition(condition, playbook)
 
 
 def _cooling_rule(rule: StageRule) -> CoolingRule | None:

@@ -114,7 +114,9 @@ def follow(lead: Lead, steps: list[Step], at: datetime, *, historical: bool) -> 
             reached.append(stage.id)
         furthest = max(furthest, stage.number)
     target = steps[-1].target.stage.id
-    lead = replace(lead, stage=target, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps))
+    lead = replace(
+        lead, stage=target, stage_at=at, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps)
+    )
     return lead, changes
 
 

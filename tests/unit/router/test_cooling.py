@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 from services.router.batch import Decided, Known, Received, cool_until, decide_all
-from services.router.lifecycle import decide as lifecycle
-from services.router.lifecycle.handoffs import Refusal
+from services.router.lifecycle.answers import Refusal, accept, complete, reject
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from shared.clock import EventClock
@@ -159,18 +158,18 @@ def test_points_that_do_not_fade_keep_it_warm() -> None:
 
 def test_an_accepted_handoff_is_not_taken_away() -> None:
     life = hot_by_score()
-    life.answered(lifecycle.accept(life.lead, life.opened, "佐藤", "tool", life.story.at))
+    life.answered(accept(life.lead, life.opened, "佐藤", "tool", life.story.case(life.lead, RULES)))
     assert life.lead.cools_at is None
     life.shows(total=150.0).shows(total=20.0)
     assert (life.lead.stage, life.lead.person, life.lead.cools_at) == ("hot", "佐藤", None)
-    life.answered(lifecycle.complete(life.lead, life.opened, "tool", life.story.at))
+    life.answered(complete(life.lead, life.opened, "tool", life.story.case(life.lead, RULES)))
     life.shows(total=10.0, later=timedelta(days=100))
     assert (life.lead.stage, life.lead.department) == ("hot", "inside-sales")
 
 
 def test_whoever_has_accepted_it_keeps_it_when_the_next_offer_is_withdrawn() -> None:
     life = hot_by_score()
-    life.answered(lifecycle.accept(life.lead, life.opened, "佐藤", "tool", life.story.at))
+    life.answered(accept(life.lead, life.opened, "佐藤", "tool", life.story.case(life.lead, RULES)))
     life.shows(total=200.0, level=4)
     assert life.told[-2:] == [("inside-sales", "completed"), ("field-sales", "offered")]
     life.waits_until(life.story.at + timedelta(days=91))
@@ -193,15 +192,16 @@ def test_the_next_department_is_asked_although_the_latest_record_is_history() ->
 
 def test_a_rejected_lead_stays_where_it_was_put() -> None:
     life = hot_by_score(level=3)
-    life.answered(lifecycle.reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.at, RULES))
-    assert (life.lead.stage, life.lead.cools_at) == ("nurturing", None)
+    life.answered(reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.case(life.lead, RULES)))
+    assert (life.lead.stage, life.lead.cools_at) == ("recycled", None)
     life.shows(total=50.0)
-    assert (life.lead.stage, life.lead.cools_at) == ("nurturing", None)
+    assert (life.lead.stage, life.lead.cools_at) == ("recycled", None)
 
 
 def test_after_a_rejection_it_cools_by_what_counts_since() -> None:
     life = Life().shows("contact_obtained").shows("inquiry_made", total=200.0)
-    life.answered(lifecycle.reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.at, RULES))
+    life.answered(reject(life.lead, life.opened, Refusal("no_need", "x"), life.story.case(life.lead, RULES)))
+    life.story.epoch = life.lead.epoch
     life.shows(total=200.0, later=timedelta(days=31))
     assert life.lead.stage == "hot"  # by the score alone: the inquiry is of before
     life.waits_until(life.story.at + HALF_LIFE)

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.router.lifecycle import decide as lifecycle
-from services.router.lifecycle.handoffs import Refusal
-from services.router.lifecycle.model import OPEN, HandOff, HandOffChange, Lead, NotPossible
+from services.router.lifecycle.answers import Refusal, accept, complete, reject
+from services.router.lifecycle.model import OPEN, Decision, HandOff, HandOffChange, Lead, NotPossible
 from services.router.lifecycle.rules import Rules
 from shared.playbook import load_playbook
 from tests.score_records import Story
@@ -37,10 +37,10 @@ class Case:
 
     def accepts(self, person: str | None = None) -> Case:
         assert self.opened
-        self._take(lifecycle.accept(self.lead, self.opened, person, "tool", self.story.at))
+        self._take(accept(self.lead, self.opened, person, "tool", self.story.case(self.lead, RULES)))
         return self
 
-    def _take(self, decision: lifecycle.Decision) -> None:
+    def _take(self, decision: Decision) -> None:
         self.lead = decision.lead
         self.changes += decision.handoffs
         for change in decision.handoffs:
@@ -129,9 +129,9 @@ def test_what_is_over_cannot_be_answered_again(verb: str) -> None:
     case = Case().shows("contact_obtained", level=2).shows(level=4)
     over = case.changes[1].handoff
     answers = {
-        "accept": lambda: lifecycle.accept(case.lead, over, None, "x", case.story.at),
-        "reject": lambda: lifecycle.reject(case.lead, over, Refusal("other", "x"), case.story.at, RULES),
-        "complete": lambda: lifecycle.complete(case.lead, over, "x", case.story.at),
+        "accept": lambda: accept(case.lead, over, None, "x", case.story.case(case.lead, RULES)),
+        "reject": lambda: reject(case.lead, over, Refusal("other", "x"), case.story.case(case.lead, RULES)),
+        "complete": lambda: complete(case.lead, over, "x", case.story.case(case.lead, RULES)),
     }
     with pytest.raises(NotPossible, match="withdrawn"):
         answers[verb]()
@@ -140,5 +140,5 @@ def test_what_is_over_cannot_be_answered_again(verb: str) -> None:
 def test_an_accepted_handoff_is_completed_by_its_receiver_who_stays_the_owner() -> None:
     case = Case().shows("contact_obtained").shows("inquiry_made").accepts("佐藤")
     assert case.opened
-    decision = lifecycle.complete(case.lead, case.opened, "tool", case.story.at)
+    decision = complete(case.lead, case.opened, "tool", case.story.case(case.lead, RULES))
     assert (decision.lead.department, decision.handoffs[0].handoff.status) == ("inside-sales", "completed")

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from services.router.batch import Decided, Known, Received, decide_all
-from services.router.lifecycle.decide import accept
+from services.router.lifecycle.answers import accept, case_of
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from shared.clock import EventClock
@@ -41,7 +41,8 @@ class Lives:
 
     def accepts(self, lead_id: str, person: str) -> Lives:
         lead, handoff = self.known.leads[lead_id], self.known.opened[lead_id]
-        self.known.follow(accept(lead, handoff, person, "test", MONDAY + timedelta(hours=1)))
+        case = case_of(lead, self.known.scores[lead_id].record, RULES, MONDAY + timedelta(hours=1))
+        self.known.follow(accept(lead, handoff, person, "test", case))
         return self
 
     def lead(self, lead_id: str) -> Lead:

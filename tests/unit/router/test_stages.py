@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.router.lifecycle import decide as lifecycle
+from services.router.lifecycle.answers import Refusal, reject
 from services.router.lifecycle.facts import facts_of
-from services.router.lifecycle.handoffs import Refusal
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import missing
@@ -119,17 +119,18 @@ def test_channel_and_medium_are_those_of_the_record_that_acquired_it() -> None:
 def rejected(story: Story, *records: ScoreRecord) -> Lead:
     lead, _, opened = play(fresh(), *records)
     assert opened is not None
-    decision = lifecycle.reject(lead, opened, Refusal("no_need", "佐藤"), story.at, RULES)
+    decision = reject(lead, opened, Refusal("no_need", "佐藤"), story.case(lead, RULES))
     (change,) = decision.stages
-    assert (change.source, change.target, change.reason[0].name) == ("hot", "nurturing", "no_need")
+    assert (change.source, change.target, change.reason[0].name) == ("hot", "recycled", "no_need")
     assert decision.handoffs[0].handoff.status is Status.REJECTED
+    story.epoch = decision.lead.epoch  # the scorer has begun its behaviour score anew
     return decision.lead
 
 
 def test_after_a_rejection_only_new_signals_count() -> None:
     story = Story("l")
     lead = rejected(story, story.record("contact_obtained"), story.record("inquiry_made", total=120.0, level=3))
-    assert (lead.department, lead.stage) == ("marketing", "nurturing")
+    assert (lead.department, lead.stage) == ("marketing", "recycled")
     again = story.record(total=120.0)
     same = ScoreRecord(**{**{n: getattr(again, n) for n in again.__struct_fields__}, "level": 3,
                           "level_until": story.at - timedelta(minutes=1) + timedelta(days=90)})  # fmt: skip
@@ -155,7 +156,7 @@ def test_a_customer_stays_one_when_a_handoff_is_rejected() -> None:
     story = Story("l")
     lead, _, opened = play(fresh(), story.record("contact_obtained"), story.record("deal_won"))
     assert opened is not None
-    decision = lifecycle.reject(lead, opened, Refusal("other", "x"), story.at, RULES)
+    decision = reject(lead, opened, Refusal("other", "x"), story.case(lead, RULES))
     assert (decision.lead.stage, decision.stages) == ("onboarding", [])
 
 

@@ -1,0 +1,23 @@
+"""The wall clock of all routers is Postgres's: one that is wrong about the time must not let hand-offs expire."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+
+class DatabaseClock:
+    """What Postgres's clock said last, and the seconds since. To be set again every now and then."""
+
+    def __init__(self, now: datetime) -> None:
+        self.set(now)
+
+    def set(self, now: datetime) -> None:
+        self._at, self._set = now, time.monotonic()
+
+    def now(self) -> datetime:
+        moment = self._at + timedelta(seconds=time.monotonic() - self._set)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def witness(self, moment: datetime) -> None:
+        """What happened, and when, does not move the wall."""

@@ -1,0 +1,90 @@
+"""An offer: to which team and person, and by when they must answer (domain D1)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from services.router.lifecycle.case import Case
+from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.model import HandOff, HandOffChange, Lead, Status
+from services.router.lifecycle.rules import DueRule, StageRule
+
+_NAMESPACE = uuid.UUID("6f1d3c52-9a0b-5e0e-8f0c-7a5a6b1c9d21")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which department is to have a lead, at which stage and why. `previous`: the offer that came to nothing;
+    `escalated`: it goes to the one whom the team or department escalates to."""
+
+    receiver: str
+    stage: StageRule
+    reason: list[Leaf]
+    previous: HandOff | None = None
+    escalated: bool = False
+
+
+def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
+    """The lead's next hand-off. Its giver, the owner until it is accepted, is the lead's department."""
+    respond_by, priority = respond(wanted.stage, wanted.receiver, case)
+    lead = replace(lead, handoffs=lead.handoffs + 1)
+    previous = wanted.previous
+    handoff = HandOff(
+        handoff_id=handoff_id(lead.lead_id, lead.handoffs),
+        lead_id=lead.lead_id,
+        status=Status.OFFERED,
+        giver=lead.department or wanted.receiver,
+        giver_team=lead.team,
+        giver_person=lead.person,
+        receiver=wanted.receiver,
+        team=case.rules.territories.team(wanted.receiver, case.facts.fields),
+        person=None,
+        stage=wanted.stage.stage.id,
+        offered_at=case.now,
+        respond_by=respond_by,
+        priority="high" if wanted.escalated else priority,
+        attempt=1 if previous is None else previous.attempt + 1,
+        previous=None if previous is None else previous.handoff_id,
+        tried=() if previous is None else tried(previous),
+        points=case.record.total,
+    )
+    return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
+
+
+def tried(handoff: HandOff) -> tuple[str, ...]:
+    """The people whom the lead need not be offered to again."""
+    return handoff.tried if handoff.person is None else (*handoff.tried, handoff.person)
+
+
+def respond(rule: StageRule, receiver: str, case: Case) -> tuple[datetime | None, str]:
+    """Deadline and priority: `high` where the answer is due within working hours rather than days."""
+    due = first_rule(rule.respond, case)
+    if due is None:
+        return None, "normal"
+    return case.rules.calendars[receiver].deadline(case.now, due.within), "normal" if due.within.days else "high"
+
+
+def contact_by(handoff: HandOff, case: Case) -> datetime | None:
+    """By when whoever accepts now must get in touch with the lead."""
+    due = first_rule(case.rules.stages[handoff.stage].contact, case)
+    return None if due is None else case.rules.calendars[handoff.receiver].deadline(case.now, due.within)
+
+
+def first_rule(rules: Sequence[DueRule], case: Case) -> DueRule | None:
+    """The first whose condition holds."""
+    return next((rule for rule in rules if rule.when is None or rule.when.holds(case.facts)), None)
+
+
+def tell(lead: Lead, change: HandOffChange) -> tuple[Lead, HandOffChange]:
+    """The lead after one of its hand-offs has changed."""
+    return replace(lead, seq=change.seq), change
+
+
+def handoff_id(lead_id: str, number: int) -> str:
+    """Deterministic: reading the log again gives the same ids."""
+    return str(uuid.uuid5(_NAMESPACE, f"{lead_id}:{number}"))

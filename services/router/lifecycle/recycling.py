@@ -1,0 +1,137 @@
+"""Leads that go back into consideration (domain C5): a line in time is drawn, and neither points nor levels nor signals
+from before it count any more. What they do afterwards leads them on again.
+
+By a signal (a deal is lost), by silence (nobody has got in touch, or the lead does not respond), or because a hand-off
+was rejected or returned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from services.router.lifecycle.case import Case
+from services.router.lifecycle.criteria import Facts, Leaf
+from services.router.lifecycle.model import (
+    Decision,
+    Emitted,
+    HandOff,
+    HandOffChange,
+    Lead,
+    StageChange,
+    Status,
+)
+from services.router.lifecycle.offers import tell
+from services.router.lifecycle.owning import own
+from services.router.lifecycle.rules import RecyclingWay, Rules
+from services.router.lifecycle.stages import Step, follow
+from shared.events import Kind
+from shared.scores import ScoreRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WAITED = {"ja": "待機期間の終了", "en": "The waiting time is over"}
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Why (`id`) and to which stage a lead goes back, for how long its total does not count, and whether its behaviour
+    score begins anew."""
+
+    id: str
+    to: str
+    hold: timedelta
+    restart: bool
+
+
+def by_signal(lead: Lead, counting: Facts, rules: Rules) -> RecyclingWay | None:
+    """The way back that the lead's facts open now."""
+    ways = rules.recycled_from[lead.stage]
+    return next((way for way in ways if way.when is not None and way.when.holds(counting)), None)
+
+
+def silence_ends(
+    lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
+) -> tuple[datetime, RecyclingWay] | None:
+    """When, and by which way, the lead will go back if nothing happens; None: never. While it is offered to somebody,
+    the deadline of that counts instead."""
+    if opened is not None and opened.status is not Status.ACCEPTED:
+        return None
+    ends = [
+        (_last_shown(lead, way.rule.silent, record) + way.rule.silent_for, way)
+        for way in rules.recycled_from[lead.stage]
+        if way.rule.silent is not None and way.rule.silent_for is not None
+    ]
+    return min(ends, key=lambda end: end[0], default=None)
+
+
+def wait_ends(lead: Lead, rules: Rules) -> datetime | None:
+    """When a lead that waits at a stage for having been recycled goes on from it; None: it does not."""
+    return lead.held_until if lead.stage in rules.parked and lead.recycling in rules.recycling else None
+
+
+def recycle(lead: Lead, opened: HandOff | None, way: RecyclingWay, case: Case) -> Decision:
+    """The lead goes back. An accepted hand-off is completed, as somebody has worked it; any other withdrawn."""
+    rule = way.rule
+    name = rule.silent or way.id
+    parts = way.when.reason(case.facts) if way.when is not None else []
+    reason = [Leaf(condition="recycled", name=name, met=True, label=rule.label.model_dump(), at=case.at), *parts]
+    changes: list[HandOffChange] = []
+    if opened is not None:
+        status = Status.COMPLETED if opened.status is Status.ACCEPTED else Status.WITHDRAWN
+        closed = HandOffChange(handoff=replace(opened, status=status), seq=lead.seq + 1, at=case.now, reason=reason)
+        lead, change = tell(lead, closed)
+        changes = [change]
+    back = Back(way.id, rule.through or rule.to, rule.hold, rule.behaviour == "restart")
+    decision = go_back(lead, back, reason, case)
+    return replace(decision, handoffs=[*changes, *decision.handoffs])
+
+
+def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
+    """Draw the line, and lead the lead to its stage. The department of that owns it at once: nobody has to agree to
+    take something back."""
+    line = case.at
+    lead = replace(
+        lead,
+        line_at=line,
+        held_until=line + back.hold,
+        recycled=lead.recycled + 1,
+        recycling=back.id,
+        cools_at=None,
+    )
+    stages: list[StageChange] = []
+    if lead.stage != back.to:
+        lead, stages = follow(
+            lead, [Step(lead.stage, case.rules.stages[back.to], reason)], line, historical=case.historical
+        )
+    owner = case.rules.stages[back.to].stage.owner
+    if owner != lead.department:
+        lead = own(lead, owner, case)
+    elif lead.person is not None:
+        lead = replace(lead, person=None, taken=False, owned_at=line)
+    else:
+        lead = replace(lead, taken=False)
+    events = []
+    if back.restart:
+        lead = replace(lead, epoch=(line - _EPOCH) // timedelta(milliseconds=1))
+        events = [
+            Emitted(id=f"recycle:{lead.lead_id}:{lead.seq}", kind=Kind.RECYCLE, at=line, properties={"reason": back.id})
+        ]
+    return Decision(lead=lead, stages=stages, events=events)
+
+
+def wait_over(lead: Lead, at: datetime, case: Case) -> Decision:
+    """A lead that has waited at a stage goes on to the one that its way back leads to."""
+    target = case.rules.stages[case.rules.recycling[lead.recycling or ""].rule.to]
+    reason = [Leaf(condition="waited", name=lead.recycling, met=True, label=_WAITED, at=at)]
+    lead, stages = follow(lead, [Step(lead.stage, target, reason)], at, historical=False)
+    if target.stage.owner != lead.department:
+        lead = own(lead, target.stage.owner, case)
+    return Decision(lead=lead, stages=stages)
+
+
+def _last_shown(lead: Lead, name: str | None, record: ScoreRecord) -> datetime:
+    """When the silence began: at the signal's latest time, or when the lead came to its stage or owner."""
+    signal = record.signals.get(name or "")
+    moments = (lead.stage_at, lead.owned_at, signal.last if signal is not None else None)
+    return max((moment for moment in moments if moment is not None), default=record.time)
