@@ -15,38 +15,48 @@ branch_labels = None
 depends_on = None
 
 _time = sa.DateTime(timezone=True)
-_MOMENTS = ("stage_at", "owned_at", "due_at", "alerted_at", "contacted_at", "reminded_at", "followed_up_at")
-_LEADS = (
-    *(sa.Column(name, _time) for name in _MOMENTS),
-    sa.Column("attached_to", sa.Text()),
-    sa.Column("recycled", sa.Integer(), nullable=False, server_default="0"),
-    sa.Column("recycling", sa.Text()),
-)
-_HANDOFFS = (
-    sa.Column("giver_person", sa.Text()),
-    sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"),
-    sa.Column("previous", sa.Text()),
-    sa.Column("tried", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"),
-    sa.Column("contact_by", _time),
-    sa.Column("points", sa.Float()),
-    sa.Column("valve", sa.Text()),
-)
-_DEALS = (
-    *(sa.Column(name, _time) for name in ("expected_at", "lost_at")),
-    *(sa.Column(name, sa.Text()) for name in ("status", "product", "lost_reason", "partner", "presales")),
-)
+
+
+def _columns() -> dict[str, list[sa.Column]]:  # type: ignore[type-arg]
+    """New columns by table; a column can be added once only."""
+    moments = ("stage_at", "owned_at", "due_at", "alerted_at", "contacted_at", "reminded_at", "followed_up_at")
+    return {
+        "leads": [
+            *(sa.Column(name, _time) for name in moments),
+            sa.Column("attached_to", sa.Text()),
+            sa.Column("recycled", sa.Integer(), nullable=False, server_default="0"),
+            sa.Column("recycling", sa.Text()),
+        ],
+        "handoffs": [
+            sa.Column("giver_person", sa.Text()),
+            sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"),
+            sa.Column("previous", sa.Text()),
+            sa.Column("tried", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"),
+            sa.Column("contact_by", _time),
+            sa.Column("points", sa.Float()),
+            sa.Column("valve", sa.Text()),
+        ],
+        "deals": [
+            *(sa.Column(name, _time) for name in ("expected_at", "lost_at")),
+            *(sa.Column(name, sa.Text()) for name in ("status", "product", "lost_reason", "partner", "presales")),
+        ],
+    }
 
 
 def upgrade() -> None:
-    for table, columns in (("leads", _LEADS), ("handoffs", _HANDOFFS), ("deals", _DEALS)):
+    for table, columns in _columns().items():
         for column in columns:
-            op.add_column(table, column.copy())
-    # The latest change is the best that is known of leads that were there before.
+            op.add_column(table, column)
+    # For leads that were there before, silence and follow-ups begin now. The moments are reckoned at the first look.
     op.execute(
-        "UPDATE leads l SET stage_at = COALESCE((SELECT max(at) FROM stage_changes c WHERE c.lead_id = l.lead_id), "
-        "l.score_at), owned_at = CASE WHEN department IS NULL THEN NULL ELSE COALESCE(l.sal_at, l.acquired_at) END"
+        "UPDATE leads l SET epoch = 0, followed_up_at = now(), "
+        "owned_at = CASE WHEN department IS NOT NULL THEN now() END, "
+        "stage_at = COALESCE((SELECT max(at) FROM stage_changes c WHERE c.lead_id = l.lead_id), l.score_at)"
     )
-    op.execute("UPDATE leads SET epoch = 0")
+    op.execute(
+        "UPDATE leads SET cools_at = COALESCE(cools_at, score_at), due_at = score_at "
+        "WHERE merged_into IS NULL AND furthest > 3"
+    )
     op.create_index("ix_leads_lane_due_at", "leads", ["lane", "due_at"], postgresql_where=sa.text("due_at IS NOT NULL"))
     op.create_index(
         "ix_leads_attached_to", "leads", ["attached_to"], postgresql_where=sa.text("attached_to IS NOT NULL")
@@ -117,6 +127,6 @@ def downgrade() -> None:
         op.drop_index(name, table)
     for name in ("ix_leads_attached_to", "ix_leads_lane_due_at"):
         op.drop_index(name, "leads")
-    for table, columns in (("deals", _DEALS), ("handoffs", _HANDOFFS), ("leads", _LEADS)):
+    for table, columns in _columns().items():
         for column in columns:
             op.drop_column(table, column.name)

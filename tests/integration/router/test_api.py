@@ -84,11 +84,11 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         rejected = await http.post(f"{address}/reject", json={"reason": "no_need", "note": "来年"})
         assert (rejected.status_code, rejected.json()["reject_reason"]) == (200, "no_need")
         lead = (await http.get("/v1/leads/hot")).json()
-        assert (lead["stage"]["id"], lead["owner"]["department"], lead["handoff"]) == ("nurturing", "marketing", None)
+        assert (lead["stage"]["id"], lead["owner"]["department"], lead["handoff"]) == ("recycled", "marketing", None)
         assert {part["name"] for part in lead["missing"]["hot"] if part["name"]} >= {"inquiry_made"}
         moments = (await http.get("/v1/leads/hot/timeline")).json()["moments"]
         assert [(m["kind"], m["status"] or m["to"]) for m in moments[-2:]] == [
-            ("handoff", "rejected"), ("stage", "nurturing"),
+            ("handoff", "rejected"), ("stage", "recycled"),
         ]  # fmt: skip
         assert (moments[-2]["by"], moments[-2]["note"]) == ("writer", "来年")
         answers = await asyncio.gather(*(http.post(f"{address}/accept") for _ in range(5)))

@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import repository
 from services.router.batch import Batch, Decided, Received
+from services.router.errands import Cooling, Hour
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
 from services.router.migrate import upgrade
 from services.router.status import Watch
-from services.router.timer import Hour, Timer
+from services.router.timer import Timer
 from shared.clock import SystemClock
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord, encode_score
@@ -84,12 +85,12 @@ async def test_only_what_is_due_in_the_lane_is_looked_at(ledger: Ledger, engine:
     await apply(ledger, hot("l"))
     ((moment,),) = await rows(engine, "SELECT cools_at FROM leads")
     async with engine.connect() as connection:
-        assert await repository.next_cooling(connection, [0, 1]) == {0: moment}
+        assert await repository.next_due(connection, repository.COOLING, [0, 1]) == {0: moment}
     assert await ledger.cool(1, LATER, 10) == []
     assert await ledger.cool(0, moment - timedelta(milliseconds=1), 10) == []
     assert back(await ledger.cool(0, moment, 10)) == ["l"]
     async with engine.connect() as connection:
-        assert await repository.next_cooling(connection, [0, 1]) == {}
+        assert await repository.next_due(connection, repository.COOLING, [0, 1]) == {}
 
 
 async def test_a_lead_that_others_have_locked_is_asked_again_under_the_lock(
@@ -118,7 +119,8 @@ class Reading:
 async def test_the_timer_waits_for_the_log_and_for_the_grace(ledger: Ledger, engine: AsyncEngine) -> None:
     await apply(ledger, hot("l"))
     now, reading, watch, told = [LATER], Reading(), Watch(), asyncio.Event()
-    timer = Timer(ledger, reading, Hour(lambda _: now[0], timedelta(days=20)), watch, told.set)
+    cooling = Cooling(ledger, reading, Hour(lambda _: now[0], timedelta(days=20)), watch.metrics)
+    timer = Timer(ledger, reading, [cooling], watch, lambda _: None, told.set)
     running = asyncio.create_task(timer.run())
 
     async def is_left_alone() -> bool:

@@ -153,7 +153,7 @@ def test_signals_keep_the_newest_facts() -> None:
         track("Deal Won", "b", NOON + timedelta(days=1), properties={"deal_id": "d2", "amount": 7, "other": 1}),
         track("Deal Won", "a", NOON, properties={"deal_id": "d1"}),
     ]
-    (signal,) = lead(*won).signals.values()
+    signal = lead(*won).signals["deal_won"]
     assert (signal.first, signal.last, signal.times, signal.event_id) == (
         ms(NOON),
         ms(NOON + timedelta(days=1)),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib import resources
 from typing import Any
 
@@ -11,61 +10,15 @@ import msgspec
 import pytest
 import yaml
 
-from services.router.batch import Decided, Known, Received, cool_until, decide_all
 from services.router.lifecycle.answers import Refusal, accept, complete, reject
-from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
-from shared.clock import EventClock
-from shared.playbook import load_playbook
 from shared.playbook.loader import parse_playbook
-from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Trigger, encode_score
+from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Trigger
+from tests.lives import RULES, Life
 from tests.score_records import MONDAY, Story
 
-RULES = Rules(load_playbook())
 HALF_LIFE = timedelta(days=30)
-
-
-@dataclass
-class Life:
-    """A lead that lives through records, answers and the passing of time."""
-
-    rules: Rules = RULES
-    story: Story = field(default_factory=lambda: Story("l"))
-    known: Known = field(default_factory=lambda: Known({}, {}))
-    decided: list[Decided] = field(default_factory=list)
-
-    def shows(self, signal: str | None = None, **given: Any) -> Life:
-        return self.hears(self.story.record(signal, **given))
-
-    def hears(self, record: ScoreRecord) -> Life:
-        received = Received(0, record.seq, b"l", encode_score(record), [], record)
-        self.decided += decide_all([received], self.known, self.rules, EventClock(MONDAY))
-        return self
-
-    def waits_until(self, moment: datetime) -> Life:
-        """Nothing happens but time, as the timer sees it."""
-        self.decided += cool_until(moment, "l", self.known, self.rules)
-        return self
-
-    def answered(self, decision: Decision) -> Life:
-        self.known.follow(decision)
-        return self
-
-    @property
-    def lead(self) -> Lead:
-        return self.known.leads["l"]
-
-    @property
-    def opened(self) -> HandOff:
-        return self.known.opened["l"]
-
-    @property
-    def way(self) -> list[str]:
-        return [change.target for item in self.decided for change in item.decision.stages]
-
-    @property
-    def told(self) -> list[tuple[str, str]]:
-        return [(c.handoff.receiver, c.handoff.status.value) for item in self.decided for c in item.decision.handoffs]
 
 
 def hot_by_score(**given: Any) -> Life:
@@ -159,11 +112,10 @@ def test_points_that_do_not_fade_keep_it_warm() -> None:
 def test_an_accepted_handoff_is_not_taken_away() -> None:
     life = hot_by_score()
     life.answered(accept(life.lead, life.opened, "佐藤", "tool", life.story.case(life.lead, RULES)))
-    assert life.lead.cools_at is None
     life.shows(total=150.0).shows(total=20.0)
-    assert (life.lead.stage, life.lead.person, life.lead.cools_at) == ("hot", "佐藤", None)
+    assert (life.lead.stage, life.lead.person) == ("hot", "佐藤")
     life.answered(complete(life.lead, life.opened, "tool", life.story.case(life.lead, RULES)))
-    life.shows(total=10.0, later=timedelta(days=100))
+    life.shows(total=10.0, later=timedelta(days=20))
     assert (life.lead.stage, life.lead.department) == ("hot", "inside-sales")
 
 
@@ -218,7 +170,8 @@ def custom(stages: str) -> Rules:
     """The default playbook with other stages up to `onboarding`."""
     text = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
     raw = yaml.safe_load(text)
-    kept = [stage for stage in raw["stages"] if stage["id"] not in ("hot", "appointment", "opportunity")]
+    kept = [stage for stage in raw["stages"] if stage["id"] not in ("lost", "hot", "appointment", "opportunity")]
+    raw["recycling"] = {}  # it names the stages that are left out
     raw["stages"] = sorted([*kept, *yaml.safe_load(stages)], key=lambda stage: int(stage["number"]))
     return Rules(parse_playbook(yaml.safe_dump(raw, allow_unicode=True), "custom.yaml"))
 
