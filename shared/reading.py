@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.countries import country
 from shared.events import Event, Kind
 from shared.playbook.schema import LeadField
 from shared.prefectures import prefecture
@@ -84,4 +85,6 @@ def _first(traits: Mapping[str, Any], paths: list[str]) -> Scalar | None:
 def _normalised(value: Scalar, field: LeadField) -> Scalar | None:
     if value == "":
         return None
-    return prefecture(value) if field.kind == "prefecture" else value
+    if field.kind == "prefecture":
+        return prefecture(value)
+    return country(value) if field.kind == "country" else value

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from services.cli.errors import CommandError
 from shared.playbook import Playbook
-from shared.playbook.values import Label
+from shared.playbook.staffing import Team
+from shared.playbook.values import Check, Label
 
 HEADINGS = {
     "ja": {
@@ -52,7 +53,7 @@ def tables(playbook: Playbook, language: str) -> Iterator[Table]:
         *((behaviour, text(rule.label), f"{rule.points:+g}") for rule in playbook.behaviour.rules),
     ]
     departments = (
-        (text(department.label), text(team.label), " ".join(str(v) for vs in team.territory.values() for v in vs))
+        (text(department.label), text(team.label), _area(team))
         for department in playbook.departments.values()
         for team in department.teams.values()
     )
@@ -60,6 +61,20 @@ def tables(playbook: Playbook, language: str) -> Iterator[Table]:
     yield _table(words["levels"][0], words["levels"][1:], levels)
     yield _table(words["points"][0], words["points"][1:], points)
     yield _table(words["departments"][0], words["departments"][1:], departments)
+
+
+def _area(team: Team) -> str:
+    """A team's territory and its accounts; of a bare list the values alone."""
+    territory = [_limits(field, check) for field, check in team.territory.items()]
+    return ", ".join([*filter(None, territory), *team.accounts.names, *team.accounts.domains])
+
+
+def _limits(field: str, check: Check) -> str:
+    told = check.model_dump(by_alias=True, exclude_unset=True)
+    if told.keys() <= {"in", "equals"}:
+        return " ".join(map(str, [*(check.one_of or ()), *([] if check.equals is None else [check.equals])]))
+    tests = ((test, value if isinstance(value, list) else [value]) for test, value in told.items())
+    return " ".join((field, *(" ".join((test, *map(str, values))) for test, values in tests)))
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:

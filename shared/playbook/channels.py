@@ -83,9 +83,8 @@ class Channel(Strict):
         return (*self.actions.values(), *self.by_attributes, *self.together)
 
 
-class TargetAccounts(Strict):
-    """Companies that are wanted as customers, by name or by mail domain. Fields of the kind `target_account` tell who
-    is of them; legal forms (株式会社), width and case do not matter."""
+class Accounts(Strict):
+    """Named companies, by name or by mail domain. Legal forms (株式会社), width and case do not matter."""
 
     names: list[str] = Field(default_factory=list)
     domains: list[str] = Field(default_factory=list)
@@ -105,3 +104,7 @@ class TargetAccounts(Strict):
             if corporate_domain(f"name@{domain}") != domain:
                 raise ValueError(f"'{domain}' is no company's mail domain; expected one such as acme.co.jp")
         return domains
+
+
+class TargetAccounts(Accounts):
+    """Companies that are wanted as customers. Fields of the kind `target_account` tell who is of them."""

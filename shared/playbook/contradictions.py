@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.countries import country_code
 from shared.playbook.checks import compile_check
 from shared.playbook.values import Check, Scalar
 from shared.prefectures import prefecture
@@ -31,6 +32,15 @@ def no_prefecture(check: Check) -> str | None:
             return f"can never hold: '{value}' is no prefecture; expected one such as 大阪府"
         if official != value:
             return f"can never hold: the field has the official name; expected '{official}' instead of '{value}'"
+    return None
+
+
+def no_country(check: Check) -> str | None:
+    """Why the field that holds a country's code can never pass; None where it may."""
+    for value in _wanted(check) or ():
+        code = country_code(value)
+        if code is not None and code != value:
+            return f"can never hold: the field has the ISO code; expected '{code}' instead of '{value}'"
     return None
 
 

@@ -19,12 +19,12 @@ from shared.playbook.conditions import (
     SomeOf,
     leaves,
 )
-from shared.playbook.contradictions import contradiction, no_account, no_prefecture
+from shared.playbook.contradictions import contradiction, no_account, no_country, no_prefecture
 from shared.playbook.findings import Finding, Path, unknown
 from shared.playbook.handoff_checks import handoff_references, stages_of_recycling
 from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
+from shared.playbook.staffing_checks import staffing
 from shared.playbook.values import Check
-from shared.prefectures import prefecture
 
 RESERVED_DIMENSIONS = ("attribute", "behaviour", "bounds")
 
@@ -39,7 +39,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *_stages(playbook),
         *handoff_references(playbook),
         *_conditions(playbook),
-        *_territories(playbook),
+        *staffing(playbook),
         *_never(playbook),
     ]
 
@@ -226,22 +226,6 @@ def _references(
             pass
 
 
-def _territories(playbook: Playbook) -> Iterator[Finding]:
-    for department_id, department in playbook.departments.items():
-        for team_id, team in department.teams.items():
-            path: Path = ("departments", department_id, "teams", team_id, "territory")
-            for field, values in team.territory.items():
-                if field not in playbook.fields:
-                    yield (*path, field), unknown("field", field, playbook.fields)
-                elif playbook.fields[field].kind == "prefecture":
-                    for index, value in enumerate(values):
-                        if prefecture(value) is None:
-                            yield (
-                                (*path, field, index),
-                                f"'{value}' is no prefecture; expected one such as 大阪府 or Osaka",
-                            )
-
-
 def _never(playbook: Playbook) -> Iterator[Finding]:
     """Checks that nothing can pass: a rule that never matches looks like one that nobody has met yet."""
     for index, rule in enumerate(playbook.attribute.rules):
@@ -260,6 +244,8 @@ def _never_passes(path: Path, check: Check, field: LeadField | None) -> Iterator
     problem = contradiction(check)
     if problem is None and field is not None and field.kind == "prefecture":
         problem = no_prefecture(check)
+    if problem is None and field is not None and field.kind == "country":
+        problem = no_country(check)
     if problem is None and field is not None and field.kind == "target_account":
         problem = no_account(check)
     if problem is not None:

@@ -16,21 +16,22 @@ from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, 
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
 from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension, Identifier
-from shared.playbook.values import Duration, Label, Scalar, Strict
+from shared.playbook.staffing import Department
+from shared.playbook.values import Duration, Label, Strict
 
 CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
 """Fields that a caller needs (domain D5). Their values are personal or not, but the router knows them."""
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class LeadField(Strict):
     """Where a field of the lead is found in the traits that clients send; the first path present wins. Of the kind
-    `target_account` it is true where that is a company or an address of one, else empty."""
+    `target_account` it is true where that is a company or an address of one, else empty; of the kind `country` the ISO
+    code, where the country is known by its name."""
 
     label: Label
     paths: list[str] = Field(alias="from", min_length=1)
     personal: bool = False  # only its presence is kept in scores and state
-    kind: Literal["text", "prefecture", "target_account"] = "text"
+    kind: Literal["text", "prefecture", "country", "target_account"] = "text"
 
 
 class SignalRule(Strict):
@@ -45,28 +46,6 @@ class Levels(Strict):
     """How long an action keeps its level."""
 
     valid_for: Duration = timedelta(days=90)
-
-
-class Hours(Strict):
-    """Working hours: deadlines are counted in them."""
-
-    days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
-    start: str = Field(default="09:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(default="18:00", alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    holidays: str | None = "JP"  # country whose public holidays are free; none: no holidays
-
-
-class Team(Strict):
-    """A team of a department. One without territory takes whatever no other team's territory covers."""
-
-    label: Label
-    territory: dict[str, list[Scalar]] = Field(default_factory=dict)  # field → values
-
-
-class Department(Strict):
-    label: Label
-    teams: dict[Identifier, Team] = Field(min_length=1)
-    hours: Hours = Hours()
 
 
 class Stage(Strict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.router.lifecycle.criteria import Criterion, compile_condition
 from services.router.lifecycle.deadlines import WorkCalendar
+from services.router.lifecycle.teams import compile_teams
 from services.router.lifecycle.territory import Territories
 from shared.company import registrable_domain
 from shared.playbook import Playbook
@@ -112,6 +113,8 @@ class Rules:
         self.milestones = {name: compile_condition(when, playbook) for name, when in playbook.milestones.items()}
         self.territories = Territories(playbook)
         self.calendars = {id: WorkCalendar(d.hours, playbook.zone) for id, d in playbook.departments.items()}
+        self.teams = compile_teams(playbook)
+        """By (department, team)."""
 
 
 def _domains(playbook: Playbook) -> frozenset[str]:

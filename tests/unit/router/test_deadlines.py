@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.router.lifecycle.deadlines import WorkCalendar
-from shared.playbook.schema import Hours
+from shared.playbook.staffing import Hours
 from shared.playbook.values import WorkingTime
 
 TOKYO = ZoneInfo("Asia/Tokyo")
