@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.router.batch import Decided, Known, Received, cool_until, decide_all, due_until
+from services.router.batch import Decided, Hours, Known, Received, cool_until, decide_all, due_until
 from services.router.lifecycle.answers import Refusal, accept, case_of, complete, reject
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Alert, Decision, HandOff, Lead
@@ -35,7 +35,7 @@ class Life:
 
     def hears(self, record: ScoreRecord) -> Life:
         received = Received(0, record.seq, b"l", encode_score(record), [], record)
-        self.decided += decide_all([received], self.known, self.rules, EventClock(MONDAY))
+        self.decided += decide_all([received], self.known, self.rules, Hours(EventClock(MONDAY)))
         return self
 
     def waits_until(self, moment: datetime) -> Life:
@@ -69,7 +69,8 @@ class Life:
 
     @property
     def _case(self) -> Case:
-        return case_of(self.lead, self.known.scores["l"].record, self.rules, self.now or self.story.at)
+        record = self.known.scores["l"].record
+        return case_of(self.lead, record, self.rules, self.now or self.story.at, self.known.around)
 
     @property
     def lead(self) -> Lead:

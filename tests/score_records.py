@@ -10,6 +10,7 @@ from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import Contribution, DecayTerm, Position, ScoreRecord, Signal, Trigger
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
@@ -96,4 +97,4 @@ class Story:
 
     def case(self, lead: Lead, rules: Rules) -> Case:
         """What an answer is decided on that comes now."""
-        return case_of(lead, self.last, rules, self.at)
+        return case_of(lead, self.last, rules, self.at, Surroundings())

@@ -19,6 +19,7 @@ from services.router.lifecycle.merging import absorb, given_back, has_something,
 from services.router.lifecycle.model import Decision, HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import move, moves_at, open_after, settled, timed
+from services.router.lifecycle.surroundings import Surroundings
 from services.router.outbox import OutboxRow
 from shared.clock import Clock
 from shared.scores import ScoreRecord
@@ -55,6 +56,21 @@ class Batch:
     cooled: int = 0
 
 
+class Hours:
+    """When each record is decided, by the clock: asked once, and the same if it is decided once more."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._of: dict[tuple[int, int], datetime] = {}
+
+    def of(self, received: Received) -> datetime:
+        place = (received.lane, received.offset)
+        if place not in self._of:
+            self._clock.witness(received.record.time)
+            self._of[place] = self._clock.now()
+        return self._of[place]
+
+
 class Scored(NamedTuple):
     """A score record, and its bytes as they were received."""
 
@@ -70,6 +86,11 @@ class Known:
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
     scores: dict[str, Scored] = field(default_factory=dict)
+    around: Surroundings = field(default_factory=Surroundings)
+
+    def with_(self, around: Surroundings) -> Known:
+        """The same as the ledger has it, for deciding in other surroundings."""
+        return Known(dict(self.leads), dict(self.opened), dict(self.scores), around)
 
     def root(self, lead_id: str) -> str:
         """The lead that an id is part of, as far as is known."""
@@ -123,7 +144,7 @@ class Rows:
     cooled: int = 0
 
 
-def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+def decide_all(scores: Iterable[Received], known: Known, rules: Rules, hours: Hours) -> list[Decided]:
     """Decide each record in order; `known` follows. Stale records decide nothing.
 
     A lead that was to cool by the record's time cools first, by what was known until then; and afterwards, if the
@@ -135,37 +156,37 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, clock: Cl
         lead = known.leads.get(lead_id) or new_lead(lead_id, received.lane, rules)
         if is_stale(lead, record):
             continue
-        clock.witness(record.time)
+        now = hours.of(received)
         if record.merged_into is not None:
-            decided += _member(received, lead, known, rules, clock)
+            decided += _member(received, lead, known, rules, now)
             continue
         if lead.merged_into is not None:
-            decided.append(_back(received, lead, known, rules, clock))
+            decided.append(_back(received, lead, known, rules, now))
             continue
         if _cools_by(lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
             lead = known.leads[lead_id]
-        decision = decide(lead, known.opened.get(lead_id), record, rules, clock.now())
+        decision = decide(lead, known.opened.get(lead_id), record, rules, now, known.around)
         known.follow(decision)
         known.scores[lead_id] = score = Scored(record, received.value)
         decided.append(Decided(decision, score))
         if _cools_by(decision.lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
         for member in record.members:
-            decided += _absorb(lead_id, member, known, rules, clock)
+            decided += _absorb(lead_id, member, known, rules, now)
     return decided
 
 
-def _member(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+def _member(received: Received, lead: Lead, known: Known, rules: Rules, now: datetime) -> list[Decided]:
     """The lead is a member of another one from now on."""
     record = received.record
     decision = Decision(lead=left(lead, record))
     known.follow(decision)
     known.scores[lead.lead_id] = score = Scored(record, received.value)
-    return [Decided(decision, score), *_absorb(known.root(record.merged_into or ""), lead.lead_id, known, rules, clock)]
+    return [Decided(decision, score), *_absorb(known.root(record.merged_into or ""), lead.lead_id, known, rules, now)]
 
 
-def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clock) -> list[Decided]:
+def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, now: datetime) -> list[Decided]:
     """What a member has goes to its lead, if both are known by now and that has not happened yet."""
     lead, member = known.leads.get(lead_id), known.leads.get(member_id)
     if lead is None or member is None or lead is member or member.merged_into is None:
@@ -173,7 +194,7 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clo
     if member.merged_into == lead_id and not has_something(member, rules):
         return []
     its = known.opened.get(member_id)
-    decisions = absorb(lead, known.opened.get(lead_id), member, its, rules, clock.now())
+    decisions = absorb(lead, known.opened.get(lead_id), member, its, rules, now)
     found = []
     for decision in reversed(decisions):  # first what ends
         known.follow(decision)
@@ -188,10 +209,11 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, clock: Clo
     return [*found, Decided(Decision(lead=after), score, merged=True)]
 
 
-def _back(received: Received, lead: Lead, known: Known, rules: Rules, clock: Clock) -> Decided:
+def _back(received: Received, lead: Lead, known: Known, rules: Rules, now: datetime) -> Decided:
     """The lead is one of its own again. What it did is history: it moves stages, and offers nothing."""
     record = received.record
-    decision = decide(returned(lead, rules), None, msgspec.structs.replace(record, historical=True), rules, clock.now())
+    past = msgspec.structs.replace(record, historical=True)
+    decision = decide(returned(lead, rules), None, past, rules, now, known.around)
     decision = replace(decision, lead=given_back(decision.lead, rules))
     known.follow(decision)
     known.scores[lead.lead_id] = score = Scored(record, received.value)
@@ -211,7 +233,7 @@ def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> It
         if at is None or at > moment:
             decision = Decision(lead=replace(lead, cools_at=at))
         else:
-            decision = move(lead, opened, score.record, rules, at)
+            decision = move(lead, opened, score.record, rules, at, known.around)
         known.follow(decision)
         yield Decided(decision, score, cooled=True)
 
@@ -220,7 +242,7 @@ def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Ite
     """Do all that is due for a lead by `moment`; `known` follows, and must hold its latest score."""
     while (lead := known.leads[lead_id]).due_at is not None and lead.due_at <= moment:
         opened, score = known.opened.get(lead_id), known.scores[lead_id]
-        case = case_of(lead, score.record, rules, moment)
+        case = case_of(lead, score.record, rules, moment, known.around)
         # What the ledger says may be from a playbook of before: where nothing is due any more, the moment is put right.
         decision = settled(tick(lead, opened, case), opened, case)
         known.follow(decision)

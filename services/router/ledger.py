@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.router import repository
+from services.router import repository, staffing
 from services.router.batch import (
     Batch,
     Decided,
+    Hours,
     Known,
     Received,
     Rows,
@@ -29,6 +30,7 @@ from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from services.router.outbox import OutboxRow, dead_letter_row
 from services.router.repository import OUTBOX_CHANNEL
 from services.router.scribe import Scribe
@@ -38,7 +40,8 @@ from shared.topics import Topics
 log = logging.getLogger(__name__)
 
 Answer = Callable[[Lead, HandOff, Case], Decision]
-Deciding = Callable[[datetime, str, Known, Rules], Iterable[Decided]]
+Deciding = Callable[[Known, set[str]], list[Decided]]
+PassingTime = Callable[[datetime, str, Known, Rules], Iterable[Decided]]
 
 
 class HandOffUnknown(Exception):
@@ -86,7 +89,32 @@ class Ledger:
         opened = await repository.open_handoffs(connection, passed) if passed else {}
         due = [*_due(leads, scores), *kin]
         known = Known(dict(leads), opened, await repository.latest_scores(connection, due) if due else {})
-        return await self._rows(connection, decide_all(scores, known, self.rules, self.clock), leads)
+        hours = Hours(self.clock)
+
+        def decide(again: Known, ids: set[str]) -> list[Decided]:
+            return decide_all((item for item in scores if item.record.lead_id in ids), again, self.rules, hours)
+
+        ids = {item.record.lead_id for item in scores}
+        return await self._rows(connection, await self._decided(connection, known, ids, decide, bool(kin)), leads)
+
+    async def _decided(
+        self, connection: AsyncConnection, known: Known, ids: set[str], decide: Deciding, depend: bool = False
+    ) -> list[Decided]:
+        """What `decide` decides about leads; once more about those for which teams or companies must be known, when
+        these have been asked. `depend`: the leads are not independent of each other, so that all are decided again."""
+        done: list[Decided] = []
+        around = Surroundings()
+        while ids:
+            decided = decide(known.with_(around), ids)
+            again = set(ids) if depend and around.wanted else around.wanted & ids
+            if depend and again:
+                around.begin_again()
+            else:
+                done += [item for item in decided if item.decision.lead.lead_id not in again]
+            await staffing.ask(connection, around, self.rules)
+            ids = again
+        await staffing.save_turns(connection, around)
+        return done
 
     async def cool(self, lane: int, until: datetime, most: int) -> list[Decided]:
         """Let time move up to `most` leads of a lane that it was to move by `until`, and that nobody else has locked;
@@ -98,14 +126,20 @@ class Ledger:
         return await self._when_due(repository.DEADLINES, due_until, lane, until, most)
 
     async def _when_due(
-        self, timed: repository.Timed, decide: Deciding, lane: int, until: datetime, most: int
+        self, timed: repository.Timed, pass_time: PassingTime, lane: int, until: datetime, most: int
     ) -> list[Decided]:
         async with self.engine.begin() as connection:
             leads, scores = await repository.lock_due(connection, timed, lane, until, most)
             if not leads:
                 return []
             known = Known(leads, await repository.open_handoffs(connection, leads), scores)
-            decided = [item for lead_id in leads for item in decide(until, lead_id, known, self.rules)]
+
+            def decide(again: Known, ids: set[str]) -> list[Decided]:
+                return [
+                    item for lead_id in leads if lead_id in ids for item in pass_time(until, lead_id, again, self.rules)
+                ]
+
+            decided = await self._decided(connection, known, set(leads), decide)
             await repository.save(connection, await self._rows(connection, decided, scores))
         return decided
 
@@ -185,7 +219,12 @@ class Ledger:
             lead = (await repository.lock_leads(connection, [lead_id]))[lead_id]
             handoff = await repository.handoff(connection, handoff_id)
             record = await repository.latest_score(connection, lead_id)
-            decision = answer(lead, handoff, case_of(lead, record, self.rules, self.clock.now()))
+            around, now = Surroundings(), self.clock.now()
+            decision = answer(lead, handoff, case_of(lead, record, self.rules, now, around))
+            while around.wanted:
+                await staffing.ask(connection, around, self.rules)
+                decision = answer(lead, handoff, case_of(lead, record, self.rules, now, around))
+            await staffing.save_turns(connection, around)
             scribe, contacts = await self._scribe(connection, [decision])
             scribe.write(decision, record, contacts.get(lead_id, {}))
             await repository.update_lead(connection, decision.lead)

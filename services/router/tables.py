@@ -136,6 +136,7 @@ handoffs = Table(
     Column("attempt", Integer, nullable=False, server_default="1"),
     Column("previous", Text),
     Column("tried", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("queued", Text),
     Column("contact_by", _time),
     Column("points", Float),
     Column("valve", Text),

@@ -25,6 +25,7 @@ from services.ingest.segment import Arrival, parse, read_batch
 from services.router.lifecycle.decide import decide, new_lead
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
@@ -140,11 +141,12 @@ def _router(name: str, batches: list[Batch], playbook: Playbook) -> Subject:
 
     def run() -> None:
         leads: dict[str, Lead] = {}
+        around = Surroundings()
         opened: dict[str, HandOff] = {}
         for value in values:
             record = decode_score(value)
             lead = leads.get(record.lead_id) or new_lead(record.lead_id, 0, rules)
-            decision = decide(lead, opened.get(record.lead_id), record, rules, AT)
+            decision = decide(lead, opened.get(record.lead_id), record, rules, AT, around)
             leads[record.lead_id] = decision.lead
             for change in decision.handoffs:
                 opened[record.lead_id] = change.handoff

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.router.batch import Decided, Known, Received, cool_until, decide_all
+from services.router.batch import Decided, Hours, Known, Received, cool_until, decide_all
 from services.router.lifecycle.cooling import cools_at
 from services.router.lifecycle.decide import new_lead
 from services.router.lifecycle.fading import faded, next_end
@@ -95,7 +95,7 @@ def live(received: Sequence[Received], looks: Sequence[datetime]) -> tuple[list[
     the second's, as often as it likes."""
     known, decided = Known({}, {}), list[Decided]()
     for number, item in enumerate(received):
-        decided += decide_all([item], known, RULES, EventClock(item.record.time))
+        decided += decide_all([item], known, RULES, Hours(EventClock(item.record.time)))
         last = number + 1 == len(received)
         until = received[-1].record.time + timedelta(days=400) if last else received[number + 1].record.time
         for look in sorted(looks):

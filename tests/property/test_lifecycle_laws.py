@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router.batch import Decided, Known, Received, decide_all
+from services.router.batch import Decided, Hours, Known, Received, decide_all
 from services.router.lifecycle import decide as lifecycle
 from services.router.lifecycle.answers import Refusal, accept, case_of, complete, reject
 from services.router.lifecycle.model import OPEN, Decision, HandOff, HandOffChange, Status
@@ -56,14 +56,15 @@ def run(received: list[Received], cuts: list[int]) -> tuple[list[Decided], Known
     bounds = [0, *sorted(cut % (len(received) + 1) for cut in cuts), len(received)]
     for start, end in pairwise(bounds):
         known = Known(dict(known.leads), dict(known.opened), dict(known.scores))
-        decided += decide_all(received[start:end], known, RULES, clock)
+        decided += decide_all(received[start:end], known, RULES, Hours(clock))
     return decided, known
 
 
 @given(steps, st.lists(st.integers(0, 25), max_size=5))
 def test_how_batches_are_cut_does_not_matter(given_steps: list[dict[str, Any]], cuts: list[int]) -> None:
     received = records(given_steps)
-    assert run(received, []) == run(received, cuts)
+    (whole, known), (cut, known_cut) = run(received, []), run(received, cuts)
+    assert (whole, known.leads, known.opened, known.scores) == (cut, known_cut.leads, known_cut.opened, known_cut.scores)
 
 
 @given(steps)
@@ -130,7 +131,7 @@ def test_answers_keep_the_laws(given_steps: list[dict[str, Any]], data: st.DataO
     opened: dict[str, HandOff] = {}
     known, clock = Known({}, {}), EventClock(MONDAY)
     for received in records(given_steps):
-        for item in decide_all([received], known, RULES, clock):
+        for item in decide_all([received], known, RULES, Hours(clock)):
             for change in item.decision.handoffs:
                 _follow(opened, change)
         for decision in _answers(known, data, clock):
@@ -147,7 +148,7 @@ def test_answers_keep_the_laws(given_steps: list[dict[str, Any]], data: st.DataO
 def _answers(known: Known, data: st.DataObject, clock: EventClock) -> Iterator[Decision]:
     for lead_id, handoff in list(known.opened.items()):
         lead = known.leads[lead_id]
-        case = case_of(lead, known.scores[lead_id].record, RULES, clock.now())
+        case = case_of(lead, known.scores[lead_id].record, RULES, clock.now(), known.around)
         verbs = ["wait", "accept", "reject"] if handoff.status is Status.OFFERED else ["wait", "complete"]
         match data.draw(st.sampled_from(verbs)):
             case "accept":

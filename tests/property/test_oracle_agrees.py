@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from services.cli.sample.generate import generate
 from services.ingest.segment import Arrival, parse, read_batch
-from services.router.batch import Known, Received, cool_until, decide_all
+from services.router.batch import Hours, Known, Received, cool_until, decide_all
 from services.router.lifecycle.model import HandOff
 from services.router.lifecycle.rules import Rules
 from services.scorer.scoring import Scorer
@@ -81,14 +81,14 @@ def moments(log: Sequence[Sent], cuts: set[int]) -> list[datetime]:
     """When the lead of the log went from one stage to the next."""
     records = scored(list(enumerate(ingested(log))), cuts, SCORER)
     received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
-    decided = decide_all(received, Known({}, {}), RULES, EventClock(START))
+    decided = decide_all(received, Known({}, {}), RULES, Hours(EventClock(START)))
     return [change.at for item in decided for change in item.decision.stages]
 
 
 def routed(lead_id: str, records: list[ScoreRecord], until: datetime | None, rules: Rules) -> ExpectedLead:
     known, stages, handoffs = Known({}, {}), list[StageStep](), list[HandOffStep]()
     received = [Received(0, number, b"", b"", [], record) for number, record in enumerate(records)]
-    decided = decide_all(received, known, rules, EventClock(START))
+    decided = decide_all(received, known, rules, Hours(EventClock(START)))
     for item in [*decided, *(cool_until(until, lead_id, known, rules) if until else ())]:
         trigger = "" if item.cooled else item.score.record.trigger.event_id
         stages += [StageStep(one.source, one.target, trigger, one.historical) for one in item.decision.stages]

@@ -32,6 +32,7 @@ def _columns() -> dict[str, list[sa.Column]]:  # type: ignore[type-arg]
             sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"),
             sa.Column("previous", sa.Text()),
             sa.Column("tried", sa.ARRAY(sa.Text()), nullable=False, server_default="{}"),
+            sa.Column("queued", sa.Text()),
             sa.Column("contact_by", _time),
             sa.Column("points", sa.Float()),
             sa.Column("valve", sa.Text()),

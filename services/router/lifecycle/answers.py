@@ -14,8 +14,10 @@ from services.router.lifecycle.model import Decision, Emitted, HandOff, HandOffC
 from services.router.lifecycle.offers import contact_by, tell
 from services.router.lifecycle.owning import take_over
 from services.router.lifecycle.recycling import Back, go_back
+from services.router.lifecycle.rotation import taken
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled
+from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.turning import next_offer, steps_left
 from shared.events import Kind
 from shared.scores import ScoreRecord
@@ -26,16 +28,17 @@ REJECTED = "Hand-off Rejected"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a receiver rejects, as a reason code of the playbook."""
+    """Why a receiver rejects, as a reason code of the playbook; and which team it should have gone to, if known."""
 
     reason: str
     by: str
     note: str | None = None
+    team: str | None = None
 
 
-def case_of(lead: Lead, record: ScoreRecord, rules: Rules, now: datetime) -> Case:
+def case_of(lead: Lead, record: ScoreRecord, rules: Rules, now: datetime, around: Surroundings) -> Case:
     """What people's answers are decided on, and deadlines: never history."""
-    return Case(record, facts_of(lead, record, rules)[1], rules, now, now)
+    return Case(record, facts_of(lead, record, rules)[1], rules, now, now, around)
 
 
 def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, case: Case) -> Decision:
@@ -44,7 +47,8 @@ def accept(lead: Lead, handoff: HandOff, person: str | None, by: str, case: Case
     `person`: who of the receivers it is; None: the one it was offered to."""
     _refuse_unless(handoff, Status.OFFERED, "accept")
     who = person or handoff.person
-    accepted = replace(handoff, status=Status.ACCEPTED, person=who, contact_by=contact_by(handoff, case))
+    _count_turn(handoff, who, case)
+    accepted = replace(handoff, status=Status.ACCEPTED, person=who, contact_by=contact_by(handoff, who, case))
     change = HandOffChange(handoff=accepted, seq=lead.seq + 1, at=case.now, reason=[], by=by)
     lead, change = tell(take_over(lead, handoff, who, case.now), change)
     return settled(Decision(lead=lead, handoffs=[change]), handoff, case)
@@ -77,7 +81,7 @@ def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decisi
     told = _rejection_event(handoff, refusal, case.now)
     is_customer = rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE
     if (is_customer or _is_reassigned(refusal.reason, rules)) and steps_left(handoff, rules):
-        lead, offered = next_offer(lead, change.handoff, reason, case)
+        lead, offered = next_offer(lead, change.handoff, reason, case, refusal.team)
         decision = Decision(lead=lead, handoffs=[change, offered], events=[told])
     elif is_customer:
         decision = Decision(lead=lead, handoffs=[change], events=[told])
@@ -92,6 +96,15 @@ def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decisi
 def rejection_reason(reason: str, rules: Rules) -> Leaf:
     """A reason code as a part of a `reason`."""
     return Leaf(condition="rejected", name=reason, met=True, label=rules.playbook.rejection.reasons[reason].label)
+
+
+def _count_turn(handoff: HandOff, who: str | None, case: Case) -> None:
+    """Whoever takes what was not offered to them has had a turn."""
+    team = case.rules.teams.get((handoff.receiver, handoff.team))
+    person = None if team is None or who is None or who == handoff.person else team.person(who)
+    if team is not None and person is not None:
+        around, lead_id = case.surroundings, handoff.lead_id
+        around.take_turn(team, taken(person, around.team(team, lead_id)), lead_id)
 
 
 def _is_reassigned(reason: str, rules: Rules) -> bool:

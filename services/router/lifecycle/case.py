@@ -7,6 +7,7 @@ from datetime import datetime
 
 from services.router.lifecycle.criteria import Facts
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import ScoreRecord
 
 
@@ -21,4 +22,5 @@ class Case:
     rules: Rules
     now: datetime
     at: datetime
+    surroundings: Surroundings
     historical: bool = False

@@ -19,6 +19,7 @@ from services.router.lifecycle.recycling import by_signal, recycle
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
 from services.router.lifecycle.stages import Step, follow, walk
+from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.visits import visit
 from shared.scores import ScoreRecord
 
@@ -38,7 +39,9 @@ def is_stale(lead: Lead, record: ScoreRecord) -> bool:
     return record.seq <= lead.score_seq
 
 
-def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, now: datetime) -> Decision:
+def decide(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what is around them
+    lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, now: datetime, around: Surroundings
+) -> Decision:
     """What a record changes. The caller leaves stale ones out, and lets time move the lead first (`settling`) where it
     was to move by the record's time."""
     known, counting = facts_of(lead, record, rules)
@@ -51,7 +54,7 @@ def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
         sql_at=lead.sql_at or _milestone("sql", known, record, rules),
         contacted_at=_contacted(lead, record, rules),
     )
-    case = Case(record, counting, rules, now, record.time, record.historical)
+    case = Case(record, counting, rules, now, record.time, around, record.historical)
     if steps:
         decision = _follow(lead, opened, steps, case)
     elif (way := by_signal(lead, counting, rules)) is not None:

@@ -85,7 +85,8 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     """A lead on its way from one department to another. The giver owns it until the receiver accepts.
 
     Of a lead that was offered several times each offer is a hand-off of its own, the `attempt`-th; `previous` is the id
-    of the one before, `tried` are the people it was offered to before. `contact_by`: by when whoever has accepted it
+    of the one before, `tried` are the people it was offered to before, `queued` is why it
+    was offered to the team's queue and to no person. `contact_by`: by when whoever has accepted it
     must get in touch with the lead. `points`: the total with which it waits at the valve, or has passed it; `valve`:
     what the valve said to it."""
 
@@ -106,6 +107,7 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     previous: str | None = None
     tried: tuple[str, ...] = ()
+    queued: str | None = None
     contact_by: datetime | None = None
     points: float | None = None
     valve: str | None = None

@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOff, HandOffChange, Lead, Status
+from services.router.lifecycle.rotation import choose
 from services.router.lifecycle.rules import DueRule, StageRule
+from services.router.lifecycle.teams import TeamRule
 
 _NAMESPACE = uuid.UUID("6f1d3c52-9a0b-5e0e-8f0c-7a5a6b1c9d21")
 
@@ -20,18 +22,29 @@ _NAMESPACE = uuid.UUID("6f1d3c52-9a0b-5e0e-8f0c-7a5a6b1c9d21")
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which department is to have a lead, at which stage and why. `previous`: the offer that came to nothing;
-    `escalated`: it goes to the one whom the team or department escalates to."""
+    `escalated`: it goes to the one whom the team escalates to; `team`: whom its receiver has named instead."""
 
     receiver: str
     stage: StageRule
     reason: list[Leaf]
     previous: HandOff | None = None
     escalated: bool = False
+    team: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who is asked: a team, of it a person (None: its queue, and `queued` says why), and when their time begins."""
+
+    team: TeamRule
+    person: str | None
+    queued: str | None
 
 
 def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
     """The lead's next hand-off. Its giver, the owner until it is accepted, is the lead's department."""
-    respond_by, priority = respond(wanted.stage, wanted.receiver, case)
+    seat = find_seat(lead, wanted, case)
+    respond_by, priority = respond(wanted.stage, seat, case)
     lead = replace(lead, handoffs=lead.handoffs + 1)
     previous = wanted.previous
     handoff = HandOff(
@@ -42,8 +55,9 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
         giver_team=lead.team,
         giver_person=lead.person,
         receiver=wanted.receiver,
-        team=case.rules.territories.team(wanted.receiver, case.facts.fields),
-        person=None,
+        team=seat.team.id,
+        person=seat.person,
+        queued=seat.queued,
         stage=wanted.stage.stage.id,
         offered_at=case.now,
         respond_by=respond_by,
@@ -56,23 +70,43 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
     return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
 
 
+def find_seat(lead: Lead, wanted: Wanted, case: Case) -> Seat:
+    """The team by named account, by who works the lead's company, or by territory; of it the person whose turn it is.
+    The team's turn is counted in the case's surroundings."""
+    around, rules = case.surroundings, case.rules
+    near = around.colleagues(lead.lead_id)
+    place = rules.territories.place(wanted.receiver, case.facts.fields, near.company, near.owners.get(wanted.receiver))
+    team, preferred = rules.teams[wanted.receiver, wanted.team or place.team], place.person
+    excluded = frozenset(() if wanted.previous is None else tried(wanted.previous))
+    if wanted.previous is not None and wanted.team is None:
+        team = rules.teams.get((wanted.receiver, wanted.previous.team), team)
+        preferred = None
+    if wanted.escalated and (above := team.escalate_to) is not None:
+        team, preferred = rules.teams[wanted.receiver, above.team], above.person
+        excluded -= {preferred or ""}
+    choice = choose(team, around.team(team, lead.lead_id), case.now, excluded, preferred)
+    around.take_turn(team, choice.state, lead.lead_id)
+    return Seat(team, choice.person, choice.why.value if choice.person is None else None)
+
+
 def tried(handoff: HandOff) -> tuple[str, ...]:
     """The people whom the lead need not be offered to again."""
     return handoff.tried if handoff.person is None else (*handoff.tried, handoff.person)
 
 
-def respond(rule: StageRule, receiver: str, case: Case) -> tuple[datetime | None, str]:
+def respond(rule: StageRule, seat: Seat, case: Case) -> tuple[datetime | None, str]:
     """Deadline and priority: `high` where the answer is due within working hours rather than days."""
     due = first_rule(rule.respond, case)
     if due is None:
         return None, "normal"
-    return case.rules.calendars[receiver].deadline(case.now, due.within), "normal" if due.within.days else "high"
+    return seat.team.deadline(seat.person, case.now, due.within), "normal" if due.within.days else "high"
 
 
-def contact_by(handoff: HandOff, case: Case) -> datetime | None:
-    """By when whoever accepts now must get in touch with the lead."""
+def contact_by(handoff: HandOff, person: str | None, case: Case) -> datetime | None:
+    """By when `person`, who accepts now, must get in touch with the lead."""
     due = first_rule(case.rules.stages[handoff.stage].contact, case)
-    return None if due is None else case.rules.calendars[handoff.receiver].deadline(case.now, due.within)
+    team = case.rules.teams.get((handoff.receiver, handoff.team))
+    return None if due is None or team is None else team.deadline(person, case.now, due.within)
 
 
 def first_rule(rules: Sequence[DueRule], case: Case) -> DueRule | None:

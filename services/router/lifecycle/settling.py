@@ -17,6 +17,7 @@ from services.router.lifecycle.fading import faded
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead
 from services.router.lifecycle.recycling import recycle, silence_ends, wait_ends, wait_over
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import ScoreRecord
 
 
@@ -45,11 +46,13 @@ def moves_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
     return at if silent is None or (at is not None and at <= silent[0]) else silent[0]
 
 
-def move(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime) -> Decision:
+def move(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what is around them
+    lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime, around: Surroundings
+) -> Decision:
     """What happens to the lead at `at`, which is what `moves_at` gives for it; `record` is its latest.
 
     Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked."""
-    case = Case(faded(record, at), facts_of(lead, faded(record, at), rules)[1], rules, at, at)
+    case = Case(faded(record, at), facts_of(lead, faded(record, at), rules)[1], rules, at, at, around)
     if wait_ends(lead, rules) is not None:
         decision = wait_over(lead, at, case)
     elif (silent := silence_ends(lead, opened, record, rules)) is not None and silent[0] <= at:

@@ -40,6 +40,11 @@ class TeamRule:
     calendar: WorkCalendar
     escalate_to: Escalation | None
 
+    @property
+    def is_staffed(self) -> bool:
+        """Whether its state matters: somebody has turns, or it takes only so many."""
+        return bool(self.people) or self.capacity is not None
+
     def person(self, id: str) -> PersonRule | None:
         """None for somebody who is not, or no longer, of the team."""
         return next((person for person in self.people if person.id == id), None)

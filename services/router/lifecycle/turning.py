@@ -26,11 +26,13 @@ def steps_left(handoff: HandOff, rules: Rules) -> bool:
     return handoff.attempt <= len(rules.playbook.handoffs.on_expiry)
 
 
-def next_offer(lead: Lead, closed: HandOff, reason: list[Leaf], case: Case) -> tuple[Lead, HandOffChange]:
-    """The lead is offered to the next, as the playbook says of the attempt that `closed` was."""
+def next_offer(
+    lead: Lead, closed: HandOff, reason: list[Leaf], case: Case, team: str | None = None
+) -> tuple[Lead, HandOffChange]:
+    """The lead is offered to the next, as the playbook says of the attempt that `closed` was; or to `team`."""
     step = case.rules.playbook.handoffs.on_expiry[closed.attempt - 1]
     stage = case.rules.stages[closed.stage]
-    wanted = Wanted(closed.receiver, stage, reason, previous=closed, escalated=step == "escalate")
+    wanted = Wanted(closed.receiver, stage, reason, closed, team is None and step == "escalate", team)
     return offer(lead, wanted, case)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
-from services.router.batch import Known, Received, decide_all
+from services.router.batch import Hours, Known, Received, decide_all
 from services.router.lifecycle.rules import Rules
 from shared.clock import EventClock
 from shared.events import Event, Kind
@@ -37,7 +37,7 @@ def stories(partition: int, leads: int, records: int) -> list[ScoreRecord]:
 def expected_stage_ids(records: list[ScoreRecord]) -> list[str]:
     """What the pure lifecycle says of the same log, per partition."""
     received = [Received(r.position.partition, n, None, encode_score(r), [], r) for n, r in enumerate(records)]
-    decided = decide_all(received, Known({}, {}), RULES, EventClock(MONDAY))
+    decided = decide_all(received, Known({}, {}), RULES, Hours(EventClock(MONDAY)))
     return [f"stage:{c.lead_id}:{c.seq}:{c.target}" for item in decided for c in item.decision.stages]
 
 

@@ -10,6 +10,7 @@ from services.router.lifecycle import decide as lifecycle
 from services.router.lifecycle.answers import Refusal, accept, complete, reject
 from services.router.lifecycle.model import OPEN, Decision, HandOff, HandOffChange, Lead, NotPossible
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Surroundings
 from shared.playbook import load_playbook
 from tests.score_records import Story
 
@@ -27,12 +28,12 @@ class Case:
 
     def shows(self, signal: str | None = None, level: int = 0, **attributes: object) -> Case:
         record = self.story.record(signal, level=level, attributes=attributes)
-        self._take(lifecycle.decide(self.lead, self.opened, record, RULES, record.time))
+        self._take(lifecycle.decide(self.lead, self.opened, record, RULES, record.time, Surroundings()))
         return self
 
     def past(self, signal: str) -> Case:
         record = self.story.record(signal, historical=True)
-        self._take(lifecycle.decide(self.lead, self.opened, record, RULES, record.time))
+        self._take(lifecycle.decide(self.lead, self.opened, record, RULES, record.time, Surroundings()))
         return self
 
     def accepts(self, person: str | None = None) -> Case:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.router.batch import Decided, Known, Received, decide_all
+from services.router.batch import Decided, Hours, Known, Received, decide_all
 from services.router.lifecycle.answers import accept, case_of
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
@@ -36,12 +36,12 @@ class Lives:
 
     def takes(self, record: ScoreRecord) -> Lives:
         received = Received(0, record.seq, b"l", encode_score(record), [], record)
-        self.decided += decide_all([received], self.known, RULES, EventClock(MONDAY))
+        self.decided += decide_all([received], self.known, RULES, Hours(EventClock(MONDAY)))
         return self
 
     def accepts(self, lead_id: str, person: str) -> Lives:
         lead, handoff = self.known.leads[lead_id], self.known.opened[lead_id]
-        case = case_of(lead, self.known.scores[lead_id].record, RULES, MONDAY + timedelta(hours=1))
+        case = case_of(lead, self.known.scores[lead_id].record, RULES, MONDAY + timedelta(hours=1), self.known.around)
         self.known.follow(accept(lead, handoff, person, "test", case))
         return self
 

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from services.router.batch import Known, Received, decide_all
+from services.router.batch import Hours, Known, Received, decide_all
 from services.router.lifecycle.rules import Rules
 from services.router.message_schemas import DIRECTORY, FILES, schema_text
 from services.router.outbox import decode_headers
@@ -37,7 +37,7 @@ def messages() -> list[tuple[str, dict[str, str], dict[str, Any]]]:
     ]
     received = [Received(0, n, b"l", encode_score(record), [], record) for n, record in enumerate(records)]
     scribe = Scribe(RULES, Topics(), {})
-    for item in decide_all(received, Known({}, {}), RULES, EventClock(MONDAY)):
+    for item in decide_all(received, Known({}, {}), RULES, Hours(EventClock(MONDAY))):
         scribe.write_scored(item, {"name": "山田", "email": "y@a.example", "company.name": "株式会社アクメ"})
     return [
         (topic, {name: value.decode() for name, value in decode_headers(headers)}, json.loads(value or b""))

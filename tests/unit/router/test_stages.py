@@ -13,6 +13,7 @@ from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import missing
+from services.router.lifecycle.surroundings import Surroundings
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord
 from tests.score_records import MONDAY, Story
@@ -25,7 +26,7 @@ def play(lead: Lead, *records: ScoreRecord) -> tuple[Lead, list[str], HandOff | 
     opened: HandOff | None = None
     entered = []
     for record in records:
-        decision = lifecycle.decide(lead, opened, record, RULES, record.time)
+        decision = lifecycle.decide(lead, opened, record, RULES, record.time, Surroundings())
         lead = decision.lead
         entered += [change.target for change in decision.stages]
         for change in decision.handoffs:

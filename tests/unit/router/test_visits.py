@@ -43,5 +43,5 @@ def test_what_is_long_ago_is_no_news() -> None:
     life = worked()
     record = life.story.record("on_site")
     for late, kinds in ((timedelta(minutes=10), ["visit"]), (timedelta(minutes=10, milliseconds=1), [])):
-        decision = decide(life.lead, life.opened, record, life.rules, record.time + late)
+        decision = decide(life.lead, life.opened, record, life.rules, record.time + late, life.known.around)
         assert [alert.kind for alert in decision.alerts] == kinds

@@ -1,0 +1,109 @@
+"""Whose turn it is in a team, who is away, and who of a lead's company is worked already: asked of the ledger, and kept
+there. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.router.lifecycle.rotation import Absence, PersonState, TeamState
+from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.surroundings import Colleagues, Surroundings, TeamKey
+
+_WANTED = "unnest(CAST(:departments AS text[]), CAST(:teams AS text[])) AS w (department, team)"
+_make_teams = text(f"INSERT INTO teams (department, team) SELECT * FROM {_WANTED} ON CONFLICT DO NOTHING")
+_lock_teams = text(
+    # The lock makes offers to a team one after the other; in one order, or two could wait for each other for ever.
+    f'SELECT t.department, t.team, t."virtual" FROM teams t JOIN {_WANTED} USING (department, team) '
+    "ORDER BY t.department, t.team FOR UPDATE OF t"
+)
+_turns = text(f"SELECT p.department, p.team, p.person, p.finish FROM people p JOIN {_WANTED} USING (department, team)")
+_loads = text(
+    "SELECT h.receiver AS department, h.team, h.person, count(*) AS load FROM handoffs h "
+    f"JOIN {_WANTED} ON h.receiver = w.department AND h.team = w.team "
+    "WHERE h.status IN ('offered', 'accepted') GROUP BY h.receiver, h.team, h.person"
+)
+_absences = text(
+    "SELECT person, starts_at, ends_at FROM absences WHERE person = ANY(CAST(:people AS text[])) AND ends_at > now() "
+    "ORDER BY person, starts_at"
+)
+_save_teams = text(
+    'UPDATE teams t SET "virtual" = w."virtual" FROM unnest(CAST(:departments AS text[]), CAST(:teams AS text[]), '
+    'CAST(:virtuals AS bigint[])) AS w (department, team, "virtual") '
+    "WHERE t.department = w.department AND t.team = w.team"
+)
+_save_people = text(
+    "INSERT INTO people (department, team, person, finish) SELECT * FROM unnest(CAST(:departments AS text[]), "
+    "CAST(:teams AS text[]), CAST(:people AS text[]), CAST(:finishes AS bigint[])) "
+    "ON CONFLICT (department, team, person) DO UPDATE SET finish = EXCLUDED.finish"
+)
+
+
+async def ask(connection: AsyncConnection, around: Surroundings, rules: Rules) -> None:
+    """Find out what was wanted; nothing is wanted afterwards."""
+    for lead_id in around.wanted - set(around.companies):
+        around.companies[lead_id] = Colleagues()
+    if missing := around.wanted_teams - set(around.loaded):
+        around.loaded |= await team_states(connection, missing, rules)
+    around.wanted.clear()
+    around.wanted_teams.clear()
+
+
+async def team_states(connection: AsyncConnection, keys: Iterable[TeamKey], rules: Rules) -> dict[TeamKey, TeamState]:
+    """The teams as they are now, locked until the end of the transaction."""
+    wanted = sorted(keys)
+    named = {"departments": [department for department, _ in wanted], "teams": [team for _, team in wanted]}
+    await connection.execute(_make_teams, named)
+    virtual = {(row.department, row.team): row.virtual for row in await connection.execute(_lock_teams, named)}
+    finishes = {(row.department, row.team, row.person): row.finish for row in await connection.execute(_turns, named)}
+    loads = {(row.department, row.team, row.person): row.load for row in await connection.execute(_loads, named)}
+    people = {key: [person.id for person in rules.teams[key].people] for key in wanted}
+    absences = await _absences_of(connection, [person for of_team in people.values() for person in of_team])
+    return {
+        key: TeamState(
+            department=key[0],
+            team=key[1],
+            virtual=virtual[key],
+            people={id: PersonState(finishes.get((*key, id), 0), loads.get((*key, id), 0)) for id in people[key]},
+            load=sum(load for (department, team, _), load in loads.items() if (department, team) == key),
+            absences={id: absences[id] for id in people[key] if id in absences},
+        )
+        for key in wanted
+    }
+
+
+async def save_turns(connection: AsyncConnection, around: Surroundings) -> None:
+    """Keep whose turn it is."""
+    if not around.turned:
+        return
+    states = [around.turned[key] for key in sorted(around.turned)]
+    await connection.execute(
+        _save_teams,
+        {
+            "departments": [state.department for state in states],
+            "teams": [state.team for state in states],
+            "virtuals": [state.virtual for state in states],
+        },
+    )
+    turns = [(state, person, own.finish) for state in states for person, own in sorted(state.people.items())]
+    await connection.execute(
+        _save_people,
+        {
+            "departments": [state.department for state, _, _ in turns],
+            "teams": [state.team for state, _, _ in turns],
+            "people": [person for _, person, _ in turns],
+            "finishes": [finish for _, _, finish in turns],
+        },
+    )
+
+
+async def _absences_of(connection: AsyncConnection, people: list[str]) -> dict[str, tuple[Absence, ...]]:
+    if not people:
+        return {}
+    found: dict[str, list[Absence]] = defaultdict(list)
+    for row in await connection.execute(_absences, {"people": people}):
+        found[row.person].append((row.starts_at, row.ends_at))
+    return {person: tuple(spans) for person, spans in found.items()}
