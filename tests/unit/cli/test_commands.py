@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.staffed import staffed_text
+
 DEFAULT = Path(__file__).parents[3] / "shared" / "playbook" / "default.yaml"
 
 
@@ -25,6 +27,29 @@ def test_a_valid_playbook() -> None:
     result = tasuki("playbook", "validate")
     assert result.returncode == 0, result.stderr
     assert "valid, the-model@1#" in result.stdout
+
+
+def test_what_may_not_have_been_meant_is_noted_of_a_valid_playbook(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    rest = "      hq-corporate: {label"
+    assert rest in DEFAULT.read_text("utf-8")
+    file.write_text(
+        DEFAULT.read_text("utf-8").replace(rest, "      hq-corporate: {territory: {prefecture: [東京都]}, label")
+    )
+    result = tasuki("playbook", "validate", str(file))
+    assert result.returncode == 0, result.stderr
+    assert "note: departments.field-sales.teams: every team has a territory" in result.stdout
+    assert "note" not in tasuki("playbook", "validate").stdout
+
+
+def test_teams_are_shown_with_what_they_take(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(staffed_text(), "utf-8")
+    shown = tasuki("playbook", "show", str(file), "--language", "en", NO_COLOR="1").stdout
+    assert "大阪府 京都府" in shown
+    assert [part in shown for part in ("company.employees at_least 1000", "株式会社アクメ", "beta.example")] == [
+        True
+    ] * 3
 
 
 def test_a_broken_playbook_is_told_with_file_and_line(tmp_path: Path) -> None:
