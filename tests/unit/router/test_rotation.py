@@ -51,6 +51,13 @@ def test_whoever_does_not_work_now_gets_nothing_while_somebody_does() -> None:
     assert set(people) == {"sato", "suzuki"}
 
 
+def test_whoever_works_less_does_not_catch_up_in_the_hours_that_are_left() -> None:
+    _, state = assigned(6, at("11-16 16:30"))
+    people, _ = assigned(4, at("11-18 11:00"), state)
+    assert people[0] == "tanaka"
+    assert ("tanaka", "tanaka") not in pairwise(people)
+
+
 @pytest.mark.parametrize(
     ("now", "begins"),
     [("11-16 20:00", "11-18 10:00"), ("11-18 09:59", "11-18 10:00"), ("11-20 18:00", "11-24 10:00")],
@@ -92,9 +99,12 @@ def test_whoever_is_back_begins_where_the_others_are() -> None:
 
 
 def test_whoever_refused_does_not_get_it_again_and_does_not_lose_a_turn() -> None:
-    choice = choose(OSAKA, EMPTY, MONDAY, excluded=frozenset({"sato"}))
-    assert choice.person == "suzuki"
-    assert [choose(OSAKA, choice.state, MONDAY).person, choice.state.virtual] == ["sato", 0]
+    _, state = assigned(3)
+    for _ in range(2):  # whose turn it is, with sato in the middle of the others' turns
+        choice = choose(OSAKA, state, MONDAY, excluded=frozenset({"sato"}))
+        assert choice.person in {"suzuki", "tanaka"}
+        state = choice.state
+    assert assigned(3, state=state)[0] == ["sato", "sato", "sato"]
 
 
 def test_the_owner_of_the_company_comes_first_and_it_counts_as_a_turn() -> None:
