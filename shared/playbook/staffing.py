@@ -6,7 +6,9 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared.playbook.channels import Accounts
 from shared.playbook.points import Identifier
@@ -33,7 +35,7 @@ def parse_day(value: object) -> date | str:
     raise ValueError("expected a day such as 2026-12-29, or 12-29 for every year")
 
 
-Day = Annotated[date | str, BeforeValidator(parse_day)]
+Day = Annotated[date | str, BeforeValidator(parse_day, json_schema_input_type=str)]
 
 
 class Closed(Strict):
@@ -58,6 +60,10 @@ class Closed(Strict):
             if self.end - self.start > _LONGEST:
                 raise ValueError("expected a year at most")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"type": "string"}]}
 
     @property
     def is_yearly(self) -> bool:
@@ -105,7 +111,7 @@ class Person(Strict):
     as of a manager to whom others escalate. `max_load`: the most open hand-offs; none: any number. Absences are no part
     of a playbook."""
 
-    label: Annotated[Label, BeforeValidator(_both_languages)] | None = None
+    label: Annotated[Label, BeforeValidator(_both_languages, json_schema_input_type=str | Label)] | None = None
     weight: int = Field(default=1, ge=0, le=MOST_WEIGHT)
     max_load: int | None = Field(default=None, ge=1)
     hours: Hours | None = None

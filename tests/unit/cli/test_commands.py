@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -73,10 +74,27 @@ def test_another_command_refuses_a_broken_playbook_in_words(tmp_path: Path) -> N
     assert "Traceback" not in result.stderr
 
 
-def test_the_schema_accepts_the_default_playbook() -> None:
+def test_the_schema_accepts_what_the_loader_accepts() -> None:
+    """Also bare values and lists for checks, texts for deadlines, days, and a person's label."""
     schema = json.loads(tasuki("playbook", "schema").stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["properties"]["stages"]
+    accepts = jsonschema.Draft202012Validator(schema).is_valid
+    playbook = yaml.load(staffed_text(), yaml.BaseLoader)["departments"]  # editors read days as texts
+    whole = yaml.safe_load(DEFAULT.read_text("utf-8"))
+    assert accepts(whole)
+    people = playbook["field-sales"]["teams"]["osaka-branch"]["people"]
+    assert accepts(whole | {"departments": as_numbers(playbook)})
+    people["sato"]["max_laod"] = "3"
+    assert not accepts(whole | {"departments": as_numbers(playbook)})
+
+
+def as_numbers(value: Any) -> Any:
+    """Numbers as editors read them; everything else as it is written."""
+    if isinstance(value, dict):
+        return {name: as_numbers(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [as_numbers(one) for one in value]
+    return int(value) if value.isdecimal() else value
 
 
 @pytest.mark.parametrize(("language", "word"), [("ja", "有望リード"), ("en", "Hot lead")])
