@@ -105,6 +105,10 @@ class Accounts(Strict):
                 raise ValueError(f"'{domain}' is no company's mail domain; expected one such as acme.co.jp")
         return domains
 
+    @property
+    def are_given(self) -> bool:
+        return bool(self.names or self.domains)
+
 
 class TargetAccounts(Accounts):
     """Companies that are wanted as customers. Fields of the kind `target_account` tell who is of them."""

@@ -6,7 +6,9 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared.playbook.channels import Accounts
 from shared.playbook.points import Identifier
@@ -15,7 +17,7 @@ from shared.playbook.values import Check, Label, Strict
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_WEIGHT = 16
-_LONGEST_OFF = timedelta(days=366)
+_LONGEST = timedelta(days=366)
 _LEAP_YEAR = 2028  # has every day that may be told without a year
 
 
@@ -33,10 +35,10 @@ def parse_day(value: object) -> date | str:
     raise ValueError("expected a day such as 2026-12-29, or 12-29 for every year")
 
 
-Day = Annotated[date | str, BeforeValidator(parse_day)]
+Day = Annotated[date | str, BeforeValidator(parse_day, json_schema_input_type=str)]
 
 
-class Off(Strict):
+class Closed(Strict):
     """Days on which nobody works, both ends included; of every year where they have no year, and then also over its
     end. A bare day is that day alone."""
 
@@ -46,18 +48,22 @@ class Off(Strict):
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
-        return value if isinstance(value, dict | Off) else {"from": value, "to": value}
+        return value if isinstance(value, dict | Closed) else {"from": value, "to": value}
 
     @model_validator(mode="after")
-    def _in_order(self) -> Off:
+    def _in_order(self) -> Closed:
         if isinstance(self.start, date) != isinstance(self.end, date):
             raise ValueError("expected both days with a year, or both without")
         if isinstance(self.start, date) and isinstance(self.end, date):
             if self.start > self.end:
                 raise ValueError("expected 'from' before 'to', or the same day")
-            if self.end - self.start > _LONGEST_OFF:
+            if self.end - self.start > _LONGEST:
                 raise ValueError("expected a year at most")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"type": "string"}]}
 
     @property
     def is_yearly(self) -> bool:
@@ -73,24 +79,26 @@ class Off(Strict):
 
 class Hours(Strict):
     """Working hours: deadlines are counted in them. Of a team or a person, what is not given is as of the department or
-    team that it belongs to, and `off` comes to theirs."""
+    team that it belongs to, and `closed` comes to theirs."""
 
     days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
     start: str = Field(default="09:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     end: str = Field(default="18:00", alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     holidays: str | None = "JP"  # country whose public holidays are free; none: no holidays
-    off: tuple[Off, ...] = ()  # the company's own holidays
+    closed: tuple[Closed, ...] = ()  # the company's own holidays
 
     def over(self, outer: Hours) -> Hours:
         """These hours, with what they do not say taken from `outer`."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
-        return outer.model_copy(update={**given, "off": (*outer.off, *self.off)})
+        return outer.model_copy(update={**given, "closed": (*outer.closed, *self.closed)})
 
     def contain_time(self) -> bool:
         """Whether somebody ever works in them."""
         year = (date(_LEAP_YEAR, 1, 1) + timedelta(days=number) for number in range(366))
-        yearly = [off for off in self.off if off.is_yearly]
-        works = (WEEKDAYS[day.weekday()] in self.days and not any(off.includes(day) for off in yearly) for day in year)
+        yearly = [days for days in self.closed if days.is_yearly]
+        works = (
+            WEEKDAYS[day.weekday()] in self.days and not any(days.includes(day) for days in yearly) for day in year
+        )
         return self.start < self.end and any(works)
 
 
@@ -103,7 +111,7 @@ class Person(Strict):
     as of a manager to whom others escalate. `max_load`: the most open hand-offs; none: any number. Absences are no part
     of a playbook."""
 
-    label: Annotated[Label, BeforeValidator(_both_languages)] | None = None
+    label: Annotated[Label, BeforeValidator(_both_languages, json_schema_input_type=str | Label)] | None = None
     weight: int = Field(default=1, ge=0, le=MOST_WEIGHT)
     max_load: int | None = Field(default=None, ge=1)
     hours: Hours | None = None
@@ -132,6 +140,14 @@ class Department(Strict):
     teams: dict[Identifier, Team] = Field(min_length=1)
     hours: Hours = Hours()
     escalate_to: Identifier | None = None
+
+    @property
+    def rest(self) -> Identifier | None:
+        """The team that takes what no territory covers: the first without territory, one that has no accounts either
+        before one that is there for its accounts. None where each has a territory: the first of all then takes it."""
+        open_to_all = [id for id, team in self.teams.items() if not team.territory]
+        without_accounts = [id for id in open_to_all if not self.teams[id].accounts.are_given]
+        return next(iter([*without_accounts, *open_to_all]), None)
 
     def hours_of(self, team: Identifier, person: Identifier | None = None) -> Hours:
         """Those of a team, or of a person in it. `KeyError` where there is none."""

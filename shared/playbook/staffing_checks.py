@@ -28,7 +28,7 @@ def staffing(playbook: Playbook) -> Iterator[Finding]:
                 yield from _territory((*path, "teams", team_id, "territory", field), field, check, playbook)
 
 
-_NO_TIME = "contain no time in which somebody works; expected days that are not all off, and 'from' before 'to'"
+_NO_TIME = "contain no time in which somebody works; expected days that are not all closed, and 'from' before 'to'"
 
 
 def _people(playbook: Playbook) -> Iterator[Finding]:

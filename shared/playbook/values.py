@@ -6,7 +6,9 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 Scalar = str | int | float | bool
 
@@ -37,7 +39,7 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
 
 
 class WorkingTime(Strict):
@@ -55,7 +57,7 @@ def parse_working_time(value: object) -> object:
     return {match[2] + "s": int(match[1])} if match else value
 
 
-Deadline = Annotated[WorkingTime, BeforeValidator(parse_working_time)]
+Deadline = Annotated[WorkingTime, BeforeValidator(parse_working_time, json_schema_input_type=str)]
 
 
 class Check(Strict):
@@ -76,6 +78,10 @@ class Check(Strict):
     contains: str | list[str] | None = None
     like: str | list[str] | None = None
     present: bool | None = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"type": ["string", "number", "boolean", "array"]}]}
 
     @model_validator(mode="before")
     @classmethod

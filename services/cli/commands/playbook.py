@@ -17,8 +17,11 @@ File = Annotated[Path | None, typer.Argument(help="playbook file; without it the
 
 @app.command()
 def validate(file: File = None) -> None:
-    """Check a playbook; every problem is printed with file, line and what was expected (exit code 1)."""
+    """Check a playbook; every problem is printed with file, line and what was expected (exit code 1).
+
+    Of a valid one, what its author may not have meant is printed as notes."""
     from shared.playbook import PlaybookError, load_playbook
+    from shared.playbook.remarks import remarks
 
     try:
         playbook = load_playbook(file)
@@ -28,6 +31,8 @@ def validate(file: File = None) -> None:
         typer.echo(f"{len(error.problems)} {noun} in {error.file}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{file or 'the built-in default'}: valid, {playbook.id}")
+    for path, remark in remarks(playbook):
+        typer.echo(f"note: {'.'.join(map(str, path))}: {remark}")
 
 
 @app.command()

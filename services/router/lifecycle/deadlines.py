@@ -26,7 +26,7 @@ class WorkCalendar:
         self._start, self._end = time.fromisoformat(hours.start), time.fromisoformat(hours.end)
         if not hours.contain_time():
             raise ValueError(f"working hours {hours.start} to {hours.end} on {list(hours.days)} contain no time")
-        self._zone, self._country, self._off = zone, hours.holidays, hours.off
+        self._zone, self._country, self._closed = zone, hours.holidays, hours.closed
         self._days = frozenset(WEEKDAYS.index(day) for day in hours.days)
         if hours.holidays is not None:
             _public_holidays(hours.holidays, 2026)  # an unknown country must show at start, not at the first deadline
@@ -70,7 +70,7 @@ class WorkCalendar:
         return day
 
     def _is_working_day(self, day: date) -> bool:
-        if day.weekday() not in self._days or any(off.includes(day) for off in self._off):
+        if day.weekday() not in self._days or any(days.includes(day) for days in self._closed):
             return False
         return self._country is None or day not in _public_holidays(self._country, day.year)
 

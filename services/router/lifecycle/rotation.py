@@ -100,7 +100,9 @@ def choose(
     this company already) gets it before all others if not left out, also with weight 0 and while others are at work.
     The team's capacity is not asked: holding back is the valve's affair.
     """
-    candidates = [_candidate(order, person, state, now) for order, person in enumerate(rule.people)]
+    # Most of a team share one calendar, and when it begins is the slow part.
+    begins = {calendar: calendar.next_work(now) for calendar in {person.calendar for person in rule.people}}
+    candidates = [_candidate(order, one, state, begins[one.calendar]) for order, one in enumerate(rule.people)]
     able = [one for one in candidates if not one.is_absent and not one.is_full]
     rota = [one for one in able if one.person.weight]
     waiting = [one for one in rota if one.begins == now] or rota
@@ -136,9 +138,8 @@ def load_share(rule: TeamRule, state: TeamState) -> Fraction | None:
     return None if rule.capacity is None else Fraction(state.load, rule.capacity)
 
 
-def _candidate(order: int, person: PersonRule, state: TeamState, now: datetime) -> _Candidate:
+def _candidate(order: int, person: PersonRule, state: TeamState, begins: datetime) -> _Candidate:
     own = state.people.get(person.id, PersonState())
-    begins = person.calendar.next_work(now)
     return _Candidate(
         person=person,
         order=order,

@@ -11,7 +11,7 @@ from shared.company import company_name
 from shared.countries import country
 from shared.playbook import Playbook
 from shared.playbook.checks import Predicate, compile_check
-from shared.playbook.staffing import Department, Team
+from shared.playbook.staffing import Department
 from shared.playbook.values import Check, Scalar
 from shared.prefectures import prefecture
 
@@ -78,7 +78,7 @@ class Territories:
             name: _SPELLINGS[field.kind] for name, field in playbook.fields.items() if field.kind in _SPELLINGS
         }
         self._areas = {id: self._compile(department) for id, department in playbook.departments.items()}
-        self._rest = {id: rest_of(department) for id, department in playbook.departments.items()}
+        self._rest = {id: _rest(department) for id, department in playbook.departments.items()}
 
     def team(self, department: str, fields: Mapping[str, Any]) -> str:
         """The team by territory alone, where neither company nor colleagues are known."""
@@ -135,15 +135,6 @@ class Territories:
         return check.model_copy(update=update | ({} if check.equals is None else {"equals": spell(check.equals)}))
 
 
-def rest_of(department: Department) -> tuple[str, Found]:
-    """The team that takes what no territory covers: one with neither territory nor accounts before one that has
-    accounts alone; where each has a territory, the first."""
-    kinds: tuple[Callable[[Team], bool], ...] = (
-        lambda team: not team.territory and not team.accounts.names and not team.accounts.domains,
-        lambda team: not team.territory,
-    )
-    for is_meant in kinds:
-        for id, team in department.teams.items():
-            if is_meant(team):
-                return id, Found.REST
-    return next(iter(department.teams)), Found.NOBODY
+def _rest(department: Department) -> tuple[str, Found]:
+    rest = department.rest
+    return (next(iter(department.teams)), Found.NOBODY) if rest is None else (rest, Found.REST)

@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+
+from tests.staffed import staffed_text
 
 DEFAULT = Path(__file__).parents[3] / "shared" / "playbook" / "default.yaml"
 
@@ -25,6 +28,29 @@ def test_a_valid_playbook() -> None:
     result = tasuki("playbook", "validate")
     assert result.returncode == 0, result.stderr
     assert "valid, the-model@1#" in result.stdout
+
+
+def test_what_may_not_have_been_meant_is_noted_of_a_valid_playbook(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    rest = "      hq-corporate: {label"
+    assert rest in DEFAULT.read_text("utf-8")
+    file.write_text(
+        DEFAULT.read_text("utf-8").replace(rest, "      hq-corporate: {territory: {prefecture: [東京都]}, label")
+    )
+    result = tasuki("playbook", "validate", str(file))
+    assert result.returncode == 0, result.stderr
+    assert "note: departments.field-sales.teams: every team has a territory" in result.stdout
+    assert "note" not in tasuki("playbook", "validate").stdout
+
+
+def test_teams_are_shown_with_what_they_take(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(staffed_text(), "utf-8")
+    shown = tasuki("playbook", "show", str(file), "--language", "en", NO_COLOR="1").stdout
+    assert "大阪府 京都府" in shown
+    assert [part in shown for part in ("company.employees at_least 1000", "株式会社アクメ", "beta.example")] == [
+        True
+    ] * 3
 
 
 def test_a_broken_playbook_is_told_with_file_and_line(tmp_path: Path) -> None:
@@ -48,10 +74,27 @@ def test_another_command_refuses_a_broken_playbook_in_words(tmp_path: Path) -> N
     assert "Traceback" not in result.stderr
 
 
-def test_the_schema_accepts_the_default_playbook() -> None:
+def test_the_schema_accepts_what_the_loader_accepts() -> None:
+    """Also bare values and lists for checks, texts for deadlines, days, and a person's label."""
     schema = json.loads(tasuki("playbook", "schema").stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["properties"]["stages"]
+    accepts = jsonschema.Draft202012Validator(schema).is_valid
+    playbook = yaml.load(staffed_text(), yaml.BaseLoader)["departments"]  # editors read days as texts
+    whole = yaml.safe_load(DEFAULT.read_text("utf-8"))
+    assert accepts(whole)
+    people = playbook["field-sales"]["teams"]["osaka-branch"]["people"]
+    assert accepts(whole | {"departments": as_numbers(playbook)})
+    people["sato"]["max_laod"] = "3"
+    assert not accepts(whole | {"departments": as_numbers(playbook)})
+
+
+def as_numbers(value: Any) -> Any:
+    """Numbers as editors read them; everything else as it is written."""
+    if isinstance(value, dict):
+        return {name: as_numbers(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [as_numbers(one) for one in value]
+    return int(value) if value.isdecimal() else value
 
 
 @pytest.mark.parametrize(("language", "word"), [("ja", "有望リード"), ("en", "Hot lead")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,11 +46,52 @@ def test_a_department_that_works_every_day_knows_no_holidays() -> None:
     assert calendar.deadline(start, HOUR) == datetime(2026, 11, 23, 9, 30, tzinfo=TOKYO)
 
 
+CLOSED = Hours.model_validate({"to": "17:00", "closed": ["2026-11-17", {"from": "12-29", "to": "01-03"}]})
+
+
+@pytest.mark.parametrize(
+    ("moment", "begins"),
+    [
+        ("2026-11-16 09:00", None),
+        ("2026-11-16 16:59", None),
+        ("2026-11-16 17:00", "2026-11-18 09:00"),
+        ("2026-11-16 08:59", "2026-11-16 09:00"),
+        ("2026-11-17 12:00", "2026-11-18 09:00"),
+        ("2026-11-20 19:00", "2026-11-24 09:00"),  # Friday; Monday 23 is Labour Thanksgiving Day
+        ("2027-12-28 18:00", "2028-01-04 09:00"),  # Tuesday; the 4th is a Tuesday, too
+    ],
+)
+def test_when_work_begins_next(moment: str, begins: str | None) -> None:
+    """Within working hours it has begun."""
+    calendar = WorkCalendar(CLOSED, TOKYO)
+    given = datetime.fromisoformat(moment).replace(tzinfo=TOKYO)
+    expected = given if begins is None else datetime.fromisoformat(begins).replace(tzinfo=TOKYO)
+    assert (calendar.is_working(given), calendar.next_work(given)) == (begins is None, expected)
+
+
+def test_days_on_which_the_company_is_closed_do_not_count() -> None:
+    calendar = WorkCalendar(CLOSED, TOKYO)
+    assert calendar.deadline(datetime(2026, 11, 16, 16, 30, tzinfo=TOKYO), HOUR) == datetime(
+        2026, 11, 18, 9, 30, tzinfo=TOKYO
+    )
+    assert calendar.deadline(datetime(2026, 12, 28, 12, 0, tzinfo=TOKYO), DAY) == datetime(
+        2027, 1, 4, 12, 0, tzinfo=TOKYO
+    )
+
+
+def test_work_begins_at_the_same_time_of_day_when_the_clocks_are_changed() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    calendar = WorkCalendar(Hours(holidays="DE"), berlin)
+    saturday = datetime(2026, 3, 28, 12, 0, tzinfo=berlin)
+    assert calendar.next_work(saturday) == datetime(2026, 3, 30, 7, 0, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("hours", "told"),
     [
         (Hours(start="18:00", end="09:00"), "contain no time"),
         (Hours(days=()), "contain no time"),
+        (Hours.model_validate({"closed": [{"from": "01-01", "to": "12-31"}]}), "contain no time"),
         (Hours(holidays="ATLANTIS"), "ATLANTIS"),
     ],
 )
