@@ -63,8 +63,8 @@ def run(received: list[Received], cuts: list[int]) -> tuple[list[Decided], Known
 @given(steps, st.lists(st.integers(0, 25), max_size=5))
 def test_how_batches_are_cut_does_not_matter(given_steps: list[dict[str, Any]], cuts: list[int]) -> None:
     received = records(given_steps)
-    (whole, known), (cut, known_cut) = run(received, []), run(received, cuts)
-    assert (whole, known.leads, known.opened, known.scores) == (cut, known_cut.leads, known_cut.opened, known_cut.scores)
+    (whole, one), (cut, other) = run(received, []), run(received, cuts)
+    assert (whole, one.leads, one.opened, one.scores) == (cut, other.leads, other.opened, other.scores)
 
 
 @given(steps)
