@@ -246,8 +246,9 @@ def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Ite
         # What the ledger says may be from a playbook of before: where nothing is due any more, the moment is put right.
         decision = settled(tick(lead, opened, case), opened, case)
         known.follow(decision)
-        yield Decided(decision, score, due=True)
-        if decision.lead.due_at == lead.due_at:
+        decided = Decided(decision, score, due=True)
+        yield decided
+        if decided.counts_only and decision.lead.due_at == lead.due_at:
             raise RuntimeError(f"a deadline of a lead at stage '{lead.stage}' comes to no end")
 
 

@@ -122,6 +122,18 @@ def test_a_reassigned_lead_is_offered_again_until_the_steps_are_used_up() -> Non
     assert (life.lead.stage, life.lead.recycling) == ("recycled", "rejected")
 
 
+def test_two_things_may_be_due_at_the_same_moment() -> None:
+    """Three times three working days after a deal was won it is two weeks later, when the customer is followed up."""
+    life = Life().shows("contact_obtained").shows("deal_won")
+    won_at = life.story.at
+    for _ in range(2):
+        life.is_due_until(life.opened.respond_by or won_at)
+    assert life.opened.respond_by == won_at + 14 * DAY  # the 23rd of November is a holiday
+    life.is_due_until(won_at + 14 * DAY)
+    assert life.told[-1] == ("customer-success", "returned")
+    assert life.alerts[-1].kind is Alerted.FOLLOW_UP
+
+
 def test_a_customer_whom_nobody_takes_stays_a_customer_with_the_giver() -> None:
     life = Life().shows("contact_obtained").shows("deal_won")
     for _ in range(3):
