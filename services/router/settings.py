@@ -23,7 +23,7 @@ class RouterSettings(CommonSettings):
     )
     router_port: int = Field(default=8082, ge=0, le=65535, description="0 takes a free port")
     clock: ClockKind = Field(
-        default=ClockKind.WALL, description="what deadlines are counted on; `events` is for the demo, and there nothing expires"
+        default=ClockKind.WALL, description="what deadlines are counted on; `events` is for the demo: nothing expires"
     )
     keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     api_tokens: SecretStr | None = Field(default=None, description="token=name:read+write,…: for development")
