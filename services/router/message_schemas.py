@@ -1,4 +1,4 @@
-"""JSON Schemas of what sales tools read, from the message types themselves.
+"""JSON Schemas, and the AsyncAPI document, of what others read, from the message types themselves.
 
 `python -m services.router.message_schemas` writes them to shared/schemas; a test fails while they differ.
 """
@@ -11,14 +11,22 @@ from pathlib import Path
 import msgspec
 
 from services.router.alert_messages import AlertMessage
+from services.router.asyncapi import document_text
 from services.router.messages import HandOffMessage, StageMessage
+from shared.events import Event
+from shared.playbook import load_playbook
+from shared.scores import ScoreRecord
+from shared.topics import Topics
 
 DIRECTORY = Path(__file__).parents[2] / "shared" / "schemas"
 FILES: dict[str, type[msgspec.Struct]] = {
     "stage-changed.json": StageMessage,
     "handoff.json": HandOffMessage,
     "alert.json": AlertMessage,
+    "score.json": ScoreRecord,
+    "event.json": Event,
 }
+ASYNCAPI = "asyncapi.yaml"
 
 
 def schema_text(type: type[msgspec.Struct]) -> str:
@@ -27,10 +35,16 @@ def schema_text(type: type[msgspec.Struct]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def asyncapi_text() -> str:
+    """The AsyncAPI document under the default prefix and the default playbook."""
+    return document_text(Topics(), load_playbook())
+
+
 def main() -> None:
     DIRECTORY.mkdir(exist_ok=True)
     for name, type in FILES.items():
         (DIRECTORY / name).write_text(schema_text(type), encoding="utf-8")
+    (DIRECTORY / ASYNCAPI).write_text(asyncapi_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":
