@@ -33,10 +33,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: Stream, may_go_on: Callable[[], bool]) -> None:
+    def __init__(self, stream: Stream, may_go_on: Callable[[], bool], send_seconds: float = SEND_SECONDS) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
-        self._stream, self._may_go_on = stream, may_go_on
+        self._stream, self._may_go_on, self._send_seconds = stream, may_go_on, send_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_gone(receive))
@@ -47,7 +47,7 @@ class EventStream(Response):
                     if gone.done() or not self._may_go_on():
                         break
                     if frame:
-                        async with asyncio.timeout(SEND_SECONDS):
+                        async with asyncio.timeout(self._send_seconds):
                             await send({"type": "http.response.body", "body": frame, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except TimeoutError:

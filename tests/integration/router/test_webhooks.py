@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import groupby
 from typing import Any
 
 from tests.receiver import Received, Receiver, receiving
@@ -181,13 +182,15 @@ async def test_after_kill_9_nothing_is_missing(world: World, feeder: Feeder) -> 
         again = got[before:]
         for n in range(5):
             seqs = [one.event["data"]["seq"] for one in again if one.event["subject"] == f"l{n}"]
-            assert seqs == [1, 2, 3]
+            # What the killed router had sent may still have arrived.
+            assert [seq for seq, _ in groupby(seqs)] == [1, 2, 3]
         assert {one.id for one in got[:before]} <= {one.id for one in again}
         assert all(one.is_signed_by(made["secret"]) for one in again)
 
 
 async def test_two_routers_send_each_message_once_and_one_takes_over(world: World, feeder: Feeder) -> None:
-    await feeder.events([b'{"position": 0}'])
+    for partition in (0, 1):
+        await feeder.events([b'{"position": 0}'], partition)
     first = world.start(**PRIVATE)
     await first.ready()
     second = world.start(**PRIVATE)
