@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -22,6 +23,12 @@ MOST_ANSWER_BYTES = 64 * 1024
 MOST_ADDRESSES = 3
 
 
+def look_up(host: str) -> list[str]:
+    """Addresses of kinds that this machine has itself. Raises `OSError` for a name that is not known."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [str(address[0]) for *_, address in found]
+
+
 class AddressRefused(Exception):
     """The text says why."""
 
@@ -32,8 +39,18 @@ class Poster:
     A poster of its own for each webhook: its connections are known by address only, and one that was made for another
     name at the same address has shown that name's certificate."""
 
-    def __init__(self, url: str, context: ssl.SSLContext, allow_private: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext,
+        allow_private: bool,
+        look_up: Callable[[str], list[str]] = look_up,
+        attempt_seconds: float = ATTEMPT_SECONDS,
+    ) -> None:
+        """`look_up` gives the addresses of a name, and may raise `OSError`; it runs in a thread. Raises
+        `httpx.InvalidURL`."""
         self._url, self._allow_private = httpx.URL(url), allow_private
+        self._look_up, self._attempt_seconds = look_up, attempt_seconds
         self._transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
         # One thread of its own: a name server that does not answer holds up no other webhook.
         self._resolver = ThreadPoolExecutor(1, "webhook-names")
@@ -47,12 +64,12 @@ class Poster:
         began = time.monotonic()
         status, wait, error = None, 0.0, None
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
+            async with asyncio.timeout(self._attempt_seconds):
                 status, retry_after = await self._post(headers, body)
             if not 200 <= status < 300:
                 error, wait = f"answered {status}", asked_for(retry_after, datetime.now(UTC))
         except TimeoutError:
-            error = f"no answer within {ATTEMPT_SECONDS:.0f} s"
+            error = f"no answer within {self._attempt_seconds:g} s"
         except AddressRefused as refused:
             error = str(refused)
         except (httpx.TransportError, OSError, UnicodeError) as failed:
@@ -63,18 +80,13 @@ class Poster:
     async def addresses(self) -> list[str]:
         """Where the host may be reached now. Raises `AddressRefused`, or `OSError` where the name is unknown."""
         host = self._url.host
-        found = [literal(host)] if literal(host) else await self._look_up(host)
-        usable = [one for one in found if one and (self._allow_private or is_public(one))]
+        address = literal(host)
+        loop = asyncio.get_running_loop()
+        found = [address] if address else await loop.run_in_executor(self._resolver, self._look_up, host)
+        usable = [one for one in found if (self._allow_private or is_public(one))]
         if not usable:
             raise AddressRefused(f"{host} has no public address, and TASUKI_ROUTER_WEBHOOKS_ALLOW_PRIVATE is not set")
         return usable[:MOST_ADDRESSES]
-
-    async def _look_up(self, host: str) -> list[str]:
-        def ask() -> list[str]:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-            return [str(address[0]) for *_, address in found]
-
-        return await asyncio.get_running_loop().run_in_executor(self._resolver, ask)
 
     async def _post(self, headers: dict[str, str], body: bytes) -> tuple[int, str | None]:
         """Status and `Retry-After`. Raises what connecting, sending and reading raise."""

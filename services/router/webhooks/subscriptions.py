@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +15,8 @@ from services.router.outbox import decode_headers
 from services.router.webhooks import queue
 from services.router.webhooks.model import Delivery, Subscription
 from shared.cloudevents import structured
+
+log = logging.getLogger(__name__)
 
 
 class Subscriptions:
@@ -34,9 +38,14 @@ class Subscriptions:
     def _wanted(self, row: RowMapping) -> list[Delivery]:
         headers = decode_headers(row["headers"])
         known = dict(headers)
-        if "ce_id" not in known:
+        if "ce_id" not in known or row["value"] is None:
             return []  # events and dead letters are not told to subscribers
-        addressed = self._addressing.read(row["topic"], known["ce_type"].decode(), row["value"])
+        try:
+            addressed = self._addressing.read(row["topic"], known["ce_type"].decode(), row["value"])
+        except msgspec.MsgspecError:
+            # Raised, it would stop all messages: Kafka has this one, and it would be read again and again.
+            log.exception("message %s of %s is not one for webhooks", known["ce_id"].decode(), row["topic"])
+            return []
         interested = [one for one in self.current if addressed and one.interest.wants(addressed)]
         if not interested or addressed is None:
             return []
