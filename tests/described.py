@@ -22,7 +22,7 @@ def refuse_undescribed(topic: str, headers: Mapping[str, str], value: bytes | Ma
     """Raises `jsonschema.ValidationError` for a message that is not as described. `topic` is without its prefix."""
     message = document()["components"]["messages"]["handoffs" if topic.startswith("handoffs.") else topic]
     data = json.loads(value) if isinstance(value, bytes) else value
-    for described, given in ((message["headers"], dict(headers)), (message["payload"], data)):
+    for described, given in ((message.get("headers", {}), dict(headers)), (message["payload"], data)):
         # Beside a $ref, draft 7 sees nothing else.
         schema = {"components": document()["components"], "allOf": [described]}
         jsonschema.Draft7Validator(schema).validate(given)

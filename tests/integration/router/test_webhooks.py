@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from tests.described import refuse_undescribed
 from tests.receiver import Received, Receiver, receiving
 from tests.router_world import Feeder, RouterProcess, World
 from tests.score_records import Story
@@ -80,6 +82,28 @@ async def test_messages_are_delivered_signed_and_in_order_in_spite_of_failures(w
     assert 'tasuki_router_webhook_attempts_total{outcome="refused"} 6.0' in metrics
     assert 'tasuki_router_webhooks{state="well"} 1.0' in metrics
     assert "tasuki_router_webhook_waiting 0.0" in metrics
+
+
+async def test_real_messages_are_as_the_asyncapi_document_says(world: World, feeder: Feeder) -> None:
+    await feeder.events([b'{"position": 0}'])
+    router = world.start(**PRIVATE)
+    await router.ready()
+    story = Story("a", at=datetime.now(UTC) - timedelta(minutes=4))
+    async with receiving() as receiver, world.http(router) as http:
+        await subscribe(world, router, receiver)
+        await subscribe(world, router, receiver, types=["tasuki.alert.*"], departments=["field-sales"])
+        await feeder.scores([story.record("contact_obtained"), story.record("inquiry_made", total=60.0)])
+        await receiver.until(lambda got: len(got) >= 3)
+        (handoff,) = (await http.get("/v1/handoffs")).json()["handoffs"]
+        await http.post(f"/v1/handoffs/{handoff['handoff_id']}/accept", json={"person": "ito"})
+        await feeder.scores([story.record("on_site", total=60.0)])
+        got = await receiver.until(lambda got: len(got) >= 5)
+    topics = {"stage": "stages", "handoff": "handoffs.x", "alert": "alerts"}
+    for event in (one.event for one in got):
+        headers = {f"ce_{name}": event[name] for name in ("specversion", "id", "type", "source", "subject", "time")}
+        headers["content-type"] = event["datacontenttype"]
+        refuse_undescribed(topics[event["type"].split(".")[1]], headers, event["data"])
+    assert [one.event["type"] for one in got[3:]] == ["tasuki.handoff.accepted", "tasuki.alert.visit"]
 
 
 async def test_filters_and_a_dead_receiver_that_delays_nobody(world: World, feeder: Feeder) -> None:

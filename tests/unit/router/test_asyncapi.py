@@ -11,9 +11,13 @@ import jsonschema
 import pytest
 
 from services.router.message_schemas import ASYNCAPI, DIRECTORY, FILES, asyncapi_text
+from shared import cloudevents
+from shared.events import Event, Kind, encode_event
 from shared.playbook import load_playbook
+from shared.scores import CLOUD_EVENT_TYPE, encode_score
 from shared.topics import Topics
 from tests.described import document, refuse_undescribed
+from tests.score_records import MONDAY, Story
 
 OFFICIAL = json.loads((Path(__file__).parents[2] / "data" / "asyncapi-3.0.0.json").read_text("utf-8"))
 
@@ -74,6 +78,19 @@ def test_the_schemas_are_schemas(schema: str) -> None:
     validator = {"draft7": jsonschema.Draft7Validator, "2020-12": jsonschema.Draft202012Validator}[schema]
     for described in document()["components"]["schemas"].values():
         validator.check_schema(described)
+
+
+def test_scores_and_events_are_as_described() -> None:
+    story = Story("l")
+    record = story.record("contact_obtained", total=3.5, level=2, attributes={"company.employees": 300})
+    headers = cloudevents.headers(
+        id=record.id, type=CLOUD_EVENT_TYPE, source="tasuki/scorer", subject="l", time=record.time
+    )
+    refuse_undescribed("scores", {name: value.decode() for name, value in headers}, encode_score(record))
+    event = Event(kind=Kind.TRACK, id="1", source="web", key="l", time=MONDAY, received_at=MONDAY, name="Page")
+    refuse_undescribed("events", {}, encode_event(event))
+    with pytest.raises(jsonschema.ValidationError):
+        refuse_undescribed("events", {}, b'{"id": "1"}')
 
 
 def test_a_message_of_an_unknown_type_is_not_as_described() -> None:

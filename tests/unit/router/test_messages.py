@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from services.router.batch import Hours, Known, Received, decide_all
+from services.router.interest import Addressing
 from services.router.lifecycle.rules import Rules
 from services.router.message_schemas import DIRECTORY, FILES, schema_text
 from services.router.outbox import decode_headers
@@ -81,6 +82,23 @@ def test_outcomes_reach_the_giver_too() -> None:
         ("tasuki.handoffs.marketing", "tasuki.handoff.completed"),
         ("tasuki.handoffs.field-sales", "tasuki.handoff.offered"),
     ]
+
+
+def test_whom_messages_are_for_can_be_read_from_them() -> None:
+    addressing = Addressing(Topics())
+    read = [
+        addressing.read(topic, headers["ce_type"], json.dumps(value).encode()) for topic, headers, value in messages()
+    ]
+    told = [(one.type, one.side.department, one.receiver and one.receiver.department) for one in read if one]
+    assert [one for one in told if one[0].startswith("tasuki.handoff")] == [
+        ("tasuki.handoff.offered", "inside-sales", None),
+        ("tasuki.handoff.completed", "inside-sales", None),
+        ("tasuki.handoff.completed", "marketing", "inside-sales"),
+        ("tasuki.handoff.offered", "field-sales", None),
+    ]
+    assert told[0] == ("tasuki.stage.changed", "marketing", None)
+    assert {one.lead_id for one in read if one} == {"l"}
+    assert addressing.read(Topics().events, "", b"{}") is None
 
 
 def test_ids_are_the_same_whenever_they_are_made() -> None:
