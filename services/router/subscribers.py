@@ -77,5 +77,7 @@ def _webhooks(settings: RouterSettings, ledger: Ledger, metrics: RouterMetrics) 
         return Sender(subscription, committing, new_poster(subscription.url), limits, metrics)
 
     subscriptions = Subscriptions(Addressing(settings.topics))
-    dispatcher = Dispatcher(settings.database_url, subscriptions, new_sender)
+    # Also the shortest session is longer than the pauses between two looks.
+    stands_still = max(5.0, settings.router_session_timeout_seconds)
+    dispatcher = Dispatcher(settings.database_url, subscriptions, new_sender, stands_still)
     return Webhooks(subscriptions, dispatcher, Registry(ledger.engine), new_poster, allow_private)

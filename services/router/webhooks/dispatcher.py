@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
-STANDS_STILL_SECONDS = 20.0
 FORGET_EVERY_SECONDS = 3600.0
 FORGET_AFTER = timedelta(days=30)
 """As long as hand-offs are kept in Kafka."""
@@ -47,8 +46,14 @@ class Dispatcher:
     """Keeps `subscriptions` up to date, and a sender running for each webhook whose lock this router has."""
 
     def __init__(
-        self, database_url: str, subscriptions: Subscriptions, new_sender: Callable[[Subscription], Sender]
+        self,
+        database_url: str,
+        subscriptions: Subscriptions,
+        new_sender: Callable[[Subscription], Sender],
+        stands_still_seconds: float,
     ) -> None:
+        """`stands_still_seconds`: a router that has said nothing for so long loses its locks; more than a few."""
+        self._idle = {"idle_session_timeout": str(round(stands_still_seconds * 1000))}
         self._url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._subscriptions, self._new_sender = subscriptions, new_sender
         self._senders: dict[str, tuple[Sender, asyncio.Task[None]]] = {}
@@ -76,8 +81,7 @@ class Dispatcher:
             raise unreachable(self._url, error) from error
 
     async def _with_connection(self) -> None:
-        idle = {"idle_session_timeout": str(round(STANDS_STILL_SECONDS * 1000))}
-        connection = await asyncpg.connect(self._url, server_settings=idle)
+        connection = await asyncpg.connect(self._url, server_settings=self._idle)
         try:
             await connection.add_listener(CHANNEL, self._noticed)
             while True:

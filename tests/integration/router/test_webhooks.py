@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -231,6 +232,28 @@ async def test_two_routers_send_each_message_once_and_one_takes_over(world: Worl
         await feeder.scores(hot("c"))
         got = await receiver.until(lambda got: len({one.id for one in got}) >= 9, seconds=40)
         assert [one.event["data"]["seq"] for one in got if one.event["subject"] == "c"] == [1, 2, 3]
+
+
+async def test_a_router_that_stands_still_loses_its_webhooks_and_does_no_harm_later(
+    world: World, feeder: Feeder
+) -> None:
+    await feeder.events([b'{"position": 0}'])
+    first = world.start(**PRIVATE)
+    await first.ready()
+    async with receiving() as receiver:
+        await subscribe(world, first, receiver)
+        await feeder.scores(hot("a"))
+        await receiver.until(lambda got: len(got) >= 3)  # the first sends
+        second = world.start(**PRIVATE)
+        await second.ready()
+        first.process.send_signal(signal.SIGSTOP)
+        await feeder.scores(hot("b"))
+        await receiver.until(lambda got: len(got) >= 6, seconds=40)
+        first.process.send_signal(signal.SIGCONT)
+        await feeder.scores(hot("c"))
+        got = await receiver.until(lambda got: len({one.id for one in got}) >= 9, seconds=40)
+        for lead in "abc":
+            assert [one.event["data"]["seq"] for one in got if one.event["subject"] == lead] == [1, 2, 3]
 
 
 async def test_who_may_say_where_messages_go(world: World) -> None:
