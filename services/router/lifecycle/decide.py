@@ -39,8 +39,9 @@ def new_lead(lead_id: str, lane: int, rules: Rules) -> Lead:
 
 
 def is_stale(lead: Lead, record: ScoreRecord) -> bool:
-    """A repeated record, or one from before the lead was recycled: must change nothing."""
-    return (record.epoch, record.seq) <= (lead.epoch, lead.score_seq)
+    """A repeated record: must change nothing. Only `seq` tells: the epoch falls again when a member leaves the lead
+    and takes along that it was recycled."""
+    return record.seq <= lead.score_seq
 
 
 def decide(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, now: datetime) -> Decision:
