@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from tests.fault.cluster import SOURCE
-from tests.fault.oracle import ExpectedLead, HandOffStep, SignalShown, StageStep, expected, pair, split
+from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair, split
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
@@ -45,7 +45,8 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: date
         untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES
         told_apart = pool.map(expected, parts, [playbook] * PROCESSES, untils)
         leads = {id: lead for part in told_apart for id, lead in part.items()}
-    return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
+    sent = sum(isinstance(one, Sent) for one in paired.log)
+    return Truth(leads, paired.lost, paired.foreign, sent - len(calls) + len(paired.lost))
 
 
 def origin(record: Written) -> str:
@@ -144,6 +145,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         return {"merged_into": score["merged_into"]}
     return {
         "members": tuple(score.get("members", [])),
+        "epoch": score["epoch"],
         "time": _ms(score["time"]),
         "attribute": round(score["attribute"] * MICRO),
         "behaviour": round(score["behaviour"] * MICRO),
@@ -164,7 +166,7 @@ def _score(lead: ExpectedLead) -> dict[str, Any]:
     if lead.merged_into is not None:
         return {"merged_into": lead.merged_into}
     names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
-    return {name: getattr(lead, name) for name in ("members", *names)}
+    return {name: getattr(lead, name) for name in ("members", "epoch", *names)}
 
 
 def _score_order(left: Left) -> Iterator[str]:

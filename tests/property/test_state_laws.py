@@ -28,7 +28,9 @@ IDS = st.one_of(st.uuids().map(str), st.uuids().map(lambda id: f"ajs-next-178533
 TIMES = st.integers(-(10**14), 10**14)
 DAYS = st.dictionaries(st.integers(1, 3_652_059), st.one_of(st.integers(0, 300), st.integers(-(10**12), 10**12)))
 NEAR_DAYS = st.dictionaries(st.integers(739_000, 739_300), st.integers(1, 255))
-RULES = st.builds(RuleState, st.one_of(DAYS, NEAR_DAYS), st.integers(0, 10**6), TIMES, IDS, st.integers(0, 739_000))
+RULES = st.builds(
+    RuleState, st.one_of(DAYS, NEAR_DAYS), st.integers(0, 10**6), TIMES, IDS, st.integers(0, 739_000), DAYS
+)
 TEXTS = st.dictionaries(st.text(), st.text(max_size=300))
 MICRO = st.integers(-(10**12), 10**12)
 ACCOUNTS = st.builds(Account, MICRO, TIMES, MICRO, MICRO)

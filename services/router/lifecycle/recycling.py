@@ -27,6 +27,7 @@ from services.router.lifecycle.owning import own
 from services.router.lifecycle.rules import RecyclingWay, Rules
 from services.router.lifecycle.stages import Step, follow
 from shared.events import Kind
+from shared.recycling import NAME
 from shared.scores import ScoreRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +116,13 @@ def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
     if back.restart:
         lead = replace(lead, epoch=(line - _EPOCH) // timedelta(milliseconds=1))
         events = [
-            Emitted(id=f"recycle:{lead.lead_id}:{lead.seq}", kind=Kind.RECYCLE, at=line, properties={"reason": back.id})
+            Emitted(
+                id=f"recycle:{lead.lead_id}:{lead.seq}",
+                kind=Kind.RECYCLE,
+                name=NAME,
+                at=line,
+                properties={"reason": back.id},
+            )
         ]
     return Decision(lead=lead, stages=stages, events=events)
 

@@ -27,12 +27,13 @@ Booking = Callable[[LeadState, Iterable[Heard], int, EventAt], list[ScoreRecord]
 @dataclass(frozen=True)
 class LinkedScoring:
     """`book` scores events of which none is a copy; `take_over` makes a state follow the playbook, whose rules `once`
-    count once, and which is known by `reading`."""
+    count once, and which is known by `reading`; `tidy` drops days that count no more."""
 
     linking: Linking
     publishing: Publishing
     book: Booking
     take_over: Callable[[LeadState], None]
+    tidy: Callable[[LeadState], None]
     once: Collection[str]
     reading: int
 
@@ -155,6 +156,7 @@ class _Turn:
         parts = [links.own, *(part.state for part in links.parts.values())]
         unite(self.state, parts, self.with_.once, self.with_.reading)
         self.with_.take_over(self.state)
+        self.with_.tidy(self.state)
         if not links.parts and links.own:
             self.state.mails, links.own = decode_state(links.own).mails, b""
 

@@ -183,4 +183,4 @@ class MailScoring:
             mails.levels[id] = max(mails.levels[id], more.levels[id])
         if mails.campaigns is not None:
             add_campaigns(mails.campaigns, more.campaigns)
-        self._behaviour.tidy(LeadState(time=state.time, behaviour=mails.behaviour))
+        self._behaviour.tidy(LeadState(epoch=state.epoch, time=state.time, behaviour=mails.behaviour))

@@ -18,7 +18,7 @@ from services.scorer.scoring.squeezing import head, is_squeezed, pack_days, sque
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.today import Today
 
-FORMAT = -4
+FORMAT = -5
 
 
 class StateError(Exception):
@@ -38,14 +38,16 @@ class RuleState(msgspec.Struct, gc=False, array_like=True):
     a property the sum of that, in millionths. A rule that counts once has only its earliest day.
 
     `times` counts all, `last` and `event_id` are the latest one's, also where its day is forgotten; `forgot` is the
-    latest such day, 0 where there is none. `packed` are the days where they are stored in fewer bytes (see
-    `squeezing`); empty in memory."""
+    latest such day, 0 where there is none. `spare` are days that count for nothing as earlier ones have used up what
+    counts, once or ever, until these count no more themselves (see `line`). `packed` are the days where they are stored
+    in fewer bytes (see `squeezing`); empty in memory."""
 
     days: dict[int, int]
     times: int = 0
     last: int = BEFORE_ALL
     event_id: str = ""
     forgot: int = 0
+    spare: dict[int, int] = msgspec.field(default_factory=dict)
     packed: bytes = b""
 
 
@@ -170,7 +172,8 @@ class Account(msgspec.Struct, gc=False, frozen=True, array_like=True):
 class LeadState(msgspec.Struct, gc=False, array_like=True):
     """`format` is the version of this layout, below all numbers that stood first in earlier ones.
 
-    `seq` counts score records; `time` is the latest event's, `total` the total at that moment.
+    `seq` counts score records; `time` is the latest event's, `total` the total at that moment. `epoch` is when the lead
+    was last recycled, 0 if never: of days up to that one nothing is kept.
 
     Days are ordinals of the playbook's calendar; `seen` maps days to hashes of message ids, one after the other in the
     order of arrival (see `duplicates`).
@@ -265,7 +268,9 @@ def encode_state(state: LeadState) -> bytes:
 
 def _packed(rule: RuleState) -> RuleState:
     packed = pack_days(rule.days) if len(rule.days) > FEW_DAYS else None
-    return rule if packed is None else RuleState({}, rule.times, rule.last, rule.event_id, rule.forgot, packed)
+    return (
+        rule if packed is None else RuleState({}, rule.times, rule.last, rule.event_id, rule.forgot, rule.spare, packed)
+    )
 
 
 def decode_state(raw: bytes) -> LeadState:

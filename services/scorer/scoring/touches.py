@@ -107,24 +107,29 @@ class Levels:
 
 @dataclass(frozen=True)
 class Showing:
-    """The signal that an event shows, and the paths of the facts that are kept of it."""
+    """The signal that an event shows, and the paths of the facts that are kept of it. `is_awaited`: it matters when it
+    was shown last."""
 
     signal: str
     keep: tuple[str, ...]
+    is_awaited: bool = False
 
 
 class Signals:
     """The signals of a playbook, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
+        awaited = playbook.awaited_signals()
         self.showings = [
-            (match, Showing(name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
+            (match, Showing(name, tuple(rule.keep), name in awaited))
+            for name, rule in playbook.signals.items()
+            for match in rule.any
         ]
 
     @staticmethod
     def is_news(state: LeadState, showings: Sequence[Showing]) -> bool:
-        """Whether an event shows a signal that is new or carries facts along."""
-        return any(showing.keep or showing.signal not in state.signals for showing in showings)
+        """Whether an event shows a signal that is new, carries facts along, or ends a silence."""
+        return any(showing.keep or showing.is_awaited or showing.signal not in state.signals for showing in showings)
 
     @classmethod
     def add(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.lifecycle import decide as lifecycle
 from services.router.lifecycle.answers import Refusal, reject
@@ -167,4 +168,11 @@ def test_repeated_and_older_records_are_stale() -> None:
     lead = play(fresh(), first, second)[0]
     assert lifecycle.is_stale(lead, first)
     assert lifecycle.is_stale(lead, second)
+    assert not lifecycle.is_stale(lead, story.record())
+
+
+def test_a_record_is_not_stale_because_a_recycled_member_has_left() -> None:
+    story = Story("l")
+    recycled = replace(story.record("contact_obtained"), epoch=1_770_000_000_000)
+    lead = play(fresh(), recycled)[0]
     assert not lifecycle.is_stale(lead, story.record())
