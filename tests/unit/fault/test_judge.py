@@ -53,6 +53,7 @@ def said_to_have_cooled(record: Written) -> Written:
 def right() -> Left:
     score = {
         "seq": 1,
+        "epoch": 0,
         "time": "1970-01-01T00:00:01Z",
         "attribute": 5.0,
         "behaviour": 1.5,
@@ -85,7 +86,14 @@ def right() -> Left:
                 }
             ],
             "stages": [
-                {"lead_id": "l", "seq": 1, "source": "awareness", "target": "acquired", "historical": False},
+                {
+                    "lead_id": "l",
+                    "seq": 1,
+                    "epoch": 0,
+                    "source": "awareness",
+                    "target": "acquired",
+                    "historical": False,
+                },
                 {"lead_id": "l", "seq": 2, "source": "acquired", "target": "hot", "historical": False},
             ],
             "changes": [
