@@ -146,6 +146,21 @@ def test_a_lead_that_does_the_same_every_day_keeps_no_more_than_a_hundred_days_a
     assert records([*days, recycled(MOST_SPARE)])[-1].behaviour > 0.0
 
 
+def test_what_a_scanner_did_is_taken_back_without_bringing_back_what_lies_before_the_line() -> None:
+    def click(day: float, mail: str, link: str) -> Event:
+        id = f"{mail}-{link}"
+        return event("Email Clicked", day, id=id, properties={"mail_id": mail, "link_url": f"https://{link}.example"})
+
+    second = 1 / 24 / 3600
+    persons, scanners = (
+        click(0, "first", "a"),
+        [click(3 + number * second, "second", "abc"[number]) for number in (0, 1, 2)],
+    )
+    *before, last = records([persons, recycled(2), *scanners])
+    assert before[-1].behaviour > 0.0, "two links may well be a person's"
+    assert (last.behaviour, last.ignored) == (0.0, {"mail_scanner": 3})
+
+
 def test_days_that_were_forgotten_before_the_line_do_not_make_a_later_score_inexact() -> None:
     """They would count by no half-life."""
 
