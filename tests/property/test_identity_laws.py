@@ -196,6 +196,37 @@ def test_ids_that_replace_each_other_in_a_circle() -> None:
     assert [part.times for part in leads["u1"].contributions] == [3]
 
 
+def test_a_member_brings_its_new_start_and_takes_it_along_when_it_leaves() -> None:
+    def told(number: int, event: str, **ids: str) -> Sent:
+        at = START + timedelta(days=number)
+        properties = {"lead": "anon:home"} if event == "Identity Unlinked" else {}
+        call = {"type": "track", "event": event, "properties": properties, "timestamp": at.isoformat(), **ids}
+        return Sent(call | {"messageId": f"m{number}"}, START + timedelta(days=100), "web")
+
+    line = START + timedelta(days=2)
+    both = {"userId": "u1", "anonymousId": "home"}
+    log: list[Told] = [
+        told(0, "Newsletter Joined", userId="u1"),
+        told(1, "Booth Visited", userId="u1"),
+        Recycled("anon:home", "r", ms(line)),
+        told(3, "Newsletter Joined", userId="u1"),
+        told(4, "Webinar Attended", **both),
+    ]
+    alone: list[Told] = [told(5, "Identity Unlinked", userId="u1")]
+    world = World()
+    for wanted_epoch, wanted_rules, part in (
+        (ms(line), {"newsletter_joined", "webinar_attended"}, log),
+        (0, {"newsletter_joined", "booth_visited", "webinar_attended"}, alone),
+    ):
+        for one in part:
+            arrived(world, one)
+            world.run()
+        last = world.records["u1"][-1]
+        assert last.epoch == wanted_epoch
+        assert {part.rule for part in last.contributions} == wanted_rules
+        agree(world, expected(log if part is log else log + alone, PLAYBOOK))
+
+
 STEPS = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.integers(1, 5)), max_size=30)
 
 

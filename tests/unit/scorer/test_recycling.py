@@ -146,6 +146,39 @@ def test_a_lead_that_does_the_same_every_day_keeps_no_more_than_a_hundred_days_a
     assert records([*days, recycled(MOST_SPARE)])[-1].behaviour > 0.0
 
 
+def test_what_a_scanner_did_is_taken_back_without_bringing_back_what_lies_before_the_line() -> None:
+    def click(day: float, mail: str, link: str) -> Event:
+        id = f"{mail}-{link}"
+        return event("Email Clicked", day, id=id, properties={"mail_id": mail, "link_url": f"https://{link}.example"})
+
+    second = 1 / 24 / 3600
+    persons, scanners = (
+        click(0, "first", "a"),
+        [click(3 + number * second, "second", "abc"[number]) for number in (0, 1, 2)],
+    )
+    *before, last = records([persons, recycled(2), *scanners])
+    assert before[-1].behaviour > 0.0, "two links may well be a person's"
+    assert (last.behaviour, last.ignored) == (0.0, {"mail_scanner": 3})
+
+
+def test_days_that_were_forgotten_before_the_line_do_not_make_a_later_score_inexact() -> None:
+    """They would count by no half-life."""
+
+    def scorer(half_life: str) -> Scorer:
+        rules = [{"id": "r", "label": LABEL, "when": {"event": "a"}, "points": 10, "half_life": half_life}]
+        return Scorer(Playbook.model_validate(DEFAULT | {"behaviour": {"rules": rules}}))
+
+    def followed(*log: Event) -> ScoreRecord:
+        state = scorer("1d").new_state()
+        scorer("1d").apply(state, [Logged(offset, 20_000, one) for offset, one in enumerate(log)], 0)
+        return scorer("30d").apply(state, [Logged(len(log), 20_000, event("a", 61))], 0)[-1]
+
+    forgotten = [event("a", 0), event("a", 60)]
+    assert not followed(*forgotten).exact
+    assert followed(*forgotten, recycled(50)).exact
+    assert followed(event("a", 60), recycled(50), event("a", 0)).exact
+
+
 CODEC = Codec(encode_state, decode_state, playbook_of)
 
 
