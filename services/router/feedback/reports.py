@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router.feedback.effects import Reported
 from services.router.lifecycle.model import Status
-from services.router.tables import deals, handoffs, reports
+from services.router.tables import deals, handoff_changes, handoffs, reports
 from shared.feedback import decode_report, encode_report, type_of
 
 _PASSED = (Status.ACCEPTED, Status.COMPLETED)
@@ -63,8 +63,10 @@ async def deals_of_lead(connection: AsyncConnection, ids: Sequence[str]) -> Sequ
 
 async def handoffs_worked(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[RowMapping]:
     """Hand-offs that a lead was taken over by, the latest first."""
+    # Two may have been offered in one moment, on a clock of whole milliseconds.
+    seq = select(func.min(handoff_changes.c.seq)).where(handoff_changes.c.handoff_id == handoffs.c.handoff_id)
     query = select(handoffs).where(handoffs.c.lead_id.in_(ids), handoffs.c.status.in_(_PASSED))
-    rows = await connection.execute(query.order_by(handoffs.c.offered_at.desc(), handoffs.c.handoff_id))
+    rows = await connection.execute(query.order_by(handoffs.c.offered_at.desc(), seq.scalar_subquery().desc()))
     return rows.mappings().all()
 
 
