@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Iterable
@@ -155,6 +156,23 @@ async def test_a_report_is_a_row_and_an_event_and_nothing_when_it_is_repeated(to
     assert [first.again, *(one.again for one in again)] == [False, True, True]
     assert await tools.told() == [("Call Answered", {"outcome": "answered", "interested": True})]
     assert await tools.rows('SELECT report_id, lead_id, type, "by" FROM reports') == [("r", "l", "call", "crm")]
+
+
+async def test_of_many_that_send_a_report_at_once_one_files_it(tools: Tools) -> None:
+    await worked(tools, hot())
+    filed = await asyncio.gather(*(tools.http("l", type="call", outcome="answered") for _ in range(6)))
+    assert sorted(one.again for one in filed) == [False] + [True] * 5
+    assert len(await tools.told()) == 1
+
+
+async def test_of_two_workers_that_read_the_same_record_one_goes_on(tools: Tools) -> None:
+    await worked(tools, hot())
+    await tools.topic("l", "r0", type="note", text="x")
+    record = Record(1, b"l", b'{"type":"note","text":"y","report_id":"r1"}')
+    read = (tools.desk.take_record(PLACE, 1, record), Desk(tools.ledger).take_record(PLACE, 1, record))
+    done = await asyncio.gather(*read, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["Filed", "OffsetsMoved"]
+    assert await tools.rows("SELECT count(*) FROM reports") == [(2,)]
 
 
 async def test_another_report_under_an_id_that_is_taken_is_refused_and_nothing_changes(tools: Tools) -> None:
