@@ -46,6 +46,12 @@ _deals = BulkInsert(
     Deal.__struct_fields__,
     f"ON CONFLICT (lead_id, deal_id) DO UPDATE SET {ON_REPEATED}",
 )
+_stall = text(
+    "WITH w AS (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:moments AS timestamptz[])) AS w (lead_id, at)) "
+    "UPDATE deals d SET stalled_at = s.at FROM (SELECT * FROM w UNION ALL SELECT l.lead_id, w.at FROM w "
+    "JOIN leads l ON l.merged_into = w.lead_id) AS s (lead_id, at) WHERE d.lead_id = s.lead_id "
+    "AND d.status IN ('registered', 'quoted') AND GREATEST(d.registered_at, d.quoted_at) <= s.at"
+)
 _outbox = BulkInsert(outbox_table, outbox.COLUMNS)
 
 _advance = text(
@@ -264,6 +270,10 @@ async def save(connection: AsyncConnection, rows: Rows) -> None:
     """Write everything that was decided."""
     deals = [msgspec.structs.astuple(deal) for deal in rows.deals.values()]
     await write(connection, (_scores, rows.scores), (_leads, rows.leads), (_deals, deals), *_changes(rows))
+    if rows.stalled:
+        # After the deals themselves: the one that was lost just now is no open one any more.
+        ids = sorted(rows.stalled)
+        await connection.execute(_stall, {"ids": ids, "moments": [rows.stalled[id] for id in ids]})
 
 
 async def save_changes(connection: AsyncConnection, rows: Rows) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Float,
     ForeignKey,
@@ -211,13 +212,25 @@ reports = Table(
     Column("by", Text, nullable=False),
     Column("handoff_id", Text),
     Column("content", LargeBinary, nullable=False),
+    # Of the latest message about the lead when the report came: its place among what happened.
+    Column("seq", BigInteger, nullable=False, server_default="0"),
     Index(None, "lead_id", "at"),
 )
 
+# An order is an order, unless it was lost later; else what happened last counts, and a quote is not undone by news of
+# the deal.
+DEAL_STATUS = """CASE
+WHEN won_at >= COALESCE(lost_at, won_at) THEN 'won'::text
+WHEN lost_at >= COALESCE(GREATEST(registered_at, quoted_at, stalled_at), lost_at) THEN 'lost'::text
+WHEN stalled_at >= COALESCE(GREATEST(registered_at, quoted_at, lost_at), stalled_at) THEN 'stalled'::text
+WHEN quoted_at IS NOT NULL THEN 'quoted'::text
+ELSE 'registered'::text END"""
+
+# No foreign key to leads: a deal may be reported before the first score of its lead.
 deals = Table(
     "deals",
     metadata,
-    Column("lead_id", Text, ForeignKey(leads.c.lead_id), primary_key=True),
+    Column("lead_id", Text, primary_key=True),
     Column("deal_id", Text, primary_key=True),
     Column("amount", Numeric),
     Column("inside_sales", Text),
@@ -225,12 +238,14 @@ deals = Table(
     Column("registered_at", _time),
     Column("won_at", _time),
     Column("expected_at", _time),
-    Column("status", Text),
     Column("product", Text),
     Column("lost_at", _time),
     Column("lost_reason", Text),
     Column("partner", Text),
     Column("presales", Text),
+    Column("quoted_at", _time),
+    Column("stalled_at", _time),
+    Column("status", Text, Computed(DEAL_STATUS, persisted=True)),
 )
 
 outbox = Table(

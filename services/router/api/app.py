@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from services.router.api import audit, companies, errors, handoffs, kpi, leads, operations
+from services.router.api import audit, companies, errors, feedback, handoffs, kpi, leads, operations, people
 from services.router.companies import Companies
+from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 from services.router.status import Watch
 from shared.key_file import ReloadingKeyRing
@@ -25,8 +26,9 @@ def build_app(ledger: Ledger, keys: ReloadingKeyRing, watch: Watch, lifespan: Li
         redirect_slashes=False,
     )
     app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
+    app.state.desk = Desk(ledger)
     app.state.companies = Companies(ledger.engine, ledger.rules, ledger.clock)
     errors.install(app)
-    for module in (leads, companies, handoffs, kpi, audit, operations):
+    for module in (leads, feedback, companies, handoffs, people, kpi, audit, operations):
         app.include_router(module.router)
     return app

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from services.router.api.report_schemas import DealInfo, PointsInfo, ReportInfo
+
 Label = dict[str, str]
 
 
@@ -159,6 +161,9 @@ class LeadDetail(BaseModel):
     )
     handoff: HandOffInfo | None = Field(description="the open one")
     bant: dict[str, datetime | None] = Field(description="when each of the four points was confirmed")
+    points: PointsInfo
+    deals: list[DealInfo]
+    reports: list[ReportInfo] = Field(description="the latest ten, the latest first")
     contact: Contact
     company: str | None
     company_key: str | None = Field(
@@ -184,19 +189,20 @@ class LeadPage(BaseModel):
 
 
 class Moment(BaseModel):
-    """A stage change or a change of a hand-off."""
+    """A stage change, a change of a hand-off, or a report."""
 
-    seq: int = Field(description="order of what happened to this lead")
+    seq: int = Field(description="order of what happened to this lead; of a report, the latest message's when it came")
     at: datetime
-    kind: str = Field(description="stage or handoff")
+    kind: str = Field(description="stage, handoff or report")
     reason: list[Part]
     source: str | None = Field(None, serialization_alias="from", description="stage left")
     target: str | None = Field(None, serialization_alias="to", description="stage entered")
     historical: bool | None = None
     handoff_id: str | None = None
     status: str | None = None
-    by: str | None = Field(None, description="name of the token that answered")
+    by: str | None = Field(None, description="name of the token that answered; of a report, the person")
     note: str | None = None
+    report: dict[str, Any] | None = Field(None, description="as it was sent")
 
 
 class Timeline(BaseModel):

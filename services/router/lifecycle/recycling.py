@@ -31,6 +31,8 @@ from shared.recycling import NAME
 from shared.scores import ScoreRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RECYCLED = "recycled"
+"""The condition of the leaf that says by which rule a lead has gone back."""
 _WAITED = {"ja": "待機期間の終了", "en": "The waiting time is over"}
 
 
@@ -76,7 +78,7 @@ def recycle(lead: Lead, opened: HandOff | None, way: RecyclingWay, case: Case) -
     rule = way.rule
     name = rule.silent or way.id
     parts = way.when.reason(case.facts) if way.when is not None else []
-    reason = [Leaf(condition="recycled", name=name, met=True, label=rule.label.model_dump(), at=case.at), *parts]
+    reason = [Leaf(condition=RECYCLED, name=name, met=True, label=rule.label.model_dump(), at=case.at), *parts]
     changes: list[HandOffChange] = []
     if opened is not None:
         status = Status.COMPLETED if opened.status is Status.ACCEPTED else Status.WITHDRAWN
