@@ -11,8 +11,14 @@ from tests.router_world import ROOT, SERVE, Feeder, World
 from tests.score_records import Story
 
 READS = ["/v1/companies/c", "/v1/leads", "/v1/leads/l", "/v1/leads/l/timeline", "/v1/handoffs", "/v1/kpi/channels",
-         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts"]  # fmt: skip
-WRITES = ["/v1/handoffs/h/accept", "/v1/handoffs/h/reject", "/v1/handoffs/h/complete"]
+         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts", "/v1/people/p/absences"]  # fmt: skip
+WRITES = [
+    "/v1/handoffs/h/accept",
+    "/v1/handoffs/h/reject",
+    "/v1/handoffs/h/complete",
+    "/v1/leads/l/feedback",
+    "/v1/people/p/absences",
+]
 
 
 async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 - one router serves many questions
