@@ -10,19 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.scoring.duplicates import DIGEST_BYTES, MAX_REMEMBERED, fresh
+from services.scorer.scoring.parts import Account, FieldValue, RuleState, SignalState
 from services.scorer.scoring.squeezing import pack_days, squeeze, unpack_days, unsqueeze
-from services.scorer.scoring.state import (
-    LARGE,
-    Account,
-    FieldValue,
-    LeadState,
-    RuleState,
-    SignalState,
-    StateError,
-    decode_state,
-    encode_state,
-    playbook_of,
-)
+from services.scorer.scoring.state import LARGE, LeadState, StateError, decode_state, encode_state, playbook_of
 
 IDS = st.one_of(st.uuids().map(str), st.uuids().map(lambda id: f"ajs-next-1785337200000-{str(id).upper()}"), st.text())
 TIMES = st.integers(-(10**14), 10**14)

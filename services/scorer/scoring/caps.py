@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from services.scorer.scoring.line import put_aside
+from services.scorer.scoring.parts import RuleState
 from services.scorer.scoring.rules import WEEK, Rule
-from services.scorer.scoring.state import RuleState
 from services.scorer.scoring.times import NEVER
 from shared.playbook.points import BehaviourScore, Caps
 from shared.points import to_micro

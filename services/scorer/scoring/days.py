@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from services.scorer.scoring.caps import Pool
 from services.scorer.scoring.line import begin_after, keep_first
+from services.scorer.scoring.parts import Account, RuleState
 from services.scorer.scoring.pasts import PoolPast, carry_on, past_of
 from services.scorer.scoring.rules import NOTHING, Rule
-from services.scorer.scoring.state import Account, LeadState, RuleState
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import NEVER, day_end, day_of
 from services.scorer.scoring.today import Today
 

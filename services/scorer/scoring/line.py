@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.scorer.scoring.state import RuleState
+from services.scorer.scoring.parts import RuleState
 
 MOST_SPARE = 100
 """Days, so that no state grows for ever. A line that so many of them come after when it is told of frees no earlier."""

@@ -11,8 +11,9 @@ import msgspec
 from services.scorer.scoring.duplicates import fresh
 from services.scorer.scoring.heard import LINK_GIVEN_UP, Heard, Remark
 from services.scorer.scoring.links import Linking, snapshot, take_in
+from services.scorer.scoring.parts import Links
 from services.scorer.scoring.publishing import Publishing
-from services.scorer.scoring.state import LeadState, Links, decode_state
+from services.scorer.scoring.state import LeadState, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered_here, unite
 from shared.events import Event, Kind

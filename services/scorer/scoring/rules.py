@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.scorer.scoring.line import keep_first
-from services.scorer.scoring.state import Account, RuleState
+from services.scorer.scoring.parts import Account, RuleState
 from shared.playbook.points import BehaviourRule, BehaviourScore
 from shared.points import MICRO, decayed, to_micro
 

@@ -15,11 +15,12 @@ from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.linked import LinkedScoring, Told
 from services.scorer.scoring.links import Linking
 from services.scorer.scoring.mails import MailScoring
+from services.scorer.scoring.parts import Act
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
 from services.scorer.scoring.scanners import About, ScannerRules
-from services.scorer.scoring.state import Act, LeadState, copied
+from services.scorer.scoring.state import LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds

@@ -10,7 +10,8 @@ from typing import Any
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.campaigns import Campaigns
 from services.scorer.scoring.outside import Being
-from services.scorer.scoring.state import LeadState, SignalState
+from services.scorer.scoring.parts import SignalState
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import BEFORE_ALL, NEVER, from_ms
 from services.scorer.scoring.union import add_signal
 from shared.playbook.schema import Playbook

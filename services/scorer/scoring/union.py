@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 from services.scorer.scoring.campaigns import add_campaigns
 from services.scorer.scoring.line import all_days, keep_first
-from services.scorer.scoring.state import LeadState, RuleState, SignalState, decode_state, encode_state
+from services.scorer.scoring.parts import RuleState, SignalState
+from services.scorer.scoring.state import LeadState, decode_state, encode_state
 from services.scorer.scoring.times import BEFORE_ALL
 
 GATHERED = ("time", "epoch", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored", "campaigns")
