@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import Any
 
 from tests.fault.cluster import SOURCE
+from tests.fault.foreseeable import playbook_text
 from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair, split
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
@@ -39,7 +39,7 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: date
     # What the scorer tells itself is no call; whether it is right shows in the scores.
     told = [r for r in left.topics["events"] if origin(r) not in poison and _OWN not in (r.value or b"")]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
-    playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+    playbook = playbook_text()
     parts = split(paired.log, playbook, PROCESSES)
     with ProcessPoolExecutor(PROCESSES) as pool:
         untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES

@@ -11,7 +11,8 @@ from tests.router_world import ROOT, SERVE, Feeder, World
 from tests.score_records import Story
 
 READS = ["/v1/companies/c", "/v1/leads", "/v1/leads/l", "/v1/leads/l/timeline", "/v1/handoffs", "/v1/kpi/channels",
-         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts", "/v1/people/p/absences"]  # fmt: skip
+         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts",
+         "/v1/people/p/absences"]  # fmt: skip
 WRITES = [
     "/v1/handoffs/h/accept",
     "/v1/handoffs/h/reject",
