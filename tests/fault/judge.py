@@ -240,6 +240,9 @@ def _holes(left: Left) -> Iterator[str]:
     numbers: dict[str, list[int]] = defaultdict(list)
     for row in [*left.rows["stages"], *left.rows["changes"]]:
         numbers[row["lead_id"]].append(row["seq"])
+    # Of an alert nothing is kept but the message, which may be there more than once.
+    for alert in {record.headers["ce_id"]: record for record in left.topics["alerts"]}.values():
+        numbers[(alert.key or b"").decode()].append(json.loads(alert.value or b"")["seq"])
     for row in left.rows["leads"]:
         if sorted(numbers[row["lead_id"]]) != list(range(1, row["seq"] + 1)):
             yield f"{row['lead_id']} stands at {row['seq']}, and has the numbers {sorted(numbers[row['lead_id']])}"
