@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,6 +56,12 @@ async def lock(connection: AsyncConnection, lead_id: str) -> Lead | None:
 async def ids_of(connection: AsyncConnection, lead_id: str) -> list[str]:
     """All ids of a lead: its own first, and those of its members."""
     return list((await connection.execute(_ids, {"id": lead_id})).scalars())
+
+
+async def told_at(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, datetime]:
+    """By field of the contact data of a lead with these ids, when the value that counts was told."""
+    query = select(contacts.c.field, contacts.c.at).where(contacts.c.lead_id.in_(ids), contacts.c.value != "")
+    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field, contacts.c.at))}
 
 
 async def _row(connection: AsyncConnection, lead_id: str) -> RowMapping | None:

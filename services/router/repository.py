@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, TextClause, or_, select, text
+from sqlalchemy import RowMapping, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
 from services.router.batch import Place, Row, Rows, Scored
 from services.router.bulk import Bulk, BulkInsert, BulkUpdate, replace_on, write
 from services.router.contact import ContactDatum
-from services.router.deals import ON_REPEATED, Deal
+from services.router.deal_rows import DEALS, stall
 from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.messages import HandOffMessage, decode_handoff
-from services.router.tables import OPEN_STATUSES, contacts, deals, handoff_changes, handoffs, leads, stage_changes
+from services.router.tables import OPEN_STATUSES, contacts, handoff_changes, handoffs, leads, stage_changes
 from services.router.tables import outbox as outbox_table
 from shared.scores import ScoreRecord, decode_score
 
@@ -41,17 +41,6 @@ _scores = BulkUpdate(leads, ("lead_id", *COUNTED, *_SCORE_COLUMNS))
 _stages = BulkInsert(stage_changes, stage_changes.columns.keys())
 _handoffs = BulkInsert(handoffs, _HANDOFF_COLUMNS, replace_on("handoff_id", _HANDOFF_COLUMNS))
 _handoff_changes = BulkInsert(handoff_changes, ("lead_id", "seq", "handoff_id", "status", "at", "by", "note", "reason"))
-_deals = BulkInsert(
-    deals,
-    Deal.__struct_fields__,
-    f"ON CONFLICT (lead_id, deal_id) DO UPDATE SET {ON_REPEATED}",
-)
-_stall = text(
-    "WITH w AS (SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:moments AS timestamptz[])) AS w (lead_id, at)) "
-    "UPDATE deals d SET stalled_at = s.at FROM (SELECT * FROM w UNION ALL SELECT l.lead_id, w.at FROM w "
-    "JOIN leads l ON l.merged_into = w.lead_id) AS s (lead_id, at) WHERE d.lead_id = s.lead_id "
-    "AND d.status IN ('registered', 'quoted') AND GREATEST(d.registered_at, d.quoted_at) <= s.at"
-)
 _outbox = BulkInsert(outbox_table, outbox.COLUMNS)
 
 _advance = text(
@@ -246,15 +235,6 @@ async def contacts_of(
     return found
 
 
-async def told_at(connection: AsyncConnection, lead_id: str) -> dict[str, datetime]:
-    """By field, when the value that counts was told."""
-    members = select(leads.c.lead_id).where(leads.c.merged_into == lead_id)
-    query = select(contacts.c.field, contacts.c.at).where(
-        or_(contacts.c.lead_id == lead_id, contacts.c.lead_id.in_(members)), contacts.c.value != ""
-    )
-    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field, contacts.c.at))}
-
-
 async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum]) -> None:
     """Keep the newest value of each field."""
     newest: dict[tuple[str, str], ContactDatum] = {}
@@ -269,11 +249,9 @@ async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum
 async def save(connection: AsyncConnection, rows: Rows) -> None:
     """Write everything that was decided."""
     deals = [msgspec.structs.astuple(deal) for deal in rows.deals.values()]
-    await write(connection, (_scores, rows.scores), (_leads, rows.leads), (_deals, deals), *_changes(rows))
+    await write(connection, (_scores, rows.scores), (_leads, rows.leads), (DEALS, deals), *_changes(rows))
     if rows.stalled:
-        # After the deals themselves: the one that was lost just now is no open one any more.
-        ids = sorted(rows.stalled)
-        await connection.execute(_stall, {"ids": ids, "moments": [rows.stalled[id] for id in ids]})
+        await stall(connection, rows.stalled)  # after the deals: the one that was lost just now is no open one
 
 
 async def save_changes(connection: AsyncConnection, rows: Rows) -> None:

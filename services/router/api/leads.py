@@ -63,9 +63,9 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         lead, record = await _find(connection, id)
         contact = (await repository.contacts_of(connection, [lead.lead_id])).get(lead.lead_id, {})
         opened = await repository.open_handoffs(connection, [lead.lead_id])
-        told = await repository.told_at(connection, lead.lead_id)
         company_key = await companies.key_of(connection, lead.lead_id)
         ids = await finding.ids_of(connection, lead.lead_id)
+        told = await finding.told_at(connection, ids)
         deals = await reports.deals_of_lead(connection, ids)
         reported = await reports.latest_reports(connection, ids, LATEST_REPORTS)
     rules = ledger.rules

@@ -11,8 +11,7 @@ from tests.router_world import ROOT, SERVE, Feeder, World
 from tests.score_records import Story
 
 READS = ["/v1/companies/c", "/v1/leads", "/v1/leads/l", "/v1/leads/l/timeline", "/v1/handoffs", "/v1/kpi/channels",
-         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts",
-         "/v1/people/p/absences"]  # fmt: skip
+         "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts"]  # fmt: skip
 WRITES = [
     "/v1/handoffs/h/accept",
     "/v1/handoffs/h/reject",
@@ -101,7 +100,7 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         answers = await asyncio.gather(*(http.post(f"{address}/accept") for _ in range(5)))
         assert {answer.status_code for answer in answers} == {409}
         description = (await http.get("/openapi.json")).json()
-        assert {*READS[4:], "/v1/leads/{id}"} <= set(description["paths"])
+        assert {*READS[4:], "/v1/leads/{id}", "/v1/leads/{id}/feedback"} <= set(description["paths"])
     sent = await world.messages(lambda found: len(found) >= 9)
     topics = {message.topic for message in sent if message.headers["ce_type"] == b"tasuki.handoff.rejected"}
     assert topics == {world.topics.handoffs("inside-sales"), world.topics.handoffs("marketing")}
