@@ -111,6 +111,19 @@ class HandOffInfo(BaseModel):
     respond_by: datetime | None = Field(description="by when the receiver must respond")
     priority: str = Field(description="high where the answer is due within working hours")
     reject_reason: str | None
+    attempt: int = Field(description="the how manieth offer of the lead to this department it is")
+    previous: str | None = Field(description="id of the offer before, which came to nothing")
+    contact_by: datetime | None = Field(description="once it is accepted: by when to get in touch with the lead")
+    queued: str | None = Field(
+        description="why it was offered to the team's queue and to no person: no_people, all_excluded (they "
+        "refused, or did not answer), all_absent, all_at_max_load"
+    )
+    giver_team: str | None = Field(description="of the department that is responsible until it is accepted")
+    giver_person: str | None = Field(description="who has passed the lead")
+    points: float | None = Field(description="the lead's total at the offer")
+    valve: str | None = Field(description="what the receiver's valve said to it")
+    company: str | None = Field(description="key of the lead's company at the offer")
+    attached: list[str] = Field(description="colleagues of the same department who have joined it, by lead id")
 
 
 class LeadBrief(BaseModel):
@@ -269,9 +282,57 @@ class FunnelRow(BaseModel):
     conversion: float | None = Field(description="share of those that went on to the next stage of the way")
 
 
-class Audit(BaseModel):
-    """The first two must be empty, always."""
+class TwoOwners(BaseModel):
+    """A lead whose owner is not the one that its hand-off, or that of the colleague whom it has joined, names."""
 
-    without_owner: list[str] = Field(description="leads with contact data that nobody is responsible for")
+    lead_id: str
+    department: str | None = Field(description="that is responsible by the lead")
+    team: str | None
+    person: str | None
+    handoff_id: str | None
+    receiver: str | None = Field(description="department that is responsible by the hand-off")
+    its_team: str | None
+    its_person: str | None
+
+
+class OfferedTwice(BaseModel):
+    """Open hand-offs of one department of a company to the same receiver."""
+
+    company: str = Field(description="key of the company")
+    company_part: str = Field(description="the company's department, as compared")
+    receiver: str = Field(serialization_alias="to")
+    handoffs: list[str] = Field(description="ids")
+
+
+class Overdue(BaseModel):
+    """A customer whose follow-up was due, and whose owner has not been told yet."""
+
+    lead_id: str
+    stage: str
+    due_at: datetime
+    department: str | None
+    team: str | None
+    person: str | None
+
+
+class Audit(BaseModel):
+    """The first five must be empty, always. What is overdue is the work of people, or of a timer that does not run: an
+    offer expires, and an owner is told, within a second. Of each the oldest first."""
+
+    without_owner: list[str] = Field(
+        description="leads with contact data that nobody is responsible for, also such as were merged into none"
+    )
+    attached_to_nobody: list[str] = Field(
+        description="leads that have joined a colleague's hand-off which is not open, or does not name them"
+    )
     with_two_handoffs: list[str] = Field(description="leads with more than one open hand-off")
-    overdue: list[HandOffInfo] = Field(description="offered, and the deadline has passed")
+    with_two_owners: list[TwoOwners] = Field(description="leads for which two are responsible")
+    offered_twice: list[OfferedTwice] = Field(
+        description="ten leads of one department of one company are one opportunity: these were offered as several"
+    )
+    overdue: list[HandOffInfo] = Field(description="offered, and the deadline to answer has passed")
+    contact_overdue: list[HandOffInfo] = Field(
+        description="accepted, and nobody has got in touch with the lead by the deadline"
+    )
+    follow_up_overdue: list[Overdue] = Field(description="customers whose follow-up was due")
+    waiting: list[HandOffInfo] = Field(description="at the valve of the receiver, however long")
