@@ -1,7 +1,7 @@
 """hand-offs of companies: whom a hand-off is for, and who has joined it
 
 Revision ID: 0010
-Revises: 0006
+Revises: 0008
 
 Hand-offs of before have no company, so that nobody joins them.
 """
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -157,6 +157,45 @@ class Campaign(BaseModel):
     last: datetime = Field(description="the latest action")
 
 
+class GivingAction(BaseModel):
+    """An action of the catalogue that gives a certainty level."""
+
+    channel: str
+    action: str
+    level: int
+    label: Label
+
+
+class MissingPart(Part):
+    """A part of a criterion that is not met."""
+
+    short_by: float | None = Field(
+        None, description="so many points more, rounded up to a tenth; for total_over it must be more than that"
+    )
+    actions: list[GivingAction] = Field(default_factory=list, description="that would give the level asked for")
+
+
+class Missing(BaseModel):
+    """What would take a lead to a stage."""
+
+    text: Label | None = Field(
+        description="all of it in words, with what is an alternative to what; none: the criterion is met, and only "
+        "`held_by` keeps the lead from the stage"
+    )
+    parts: list[MissingPart]
+    held_by: list[Held] = Field(description="guards that keep it from the stage, whatever else it does")
+    counts_from: datetime | None = Field(
+        None, description="until then its points do not count, as it was recycled; what it shows itself does"
+    )
+
+
+class Recycling(BaseModel):
+    """Why a lead was last recycled."""
+
+    rule: str = Field(description="of the playbook's `recycling`; or rejected, returned")
+    label: Label | None = Field(description="none: the playbook of today does not know the rule")
+
+
 class LeadDetail(BaseModel):
     """Everything about one lead."""
 
@@ -191,7 +230,23 @@ class LeadDetail(BaseModel):
     mql_at: datetime | None
     sal_at: datetime | None
     sql_at: datetime | None
-    missing: dict[str, list[Part]] = Field(description="what would take it further, by stage")
+    missing: dict[str, Missing] = Field(
+        description="what would take it further, by stage that it may enter next; points as they are now"
+    )
+    recycled: int = Field(description="how often it went back into consideration")
+    recycling: Recycling | None = Field(description="why, the last time")
+    stage_at: datetime | None = Field(description="since when it is at its stage")
+    owned_at: datetime | None = Field(description="since when it is its owner's")
+    due_at: datetime | None = Field(
+        description="the next moment at which something is due: an answer to its hand-off, the first contact, a "
+        "reminder of these, the follow-up of a customer"
+    )
+    contacted_at: datetime | None = Field(
+        description="when sales last got in touch with it, as far as they reported it"
+    )
+    held_until: datetime | None = Field(description="until then its total does not count, as it was recycled")
+    attached_to: str | None = Field(description="the colleague whose open hand-off it has joined")
+    attached: list[str] = Field(description="colleagues who have joined its open hand-off")
     playbook: str
     members: list[str] = Field(description="other ids of this lead, whose history is in its score")
 
