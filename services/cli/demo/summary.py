@@ -11,7 +11,7 @@ from rich.table import Table
 
 from services.cli.demo.remarks import Remarks
 
-MUST_BE_EMPTY = ("without_owner", "attached_to_nobody", "with_two_handoffs", "with_two_owners", "offered_twice")
+MUST_BE_EMPTY = ("without_owner", "attached_to_nobody", "with_two_handoffs", "with_two_owners")
 """Of the audit; what is overdue is the people's affair."""
 
 
