@@ -25,7 +25,7 @@ from shared.topics import Topics
 
 ROOT = Path(__file__).parents[1]
 SERVE = [sys.executable, "-c", "from services.router.bootstrap import serve; serve()"]
-TOKENS = "reader-secret=reader:read,writer-secret=writer:read+write,blind-secret=blind:write"
+TOKENS = "reader-secret=reader:read,writer-secret=writer:read+write,blind-secret=blind:write,admin-secret=admin:admin"
 
 
 @dataclass

@@ -35,6 +35,7 @@ from services.router.pool import ask_idle_connections
 from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
 from services.router.status import Watch
+from services.router.subscribers import subscribers_of
 from services.router.tables import handoffs, leads
 from services.router.timer import Timer
 from shared import logs
@@ -117,11 +118,15 @@ def ledger_engine(settings: RouterSettings, more: Mapping[str, str]) -> AsyncEng
 async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, options: dict[str, Any]) -> bool:
     """`ledger` is the API's, which counts whole tables; `batches` the consumer's and the relay's."""
     watch = Watch()
+    topics = await partition_counts(options)
+    subscribers = subscribers_of(settings, ledger, topics, watch.metrics, lambda: server.should_exit)
+    await subscribers.webhooks.dispatcher.load()
     relay = Relay(
         batches.engine,
         lambda: consumer.lanes,
         partial(lane_producer, options, f"{settings.group}-relay"),
         watch,
+        subscribers.webhooks.subscriptions.delete_and_queue,
     )
     consumer = Consumer(
         kafka_consumer(
@@ -169,6 +174,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             _start("relay", relay.run(), end),
             _start("timer", timer.run(), end),
             _start("feedback", feedback.run(), end),
+            _start("webhooks", subscribers.webhooks.dispatcher.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),
         ]
         try:
@@ -181,7 +187,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
     keys = ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file)
     server = uvicorn.Server(
         uvicorn.Config(
-            build_app(ledger, keys, watch, lifespan),
+            build_app(ledger, keys, watch, lifespan, subscribers),
             host=settings.host,
             port=settings.router_port,
             loop="uvloop",

@@ -70,6 +70,29 @@ class RouterMetrics:
             ["department", "status"],
             registry=self.registry,
         )
+        self.webhook_attempts = Counter(
+            "tasuki_router_webhook_attempts",
+            "Attempts to deliver a message: delivered, refused (an answer that is not 2xx), failed (no answer)",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.webhooks = Gauge(
+            "tasuki_router_webhooks", "Webhooks: well, failing, disabled", ["state"], registry=self.registry
+        )
+        self.webhook_waiting = Gauge(
+            "tasuki_router_webhook_waiting", "Messages that wait for webhooks", registry=self.registry
+        )
+        self.webhook_oldest = Gauge(
+            "tasuki_router_webhook_oldest_due_seconds",
+            "For how long the oldest message has waited for a webhook that is not disabled",
+            registry=self.registry,
+        )
+        self.stream_clients = Gauge("tasuki_router_stream_clients", "Open streams", registry=self.registry)
+        self.stream_slow = Counter(
+            "tasuki_router_stream_slow_clients",
+            "Streams ended because their clients read too slowly",
+            registry=self.registry,
+        )
         self.outbox_depth = Gauge("tasuki_router_outbox_messages", "Messages not sent yet", registry=self.registry)
         self.handoffs = Gauge(
             "tasuki_router_handoffs",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.router import repository
 from services.router.failures import PostgresAway, told_apart
@@ -30,6 +30,7 @@ ROWS_AT_ONCE = 500  # of each lane
 LOOK_EVERY_SECONDS = 0.5
 PAUSE_SECONDS = 0.5
 START_SECONDS, STOP_SECONDS = 15.0, 5.0
+OnSent = Callable[[AsyncConnection, Sequence[RowMapping]], Awaitable[None]]
 
 
 def lane_producer(options: dict[str, Any], name: str, lane: int) -> AIOKafkaProducer:
@@ -52,11 +53,14 @@ class Relay:
         lanes: Callable[[], frozenset[int]],
         new_producer: Callable[[int], AIOKafkaProducer],
         watch: Watch,
+        on_sent: OnSent | None = None,
     ) -> None:
+        """`on_sent` deletes rows that Kafka has, and may keep what else becomes of them, in one statement."""
         # Each transaction here is one statement: so it needs no BEGIN and no COMMIT, which are round trips as well.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lanes, self._new_producer = lanes, new_producer
         self._metrics, self._status = watch.metrics, watch.status
+        self._on_sent = on_sent or _delete
         self._producers: dict[int, AIOKafkaProducer] = {}
         self.wake = asyncio.Event()
 
@@ -102,11 +106,11 @@ class Relay:
         What a lane raises is raised when all others are done: a send left running would send its rows again beside
         the next round."""
         done = await asyncio.gather(*(self._send(lane, rows) for lane, rows in by_lane.items()), return_exceptions=True)
-        sent = [row["id"] for rows, taken in zip(by_lane.values(), done, strict=True) if taken is True for row in rows]
+        sent = [row for rows, taken in zip(by_lane.values(), done, strict=True) if taken is True for row in rows]
         if sent:
             with told_apart():
                 async with self._engine.connect() as connection:
-                    await repository.delete_outbox(connection, sent)
+                    await self._on_sent(connection, sent)
         for result in done:
             if isinstance(result, BaseException):
                 raise result
@@ -167,6 +171,10 @@ class Relay:
             self._metrics.messages.labels(row["topic"]).inc()
             if row["received_at"] is not None:
                 self._metrics.event_to_handoff.observe(max(0.0, (now - row["received_at"]).total_seconds()))
+
+
+async def _delete(connection: AsyncConnection, rows: Sequence[RowMapping]) -> None:
+    await repository.delete_outbox(connection, [row["id"] for row in rows])
 
 
 def _message(row: RowMapping) -> dict[str, Any]:

@@ -39,6 +39,24 @@ class RouterSettings(CommonSettings):
         description="how much later than its score has faded a lead cools by the clock, for events that are told late",
     )
 
+    router_webhooks_allow_private: bool = Field(
+        default=False,
+        description="webhooks may go to private addresses, and by plain http: for development",
+    )
+    router_webhooks_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="first pause after a failed delivery; the next is three times it",
+    )
+    router_webhooks_disable_after_hours: float = Field(
+        default=120.0, gt=0, le=720, description="a webhook that takes nothing for so long is disabled"
+    )
+    router_webhooks_most_waiting: int = Field(
+        default=100_000, gt=0, description="a webhook for which more messages wait is disabled"
+    )
+    router_stream_most_clients: int = Field(default=100, ge=0, description="open streams of one router; 0: none")
+
     @field_validator("api_tokens")
     @classmethod
     def _tokens_are_readable(cls, value: SecretStr | None) -> SecretStr | None:

@@ -271,6 +271,47 @@ deals = Table(
     Column("status", Text, Computed(DEAL_STATUS, persisted=True)),
 )
 
+# Who gets messages by HTTP. `old_secret` signs beside `secret` until `old_secret_until`.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("departments", ARRAY(Text), nullable=False),
+    Column("teams", ARRAY(Text), nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("old_secret", Text),
+    Column("old_secret_until", _time),
+    Column("created_at", _time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("disabled_at", _time),
+    Column("disabled_reason", Text),
+    Column("failing_since", _time),
+    Column("last_error", Text),
+    Column("last_error_at", _time),
+)
+
+# What waits for a webhook. `position` is the message's id in the outbox: in its order, a lead's are in order of their
+# seq. It holds personal data, and is gone as soon as it is delivered.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("webhook_id", Text, ForeignKey(webhooks.c.webhook_id, ondelete="CASCADE"), primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("lead_id", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", _time, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_failed_at", _time),
+    Column("next_attempt_at", _time, nullable=False),
+    Index(None, "webhook_id", "next_attempt_at"),
+    Index(None, "webhook_id", "lead_id", "position"),
+    Index(None, "lead_id"),  # for erasure
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -7,17 +7,37 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from services.router.api import audit, companies, errors, feedback, handoffs, kpi, leads, operations, people
+from services.router.api import (
+    audit,
+    companies,
+    errors,
+    feedback,
+    handoffs,
+    kpi,
+    leads,
+    operations,
+    people,
+    stream,
+    webhooks,
+)
 from services.router.companies import Companies
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 from services.router.status import Watch
+from services.router.subscribers import Subscribers
 from shared.key_file import ReloadingKeyRing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_app(ledger: Ledger, keys: ReloadingKeyRing, watch: Watch, lifespan: Lifespan | None = None) -> FastAPI:
+def build_app(
+    ledger: Ledger,
+    keys: ReloadingKeyRing,
+    watch: Watch,
+    lifespan: Lifespan | None = None,
+    subscribers: Subscribers | None = None,
+) -> FastAPI:
+    """Without `subscribers` it has no webhooks and no stream."""
     app = FastAPI(
         title="Tasuki router",
         description="Leads, their stages and hand-offs. Times are UTC; errors are JSON with `code` and `message`.",
@@ -31,4 +51,8 @@ def build_app(ledger: Ledger, keys: ReloadingKeyRing, watch: Watch, lifespan: Li
     errors.install(app)
     for module in (leads, feedback, companies, handoffs, people, kpi, audit, operations):
         app.include_router(module.router)
+    if subscribers:
+        app.state.webhooks, app.state.streams = subscribers.webhooks, subscribers.streams
+        app.include_router(webhooks.router)
+        app.include_router(stream.router)
     return app

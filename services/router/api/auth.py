@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -36,6 +36,13 @@ def require(scope: str) -> Callable[..., KeyEntry]:
         return entry
 
     return check
+
+
+def is_still_allowed(request: Request, scope: str) -> bool:
+    """For answers that last: whether the caller's token is known, and has the scope, now."""
+    secret = request.headers.get("authorization", "").partition(" ")[2].strip()
+    entry = cast(ReloadingKeyRing, request.app.state.keys).find(KeyKind.TOKEN, secret)
+    return entry is not None and bool({scope, "admin"} & set(entry.scopes))
 
 
 Reader = Annotated[KeyEntry, Depends(require("read"))]

@@ -13,6 +13,7 @@ from services.router.api.state import LedgerHere
 from services.router.ledger import Ledger
 from services.router.metrics import RouterMetrics
 from services.router.tables import handoffs, outbox
+from services.router.webhooks import registry
 
 router = APIRouter(tags=["operations"])
 
@@ -49,6 +50,11 @@ async def _refresh(known: RouterMetrics, ledger: Ledger) -> None:
     counted = select(handoffs.c.receiver, handoffs.c.status, func.count()).group_by("receiver", "status")
     async with ledger.engine.connect() as connection:
         known.outbox_depth.set(await connection.scalar(select(func.count()).select_from(outbox)) or 0)
+        states, waiting, oldest = await registry.watch(connection)
+        for state, count in states.items():
+            known.webhooks.labels(state).set(count)
+        known.webhook_waiting.set(waiting)
+        known.webhook_oldest.set(oldest)
         known.handoffs.clear()
         for department, status, count in await connection.execute(counted):
             known.handoffs.labels(department, status).set(count)

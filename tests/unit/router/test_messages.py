@@ -17,6 +17,7 @@ from shared.clock import EventClock
 from shared.playbook import load_playbook
 from shared.scores import encode_score
 from shared.topics import Topics
+from tests.described import refuse_undescribed
 from tests.score_records import MONDAY, Story
 
 RULES = Rules(load_playbook())
@@ -54,7 +55,8 @@ def test_the_schemas_beside_the_project_are_those_of_the_code(name: str) -> None
 
 def test_messages_are_valid_by_their_schemas() -> None:
     schemas = {name: json.loads((DIRECTORY / name).read_text("utf-8")) for name in FILES}
-    for topic, _, value in messages():
+    for topic, headers, value in messages():
+        refuse_undescribed(topic.removeprefix("tasuki."), headers, value)
         name = "stage-changed.json" if topic == "tasuki.stages" else "handoff.json"
         jsonschema.Draft202012Validator(schemas[name]).validate(value)
 

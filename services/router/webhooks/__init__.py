@@ -1,0 +1,1 @@
+"""Messages by HTTP, for tools that cannot speak Kafka (Standard Webhooks, https://www.standardwebhooks.com)."""
