@@ -78,8 +78,8 @@ class RouterMetrics:
             registry=self.registry,
         )
         self.overdue = Gauge(
-            "tasuki_router_handoffs_overdue",
-            "Offered hand-offs past their deadline",
-            ["department"],
+            "tasuki_router_overdue",
+            "Past their deadline: answers to hand-offs (respond), first contacts (contact), follow-ups (follow_up)",
+            ["department", "what"],
             registry=self.registry,
         )

@@ -295,4 +295,5 @@ def lead_of(row: Mapping[Any, Any] | RowMapping) -> Lead:
 
 def handoff_of(row: Mapping[Any, Any] | RowMapping) -> HandOff:
     values = {name: row[name] for name in HandOff.__struct_fields__}
-    return HandOff(**values | {"status": Status(values["status"]), "tried": tuple(values["tried"])})
+    lists = {name: tuple(values[name]) for name in ("tried", "attached")}
+    return HandOff(**values | lists | {"status": Status(values["status"])})

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -141,6 +140,9 @@ handoffs = Table(
     Column("contact_by", _time),
     Column("points", Float),
     Column("valve", Text),
+    Column("company", Text),  # the lead's, by its key at the offer
+    Column("company_part", Text),  # the lead's own department in it
+    Column("attached", ARRAY(Text), nullable=False, server_default="{}"),
     Column("message", LargeBinary, nullable=False),  # as offered: what was known then stays frozen
     CheckConstraint(f"status IN ({_statuses})", name="status"),
     CheckConstraint("giver <> receiver", name="two_departments"),
@@ -151,6 +153,27 @@ handoffs = Table(
     # How much a team and its people have to do.
     Index("ix_handoffs_load", "receiver", "team", "person", postgresql_where=text("status IN ('offered', 'accepted')")),
     Index("ix_handoffs_waiting", "receiver", "team", postgresql_where=text("status = 'waiting'")),
+    # Ten leads of one department of a company are one opportunity.
+    Index(
+        "one_open_handoff_for_all",
+        "company",
+        "company_part",
+        "receiver",
+        postgresql_where=text(f"company_part IS NOT NULL AND status IN ({OPEN_STATUSES})"),
+    ),
+    # Who works a company.
+    Index(
+        "ix_handoffs_worked",
+        "company",
+        "receiver",
+        "offered_at",
+        postgresql_where=text("status IN ('accepted', 'completed')"),
+    ),
+    Index(
+        "ix_handoffs_of_company",
+        "company",
+        postgresql_where=text(f"company IS NOT NULL AND status IN ({OPEN_STATUSES})"),
+    ),
 )
 
 handoff_changes = Table(
@@ -164,8 +187,8 @@ handoff_changes = Table(
     Column("by", Text),
     Column("note", Text),
     Column("reason", LargeBinary, nullable=False),
-    CheckConstraint(f"status IN ({_statuses})", name="status"),
-    UniqueConstraint("handoff_id", "status"),
+    CheckConstraint(f"status IN ({_statuses}, 'joined')", name="status"),
+    Index("each_status_once", "handoff_id", "status", unique=True, postgresql_where=text("status <> 'joined'")),
 )
 
 # Whose turn it is, and how far a team's valve is open. A row's lock makes offers to a team one after the other.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from itertools import count, pairwise
 from random import Random
 from typing import Any
@@ -24,16 +23,21 @@ from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.clock import EventClock
 from shared.events import Event, Logged, decode_event, encode_event
-from shared.playbook import Playbook, load_playbook
+from shared.playbook import Playbook
 from shared.playbook.crosscheck import crosscheck
+from shared.playbook.loader import parse_playbook
 from shared.points import to_micro
 from shared.scores import ScoreRecord, decode_score, encode_score
+from tests.fault.foreseeable import playbook_text
 from tests.fault.oracle import ExpectedLead, HandOffStep, Recycled, Sent, SignalShown, StageStep, Told, expected
 from tests.property import mails, recyclings
 from tests.property.playbooks import contents, level_contents
 
-PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
-SCORER, RULES = Scorer(load_playbook()), Rules(load_playbook())
+PLAYBOOK = playbook_text()
+SCORER, RULES = (
+    Scorer(parse_playbook(PLAYBOOK, "foreseeable.yaml")),
+    Rules(parse_playbook(PLAYBOOK, "foreseeable.yaml")),
+)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -18,9 +18,10 @@ from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.feedback import reports
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.facts import facts_of
+from services.router.lifecycle.fading import faded
+from services.router.lifecycle.missing import missing
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.stages import missing
 from services.router.messages import BANT, contact_data, frozen_score, points, stage_name
 from services.router.tables import handoff_changes, leads, stage_changes
 from shared.playbook import Playbook
@@ -28,6 +29,11 @@ from shared.scores import Campaign, ScoreRecord, decode_score
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
 LATEST_REPORTS = 10
+OWN_WAYS = {
+    "rejected": {"ja": "引き渡しの却下", "en": "Hand-off rejected"},
+    "returned": {"ja": "引き渡しの差し戻し", "en": "Hand-off returned: nobody took it in time"},
+}
+"""By which leads go back, beside the playbook's `recycling`."""
 _decode_reason = msgspec.json.Decoder(list[Leaf]).decode
 
 
@@ -70,7 +76,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         reported = await reports.latest_reports(connection, ids, LATEST_REPORTS)
     rules = ledger.rules
     now, stale_after = ledger.clock.now(), rules.playbook.attribute.stale_after
-    _known, counting = facts_of(lead, record, rules)
+    known, counting = facts_of(lead, faded(record, max(now, record.time)), rules)
     detail = {
         **msgspec.structs.asdict(lead),
         "stage": stage_name(lead.stage, rules.playbook),
@@ -80,7 +86,9 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "level": record.level,
         "level_until": record.level_until,
         "campaigns": [_campaign(one, rules.playbook) for one in record.campaigns],
+        "recycling": _recycling(lead, rules),
         "handoff": opened.get(lead.lead_id),
+        "attached": opened[lead.lead_id].attached if lead.lead_id in opened else (),
         "bant": {point: _shown(f"bant_{point}", record) for point in BANT},
         "contact": contact_data(contact),
         "company": contact.get("company.name"),
@@ -95,7 +103,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
             if field in rules.playbook.fields
         },
         "signals": {name: signal.last for name, signal in record.signals.items()},
-        "missing": missing(lead, counting, rules),
+        "missing": missing(lead, known, counting, rules, now),
         "playbook": record.playbook,
         "members": record.members,
     }
@@ -130,6 +138,17 @@ async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord
 def _held(lead: Lead, rules: Rules) -> dict[str, Any] | None:
     label = next((guard.label.model_dump() for guard, _ in rules.guards if guard.id == lead.held_by), None)
     return {"guard": lead.held_by, "label": label} if label else None
+
+
+def _recycling(lead: Lead, rules: Rules) -> dict[str, Any] | None:
+    """By which rule of the playbook; the router's own ways are a rejection and an unanswered hand-off."""
+    if lead.recycling is None:
+        return None
+    way = rules.recycling.get(lead.recycling)
+    return {
+        "rule": lead.recycling,
+        "label": OWN_WAYS.get(lead.recycling) if way is None else way.rule.label.model_dump(),
+    }
 
 
 def _campaign(part: Campaign, playbook: Playbook) -> dict[str, Any]:

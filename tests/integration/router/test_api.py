@@ -91,7 +91,7 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         assert (rejected.status_code, rejected.json()["reject_reason"]) == (200, "no_need")
         lead = (await http.get("/v1/leads/hot")).json()
         assert (lead["stage"]["id"], lead["owner"]["department"], lead["handoff"]) == ("recycled", "marketing", None)
-        assert {part["name"] for part in lead["missing"]["hot"] if part["name"]} >= {"inquiry_made"}
+        assert {part["name"] for part in lead["missing"]["hot"]["parts"] if part["name"]} >= {"inquiry_made"}
         moments = (await http.get("/v1/leads/hot/timeline")).json()["moments"]
         assert [(m["kind"], m["status"] or m["to"]) for m in moments[-2:]] == [
             ("handoff", "rejected"), ("stage", "recycled"),
