@@ -101,7 +101,11 @@ class Desk:
         return await self._file(connection, self._reported(report, report_id, lead_id, BY_TOPIC), lane)
 
     def _reported(self, report: AnyReport, report_id: str, lead_id: str, by: str) -> Reported:
-        now = self._ledger.clock.now()
+        clock = self._ledger.clock
+        if report.at is not None:
+            # On the clock of the events a report tells the time as events do, but none that is still to come.
+            clock.witness(min(report.at, datetime.now(UTC)))
+        now = clock.now()
         return Reported(report, report_id, lead_id, effects.moment_of(report, now), now, by)
 
     async def _file(self, connection: AsyncConnection, reported: Reported, lane: int) -> Filed:

@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from sqlalchemy import make_url
 
 from shared.events import Event, decode_event
+from shared.parts import Parts
+from shared.parts.readiness import sql
 from tests.router_world import Feeder, Message, RouterProcess, World
 from tests.score_records import Story
 
@@ -114,7 +117,7 @@ async def test_reports_over_http_and_the_topic_with_a_restart_in_between(world: 
     assert {"call", "deal", "note"} <= {kind["properties"]["type"]["enum"][0] for kind in kinds}
     assert all("description" in field for kind in kinds for name, field in kind["properties"].items() if name != "type")
     assert {"401", "403", "404", "409", "413", "422", "503"} <= set(call["responses"])
-    assert [(e.name, e.key) for e in await _log(world)] == [
+    assert [(e.name, e.key) for e in await _log(world, 6)] == [
         ("Visit Made", "u-1"), ("Note Written", "u-1"), ("Note Written", "u-1"), ("Deal Registered", "u-1"),
         ("Deal Won", "u-1"), ("Deal Registered", "u-9"),
     ]  # fmt: skip
@@ -134,18 +137,42 @@ async def _taken(world: World, router: RouterProcess, reports: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _log(world: World) -> list[Event]:
-    """Events that the router has written, in order, those of one lead after those of the other."""
+async def _log(world: World, enough: int) -> list[Event]:
+    """Events that the router has written, as soon as there are `enough`; those of one lead in order."""
     reader = AIOKafkaConsumer(**world.options, isolation_level="read_committed", auto_offset_reset="earliest")
     await reader.start()
     try:
-        parts = [TopicPartition(world.topics.events, number) for number in range(world.partitions)]
-        reader.assign(parts)
-        ends = await reader.end_offsets(parts)
-        found = []
-        while [tp for tp in parts if await reader.position(tp) < ends[tp]]:
-            for records in (await reader.getmany(timeout_ms=100)).values():
-                found += [decode_event(r.value) for r in records if r.key != b"?"]
+        reader.assign([TopicPartition(world.topics.events, number) for number in range(world.partitions)])
+        found: list[Event] = []
+        async with asyncio.timeout(30):
+            while len(found) < enough:
+                for records in (await reader.getmany(timeout_ms=100)).values():
+                    found += [decode_event(record.value) for record in records if record.key != b"?"]
         return sorted(found, key=lambda event: event.key)
     finally:
         await reader.stop()
+
+
+async def test_reports_that_come_while_postgres_is_away_are_taken_afterwards_once(world: World, parts: Parts) -> None:
+    router = world.start()
+    await router.ready()
+    note = {"type": "note", "text": "x"}
+    await write(world, [("u-1", {**note, "report_id": "before"})])
+    await _taken(world, router, 1)
+    name = make_url(world.database_url).database
+    shut = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'
+    await asyncio.to_thread(sql, parts.database_url, shut)
+    await asyncio.to_thread(
+        sql, parts.database_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    await write(world, [("u-1", {**note, "report_id": "meanwhile"})] * 2)
+    async with world.http(router, None) as http, asyncio.timeout(30):
+        while "feedback: Postgres is away" not in (await http.get("/readyz")).text:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+    await asyncio.to_thread(sql, parts.database_url, shut.replace("false", "true"))
+    await router.ready()
+    await _taken(world, router, 2)
+    assert [(event.id, event.key) for event in await _log(world, 2)] == [
+        ("report:before", "u-1"),
+        ("report:meanwhile", "u-1"),
+    ]

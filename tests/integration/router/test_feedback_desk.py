@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.outbox import decode_headers
+from shared.clock import EventClock
 from shared.events import decode_event
 from shared.feedback import ReportInvalid, parse_report
 from shared.playbook import load_playbook
@@ -341,6 +342,14 @@ async def test_what_is_still_to_come_is_refused_but_clocks_may_differ(tools: Too
     assert (await tools.http("l", type="note", text="x", at=ahead)).reported.at == tools.wall.at
     with pytest.raises(ReportInvalid, match="still to come"):
         await tools.http("l", "r2", type="note", text="x", at=(tools.wall.at + HOUR).isoformat())
+
+
+async def test_on_the_clock_of_the_events_a_report_may_be_the_first_that_tells_the_time(engine: AsyncEngine) -> None:
+    tools = Tools(Ledger(engine, RULES, Topics(), EventClock(datetime.min.replace(tzinfo=UTC))), Wall())
+    filed = await tools.topic("new", type="note", text="x", at=MONDAY.isoformat())
+    assert filed is not None
+    assert (filed.reported.at, filed.reported.received_at) == (MONDAY, MONDAY)
+    assert await tools.topic("new", "r2", type="note", text="x", at="2999-01-01T00:00:00Z") is None
 
 
 async def test_deals_of_a_lead_that_goes_back_leave_the_pipeline(tools: Tools) -> None:
