@@ -63,7 +63,7 @@ class Bant(Report, frozen=True, tag="bant"):
     value: Annotated[Text | None, Meta(description="what was said of it")] = None
 
 
-class Points(Report, frozen=True, tag="points"):
+class PointsReport(Report, frozen=True, tag="points"):
     """The four things to understand for a deal; those that are left out stay as they were. At least one."""
 
     event = "Deal Points Told"
@@ -238,7 +238,7 @@ class Note(Report, frozen=True, tag="note"):
 
 
 AnyReport = (
-    Call | Bant | Points | Appointment | Visit | Proposal | DealReport | Quote | Won | Lost | RenewalDue | Renewed
+    Call | Bant | PointsReport | Appointment | Visit | Proposal | DealReport | Quote | Won | Lost | RenewalDue | Renewed
     | Churned | Upsold | Nps | Usage | Health | CaseOpened | CaseClosed | Satisfaction | Onboarded | Suppress
     | Excluded | Note
 )  # fmt: skip
@@ -261,7 +261,7 @@ def parse_report(raw: bytes) -> AnyReport:
         name for name, value in told.items() if isinstance(value, str) and (not value.strip() or "\0" in value)
     ]:
         raise ReportInvalid(f"{', '.join(empty)}: blank, or with a NUL character; leave out what is not known")
-    if isinstance(report, Points) and not any((report.issue, report.problem, report.solution, report.benefit)):
+    if isinstance(report, PointsReport) and not any((report.issue, report.problem, report.solution, report.benefit)):
         raise ReportInvalid("a report of points needs at least one of issue, problem, solution, benefit")
     return report
 

@@ -42,9 +42,9 @@ def upgrade() -> None:
         "ix_handoffs_of_company", "handoffs", ["company"], postgresql_where=sa.text(f"company IS NOT NULL AND {_OPEN}")
     )
     # A hand-off comes into each state once, but is joined as often as somebody joins or leaves.
-    op.drop_constraint("uq_handoff_changes_handoff_id_status", "handoff_changes")
-    op.drop_constraint("ck_handoff_changes_status", "handoff_changes")
-    op.create_check_constraint("ck_handoff_changes_status", "handoff_changes", _NEW)
+    op.drop_constraint(op.f("uq_handoff_changes_handoff_id_status"), "handoff_changes")
+    op.drop_constraint(op.f("ck_handoff_changes_status"), "handoff_changes")
+    op.create_check_constraint(op.f("ck_handoff_changes_status"), "handoff_changes", _NEW)
     op.create_index(
         "each_status_once",
         "handoff_changes",
@@ -57,9 +57,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("each_status_once", "handoff_changes")
     op.execute("DELETE FROM handoff_changes WHERE status = 'joined'")
-    op.drop_constraint("ck_handoff_changes_status", "handoff_changes")
-    op.create_check_constraint("ck_handoff_changes_status", "handoff_changes", _OLD)
-    op.create_unique_constraint("uq_handoff_changes_handoff_id_status", "handoff_changes", ["handoff_id", "status"])
+    op.drop_constraint(op.f("ck_handoff_changes_status"), "handoff_changes")
+    op.create_check_constraint(op.f("ck_handoff_changes_status"), "handoff_changes", _OLD)
+    op.create_unique_constraint(
+        op.f("uq_handoff_changes_handoff_id_status"), "handoff_changes", ["handoff_id", "status"]
+    )
     for name in ("ix_handoffs_of_company", "ix_handoffs_worked", "one_open_handoff_for_all"):
         op.drop_index(name, "handoffs")
     for name in ("attached", "company_part", "company"):

@@ -27,7 +27,7 @@ from shared.feedback import (
     Lost,
     Note,
     Nps,
-    Points,
+    PointsReport,
     Quote,
     ReportInvalid,
     Satisfaction,
@@ -132,7 +132,7 @@ def points_of(reported: Reported) -> list[ContactDatum]:
     """The points of a deal, kept as contact data is: the newest of each counts, whichever id of the lead it was told
     under, and hand-offs carry it."""
     report = reported.report
-    if not isinstance(report, Points):
+    if not isinstance(report, PointsReport):
         return []
     told = {name: getattr(report, name) for name in POINTS}
     return [
@@ -173,6 +173,6 @@ def passed_by(handoffs: Iterable[HandOff], of_customer: bool, rules: Rules) -> H
 def _properties(report: AnyReport) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(report)
     properties = {name: value for name, value in told.items() if name not in _ABOUT_THE_REPORT | _FREE_TEXT}
-    if isinstance(report, Points):
+    if isinstance(report, PointsReport):
         properties["told"] = [name for name in POINTS if name in told]
     return properties
