@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 # Only what is asked for every event, and knows its types. `state` and `events` are msgspec's, which is compiled.
 MODULES = (
     *(f"services/scorer/scoring/{name}.py" for name in ("accounts", "attributes", "behaviour", "campaigns", "caps")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("duplicates", "explaining", "fields", "heard", "linked")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("links", "mails", "matching", "outside", "pasts")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("people", "publishing", "rules", "scanners", "scorer")),
-    *(f"services/scorer/scoring/{name}.py" for name in ("times", "today", "touches", "trigger", "union")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("days", "duplicates", "explaining", "fields", "heard")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("line", "linked", "links", "mails", "matching", "outside")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("pasts", "people", "publishing", "rules", "scanners")),
+    *(f"services/scorer/scoring/{name}.py" for name in ("scorer", "times", "today", "touches", "trigger", "union")),
     "services/scorer/apply.py",
     *(f"shared/{name}.py" for name in ("acceptance", "cloudevents", "points", "reading")),
 )

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from shared.between import check
-from shared.events import LINK, MEMBER, Event, decode_event
+from shared import between, recycling
+from shared.events import LINK, MEMBER, RECYCLE, Event, decode_event
 
 MAX_KEY_BYTES = 1_100
 """256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
@@ -50,7 +50,9 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         raise ValueError("time is outside of the years 1 to 9999 in UTC")
     kind = event.kind
     if kind is LINK or kind is MEMBER:
-        check(event)
+        between.check(event)
+    elif kind is RECYCLE:
+        recycling.check(event)
     taken_at = _moment(appended)
     return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 

@@ -14,8 +14,8 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """The calls of the Segment specification that can be told about a person; and what the scorer tells itself, from
-    one partition to another, about who is the same person."""
+    """The calls of the Segment specification that can be told about a person; what the scorer tells itself, from one
+    partition to another, about who is the same person; and what the router tells it of a lead that begins anew."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -28,8 +28,8 @@ class Kind(StrEnum):
     RECYCLE = "recycle"
 
 
-LINK, MEMBER = Kind.LINK, Kind.MEMBER
-SENT = frozenset(Kind) - {LINK, MEMBER, Kind.RECYCLE}
+LINK, MEMBER, RECYCLE = Kind.LINK, Kind.MEMBER, Kind.RECYCLE
+SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE}
 """What clients send."""
 
 

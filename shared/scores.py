@@ -101,6 +101,8 @@ class ScoreRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     lead_id: str
     seq: int
     epoch: int
+    """When the behaviour score last began anew, in milliseconds since 1970; 0: never. It falls when the member leaves
+    that had begun anew: `seq` alone tells which record is the newer one."""
     time: datetime
     attribute: float
     behaviour: float

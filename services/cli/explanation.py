@@ -24,7 +24,10 @@ WORDS = {
         "ignored": "人ではない、または社内と見なし、点数に数えないイベント: ",
         "inexact": "正確ではありません: 規則の変更前のイベントは以前の規則で読まれました(再処理で正確になります)。",
         "held": "営業には渡しません: {label}",
-        "missing": "「{stage}」に進むには(いずれか、または組み合わせ):",
+        "missing": "「{stage}」に進むには: {text}",
+        "ready": "「{stage}」の条件は満たしています",
+        "blocked": "  - 営業には渡しません: {label}",
+        "counts_from": "  - {moment} UTC までは点数を数えません(再育成)",
         "leaf": "  - {label}",
         "numbers": "(現在 {value}、必要 {wanted})",
     },
@@ -46,7 +49,10 @@ WORDS = {
         "ignored": "Events that do not count, as they are no person's or our own: ",
         "inexact": "Not exact: events of before a change of rules were read by the former ones (exact after a replay).",
         "held": "Not passed to sales: {label}",
-        "missing": "What is missing for “{stage}” (any of these, or together):",
+        "missing": "What is missing for “{stage}”: {text}",
+        "ready": "The condition of “{stage}” is met",
+        "blocked": "  - not passed to sales: {label}",
+        "counts_from": "  - until {moment} UTC points do not count, as it was recycled",
         "leaf": "  - {label}",
         "numbers": " (now {value}, wanted {wanted})",
     },
@@ -95,15 +101,25 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
         yield from ("  " + _part(part, language) for part in parts if part["dimension"] == name)
     if lead["held"]:
         yield words["held"].format(label=lead["held"]["label"][language])
-    for stage, parts in lead["missing"].items():
-        unmet = [part for part in parts if not part["met"]]
-        if unmet:
-            yield words["missing"].format(stage=stage_labels.get(stage, stage))
-        for part in unmet:
-            numbers = isinstance(part["value"], int | float) and not isinstance(part["value"], bool)
-            yield words["leaf"].format(label=part["label"][language]) + (
-                words["numbers"].format(**part) if numbers else ""
-            )
+    for stage, gap in lead["missing"].items():
+        yield from _missing(stage_labels.get(stage, stage), gap, language)
+
+
+def _missing(stage: str, gap: dict[str, Any], language: str) -> Iterator[str]:
+    """What would take the lead to one stage, and its parts in numbers."""
+    words = WORDS[language]
+    text = gap["text"]
+    yield (
+        words["ready"].format(stage=stage)
+        if text is None
+        else words["missing"].format(stage=stage, text=text[language])
+    )
+    for part in gap["parts"]:
+        if isinstance(part["value"], int | float) and not isinstance(part["value"], bool):
+            yield words["leaf"].format(label=part["label"][language]) + words["numbers"].format(**part)
+    if gap["counts_from"]:
+        yield words["counts_from"].format(moment=gap["counts_from"][:16].replace("T", " "))
+    yield from (words["blocked"].format(label=guard["label"][language]) for guard in gap["held_by"])
 
 
 def _part(part: dict[str, Any], language: str) -> str:

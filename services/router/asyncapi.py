@@ -13,9 +13,11 @@ import msgspec
 import yaml
 
 from services.router.alert_messages import AlertMessage, alert_type
+from services.router.feedback.told import REPORTED, ReportedMessage
 from services.router.lifecycle.model import Alerted, Status
 from services.router.messages import STAGE_CHANGED, HandOffMessage, StageMessage, handoff_type
 from shared.events import Event
+from shared.feedback import AnyReport
 from shared.playbook import Playbook
 from shared.scores import CLOUD_EVENT_TYPE, ScoreRecord
 from shared.topics import Topics
@@ -39,7 +41,7 @@ class Channel:
 
     name: str
     description: str
-    payload: type[msgspec.Struct] | None
+    payload: Any
     types: tuple[str, ...] = ()
     action: str = "send"
     content_type: str = "application/json"
@@ -52,7 +54,7 @@ CHANNELS = (
         "handoffs",
         "A hand-off and each of its changes of state, to the receiving department; its outcome to the giver as well.",
         HandOffMessage,
-        tuple(handoff_type(status.value) for status in Status),
+        (*(handoff_type(status.value) for status in Status), REPORTED),
     ),
     Channel(
         "alerts",
@@ -69,7 +71,13 @@ CHANNELS = (
         "within its source; no CloudEvents headers.",
         Event,
     ),
-    Channel("feedback", "What sales tools report back about a lead.", None, action="receive", headers="CloudEvent"),
+    Channel(
+        "feedback",
+        "What sales tools report back about a lead: one of the reports, told apart by `type`. No CloudEvents headers "
+        "are needed.",
+        AnyReport,
+        action="receive",
+    ),
     Channel(
         "deadLetters",
         "What could not be processed, byte for byte, with the reason. Headers of the original record follow.",
@@ -78,13 +86,13 @@ CHANNELS = (
         headers="DeadLetter",
     ),
 )
-"""The payload of `feedback` belongs here, like the others, as soon as its messages have a type."""
 
 
 def document(topics: Topics, playbook: Playbook) -> dict[str, Any]:
     """The document, ready for YAML. `playbook` names the departments."""
     payloads = [channel.payload for channel in CHANNELS if channel.payload]
-    _, schemas = msgspec.json.schema_components(payloads, ref_template=COMPONENTS)
+    told, schemas = msgspec.json.schema_components([*payloads, ReportedMessage], ref_template=COMPONENTS)
+    described = {id(payload): _plain(schema) for payload, schema in zip(payloads, told, strict=False)}
     departments = list(playbook.departments)
     return {
         "asyncapi": "3.0.0",
@@ -105,10 +113,17 @@ def document(topics: Topics, playbook: Playbook) -> dict[str, Any]:
             for channel in CHANNELS
         },
         "components": {
-            "messages": {channel.name: _message(channel) for channel in CHANNELS},
-            "schemas": {**_HEADERS, **dict(sorted(schemas.items()))},
+            "messages": {channel.name: _message(channel, described.get(id(channel.payload))) for channel in CHANNELS},
+            "schemas": {**_HEADERS, **_plain(dict(sorted(schemas.items())))},
         },
     }
+
+
+def _plain(schema: Any) -> Any:
+    """Without OpenAPI's discriminators: AsyncAPI's are names of schemas, and what tells ours apart is a constant."""
+    if isinstance(schema, dict):
+        return {name: _plain(part) for name, part in schema.items() if name != "discriminator"}
+    return [_plain(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def document_text(topics: Topics, playbook: Playbook) -> str:
@@ -137,7 +152,7 @@ def _channel(channel: Channel, topics: Topics, departments: list[str]) -> dict[s
     return described
 
 
-def _message(channel: Channel) -> dict[str, Any]:
+def _message(channel: Channel, payload: Any) -> dict[str, Any]:
     described: dict[str, Any] = {"name": channel.name, "contentType": channel.content_type}
     if channel.types:
         # The types narrow what is said of all CloudEvents.
@@ -150,8 +165,10 @@ def _message(channel: Channel) -> dict[str, Any]:
         }
     elif channel.headers:
         described["headers"] = {"$ref": COMPONENTS.format(name=channel.headers)}
-    if channel.payload:
-        described["payload"] = {"$ref": COMPONENTS.format(name=channel.payload.__name__)}
+    if channel.name == "handoffs":  # with what was reported about a lead that a department has passed on
+        described["payload"] = {"oneOf": [payload, {"$ref": COMPONENTS.format(name=ReportedMessage.__name__)}]}
+    elif payload:
+        described["payload"] = payload
     if channel.name != "deadLetters":
         key = "the routing identity" if channel.name == "events" else "the lead id"
         described["bindings"] = {"kafka": {"key": {"type": "string", "description": key}}}

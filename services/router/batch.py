@@ -132,7 +132,8 @@ class Decided:
 class Rows:
     """What a transaction writes. Of each lead and hand-off only the last state is written.
 
-    `leads` are written as a whole, of those in `scores` only what most records change."""
+    `leads` are written as a whole, of those in `scores` only what most records change. `stalled`: leads that have gone
+    back into consideration, and when; their open deals leave the pipeline."""
 
     leads: list[Row] = field(default_factory=list)
     scores: list[Row] = field(default_factory=list)
@@ -140,6 +141,7 @@ class Rows:
     handoffs: dict[str, Row] = field(default_factory=dict)
     handoff_changes: list[Row] = field(default_factory=list)
     deals: dict[tuple[str, str], Deal] = field(default_factory=dict)
+    stalled: dict[str, datetime] = field(default_factory=dict)
     outbox: list[OutboxRow] = field(default_factory=list)
     cooled: int = 0
 

@@ -25,6 +25,7 @@ from services.router.clocks import DatabaseClock
 from services.router.consumer import Consumer, kafka_consumer
 from services.router.errands import Cooling, Deadlines, Errand, Hour
 from services.router.failures import traced
+from services.router.feedback.consumer import FeedbackConsumer
 from services.router.intake import Intake
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
@@ -145,6 +146,16 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
     if settings.clock is ClockKind.WALL:
         # Where months pass in seconds nobody can answer in time.
         errands.append(Deadlines(ledger, Hour(of_lane), watch.metrics))
+    feedback = FeedbackConsumer(
+        kafka_consumer(
+            options,
+            f"{settings.group}-feedback",
+            records_at_once=settings.router_batch_records,
+            session_timeout_seconds=settings.router_session_timeout_seconds,
+        ),
+        ledger,
+        watch,
+    )
     set_clock = ledger.clock.set if isinstance(ledger.clock, DatabaseClock) else lambda _: None
     timer = Timer(ledger, consumer, errands, watch, set_clock, relay.wake.set)
     failures: list[str] = []
@@ -162,6 +173,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             _start("consumer", consumer.run(), end),
             _start("relay", relay.run(), end),
             _start("timer", timer.run(), end),
+            _start("feedback", feedback.run(), end),
             _start("webhooks", subscribers.webhooks.dispatcher.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),
         ]
@@ -218,11 +230,11 @@ async def _check_everything(
 
 async def _check_kafka(settings: RouterSettings, playbook: Playbook, options: dict[str, Any]) -> None:
     topics = settings.topics
-    wanted = [topics.events, topics.scores, topics.stages, topics.alerts, topics.dead_letters]
+    wanted = [topics.events, topics.scores, topics.feedback, topics.stages, topics.alerts, topics.dead_letters]
     wanted += [topics.handoffs(department) for department in playbook.departments]
     known = await partition_counts(options)
     refuse_missing(known, wanted)
-    refuse_unequal(known, [topics.events, topics.scores])
+    refuse_unequal(known, [topics.events, topics.scores, topics.feedback])
 
 
 async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:

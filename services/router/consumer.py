@@ -174,7 +174,7 @@ class Consumer:
                 offsets = await repository.starting_offsets(connection, places)
         ends = await self._kafka.end_offsets(list(assigned)) if assigned else {}
         for place, offset in offsets.items():
-            _refuse_recreated(place, offset, ends[TopicPartition(*place)])
+            refuse_recreated(place, offset, ends[TopicPartition(*place)])
         if self._rebalances != generation:
             return
         for place, offset in offsets.items():
@@ -269,7 +269,8 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.rebalanced(lanes_lost=False)
 
 
-def _refuse_recreated(place: tuple[str, int], applied: int, end: int) -> None:
+def refuse_recreated(place: tuple[str, int], applied: int, end: int) -> None:
+    """Raises `LogRecreated`."""
     if applied > end:
         raise LogRecreated(
             f"partition {place[1]} of {place[0]} ends at {end}, but {applied} records of it have been applied: "

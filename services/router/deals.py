@@ -1,10 +1,11 @@
-"""Deals as sales people report them: the facts that `deal_registered` and `deal_won` keep of an event."""
+"""Deals as sales people report them: the facts that the signals `deal_registered`, `deal_won` and `deal_lost` keep of
+an event, and what reports tell (`feedback.effects`)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -17,25 +18,44 @@ from shared.scores import ScoreRecord
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """None: not told."""
+    """What is known of a deal; None: not told. `…_at` is when that last happened, but for `expected_at`: the day on
+    which the order is expected, in UTC.
+
+    Its status follows from these dates (`tables.deals`), so that it does not depend on the order of arrival."""
 
     lead_id: str
     deal_id: str
-    amount: Decimal | None
-    inside_sales: str | None
-    field_sales: str | None
+    amount: Decimal | None = None
+    inside_sales: str | None = None
+    field_sales: str | None = None
     registered_at: datetime | None = None
     won_at: datetime | None = None
+    expected_at: datetime | None = None
+    product: str | None = None
+    lost_at: datetime | None = None
+    lost_reason: str | None = None
+    partner: str | None = None
+    presales: str | None = None
+    quoted_at: datetime | None = None
+    stalled_at: datetime | None = None
 
 
-_later = "(GREATEST(EXCLUDED.registered_at, EXCLUDED.won_at) >= GREATEST(deals.registered_at, deals.won_at))"
+_DATES = ("registered_at", "won_at", "lost_at", "quoted_at", "stalled_at")
+_TOLD = ("amount", "inside_sales", "field_sales", "expected_at", "product", "lost_reason", "partner", "presales")
+
+
+def _latest_of(row: str) -> str:
+    return f"GREATEST({', '.join(f'{row}.{name}' for name in _DATES)})"
+
+
+_later = f"({_latest_of('EXCLUDED')} >= {_latest_of('deals')})"
 ON_REPEATED = ", ".join(
     [
         f"{name} = CASE WHEN {_later} THEN COALESCE(EXCLUDED.{name}, deals.{name}) "
         f"ELSE COALESCE(deals.{name}, EXCLUDED.{name}) END"
-        for name in ("amount", "inside_sales", "field_sales")
+        for name in _TOLD
     ]
-    + [f"{name} = GREATEST(EXCLUDED.{name}, deals.{name})" for name in ("registered_at", "won_at")]
+    + [f"{name} = GREATEST(EXCLUDED.{name}, deals.{name})" for name in _DATES]
 )
 """`merged` in SQL, where GREATEST passes over NULL: the assignments for a deal that is in the table already."""
 
@@ -46,14 +66,12 @@ def deals_of(record: ScoreRecord) -> list[Deal]:
     only one."""
     if not record.reported:
         return []
-    trigger = record.trigger
-    at = happened(trigger.time, trigger.received_at)
-    found = []
-    if (registered := record.reported.get("deal_registered")) is not None:
-        found.append(_deal(record, registered, registered_at=at, won_at=None))
-    if (won := record.reported.get("deal_won")) is not None:
-        found.append(_deal(record, won, registered_at=None, won_at=at))
-    return found
+    at = happened(record.trigger.time, record.trigger.received_at)
+    return [
+        _deal(record.lead_id, kept, name, at)
+        for signal, name in (("deal_registered", "registered_at"), ("deal_won", "won_at"), ("deal_lost", "lost_at"))
+        if (kept := record.reported.get(signal)) is not None
+    ]
 
 
 def merged(known: Deal, told: Deal) -> Deal:
@@ -61,37 +79,33 @@ def merged(known: Deal, told: Deal) -> Deal:
 
     `repository` does the same with what Postgres holds, by `ON_REPEATED`."""
     earlier, later = (known, told) if _reported(told) >= _reported(known) else (told, known)
-    return Deal(
-        lead_id=later.lead_id,
-        deal_id=later.deal_id,
-        amount=earlier.amount if later.amount is None else later.amount,
-        inside_sales=later.inside_sales or earlier.inside_sales,
-        field_sales=later.field_sales or earlier.field_sales,
-        registered_at=_latest(earlier.registered_at, later.registered_at),
-        won_at=_latest(earlier.won_at, later.won_at),
-    )
+    known_by_now: dict[str, Any] = {
+        name: getattr(earlier if getattr(later, name) is None else later, name) for name in _TOLD
+    } | {name: _latest((getattr(earlier, name), getattr(later, name))) for name in _DATES}
+    return msgspec.structs.replace(later, **known_by_now)
 
 
 def _reported(deal: Deal) -> datetime:
     """When it was last reported: every deal comes from a report, which gave it one of the dates."""
-    return max(at for at in (deal.registered_at, deal.won_at) if at is not None)
+    dates: Iterable[datetime | None] = (getattr(deal, name) for name in _DATES)
+    return max(at for at in dates if at is not None)
 
 
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((at for at in (one, other) if at is not None), default=None)
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((at for at in moments if at is not None), default=None)
 
 
-def _deal(
-    record: ScoreRecord, kept: Mapping[str, Any], *, registered_at: datetime | None, won_at: datetime | None
-) -> Deal:
+def _deal(lead_id: str, kept: Mapping[str, Any], happened_at: str, at: datetime) -> Deal:
+    facts: dict[str, Any] = {
+        name: _text(kept.get(name)) for name in ("inside_sales", "field_sales", "product", "partner", "presales")
+    }
     return Deal(
-        lead_id=record.lead_id,
-        deal_id=_text(kept.get("deal_id")) or record.lead_id,
-        amount=_amount(kept.get("amount")),
-        inside_sales=_text(kept.get("inside_sales")),
-        field_sales=_text(kept.get("field_sales")),
-        registered_at=registered_at,
-        won_at=won_at,
+        lead_id=lead_id,
+        deal_id=_text(kept.get("deal_id")) or lead_id,
+        amount=amount(kept.get("amount")),
+        expected_at=midnight(kept.get("expected_date")),
+        lost_reason=_text(kept.get("reason")),
+        **facts | {happened_at: at},
     )
 
 
@@ -99,6 +113,15 @@ def _text(value: Any) -> str | None:
     return storable(str(value)) or None if isinstance(value, str | int | float) else None
 
 
-def _amount(value: Any) -> Decimal | None:
+def amount(value: Any) -> Decimal | None:
+    """Of a number, also of one sent as text; None for anything else."""
     number = as_number(value)
     return Decimal(str(number)) if number is not None and math.isfinite(number) else None
+
+
+def midnight(value: Any) -> datetime | None:
+    """Of an ISO date, or of a moment its day as it is written; in UTC."""
+    try:
+        return datetime.combine(date.fromisoformat(str(value)[:10]), time(), UTC)
+    except ValueError:
+        return None

@@ -103,16 +103,17 @@ class Ledger:
         """What `decide` decides about leads; once more about those for which teams or companies must be known, when
         these have been asked. `depend`: the leads are not independent of each other, so that all are decided again."""
         done: list[Decided] = []
-        around = Surroundings()
-        while ids:
-            decided = decide(known.with_(around), ids)
-            again = set(ids) if depend and around.wanted else around.wanted & ids
-            if depend and again:
-                around.begin_again()
-            else:
-                done += [item for item in decided if item.decision.lead.lead_id not in again]
+        around, again = Surroundings(), ids
+        while again:
+            decided = decide(known.with_(around), again)
+            wanted = set(around.wanted)
             await staffing.ask(connection, around, self.rules)
-            ids = again
+            if wanted and (depend or not wanted <= ids or around.is_shared(wanted)):
+                around.begin_again()
+                done, again = [], ids
+            else:
+                done += [item for item in decided if item.decision.lead.lead_id not in wanted]
+                again = wanted
         await staffing.save_turns(connection, around)
         return done
 

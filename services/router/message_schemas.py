@@ -1,4 +1,4 @@
-"""JSON Schemas, and the AsyncAPI document, of what others read, from the message types themselves.
+"""JSON Schemas of what others read and report, and the AsyncAPI document, from the types themselves.
 
 `python -m services.router.message_schemas` writes them to shared/schemas; a test fails while they differ.
 """
@@ -7,29 +7,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from services.router.alert_messages import AlertMessage
 from services.router.asyncapi import document_text
+from services.router.feedback.told import ReportedMessage
 from services.router.messages import HandOffMessage, StageMessage
 from shared.events import Event
+from shared.feedback import AnyReport
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord
 from shared.topics import Topics
 
 DIRECTORY = Path(__file__).parents[2] / "shared" / "schemas"
-FILES: dict[str, type[msgspec.Struct]] = {
+FILES: dict[str, Any] = {
     "stage-changed.json": StageMessage,
     "handoff.json": HandOffMessage,
     "alert.json": AlertMessage,
+    "handoff-reported.json": ReportedMessage,
+    "feedback.json": AnyReport,
     "score.json": ScoreRecord,
     "event.json": Event,
 }
 ASYNCAPI = "asyncapi.yaml"
 
 
-def schema_text(type: type[msgspec.Struct]) -> str:
+def schema_text(type: Any) -> str:
     """JSON Schema 2020-12."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(type)}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -102,6 +102,10 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
     benefit: str | None = None
 
 
+POINTS = {name: f"points.{name}" for name in Points.__struct_fields__}
+"""Under which field of the contact data each of them is kept."""
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why this hand-off: the stage, and the parts of its criterion that held."""
 
@@ -202,7 +206,7 @@ def offer_message(
         score=frozen_score(record, playbook),
         level=record.level,
         bant={point: _first_shown(f"bant_{point}", record) for point in BANT},
-        points=Points(),
+        points=points(contact),
         contact=contact_data(contact),
         company=Company(
             name=contact.get("company.name"),
@@ -236,6 +240,10 @@ def turned_message(frozen: HandOffMessage, change: HandOffChange) -> HandOffMess
 
 def contact_data(contact: Mapping[str, str]) -> ContactData:
     return ContactData(**{name: contact.get(name) for name in ContactData.__struct_fields__})
+
+
+def points(contact: Mapping[str, str]) -> Points:
+    return Points(**{name: contact.get(field) for name, field in POINTS.items()})
 
 
 def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:

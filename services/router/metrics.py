@@ -14,7 +14,13 @@ class RouterMetrics:
         self.registry = CollectorRegistry()
         self.records = Counter("tasuki_router_records", "Records read and applied", ["topic"], registry=self.registry)
         self.dead_letters = Counter(
-            "tasuki_router_dead_letters", "Score records that could not be processed", registry=self.registry
+            "tasuki_router_dead_letters", "Records that could not be processed", registry=self.registry
+        )
+        self.reports = Counter(
+            "tasuki_router_reports",
+            "Reports taken, each once: by type, and by the way it came (http, topic)",
+            ["type", "way"],
+            registry=self.registry,
         )
         self.unreadable_events = Counter(
             "tasuki_router_unreadable_events",
@@ -95,8 +101,8 @@ class RouterMetrics:
             registry=self.registry,
         )
         self.overdue = Gauge(
-            "tasuki_router_handoffs_overdue",
-            "Offered hand-offs past their deadline",
-            ["department"],
+            "tasuki_router_overdue",
+            "Past their deadline: answers to hand-offs (respond), first contacts (contact), follow-ups (follow_up)",
+            ["department", "what"],
             registry=self.registry,
         )

@@ -79,7 +79,17 @@ def event_row(event: Emitted, lead: Lead, topics: Topics) -> OutboxRow:
         name=event.name,
         properties=event.properties,
     )
-    return (lead.lane, topics.events, lead.lead_id.encode(), _encode_headers([]), encode_event(told), None)
+    return log_row(told, lead.lane, topics)
+
+
+def log_row(event: Event, lane: int, topics: Topics) -> OutboxRow:
+    """An event as it goes into the log."""
+    return (lane, topics.events, event.key.encode(), _encode_headers([]), encode_event(event), None)
+
+
+def message_row(topic: str, lead: Lead, headers: Headers, value: bytes) -> OutboxRow:
+    """A message about a lead that nothing is measured by."""
+    return _row(topic, lead, headers, value, None)
 
 
 class KafkaRecord(Protocol):
@@ -95,12 +105,14 @@ class KafkaRecord(Protocol):
     def headers(self) -> Iterable[tuple[str, bytes]]: ...
 
 
-def dead_letter_row(topics: Topics, lane: int, record: KafkaRecord, reason: str, at: datetime) -> OutboxRow:
-    """A record of `scores` that cannot be processed, byte for byte."""
+def dead_letter_row(  # noqa: PLR0913, PLR0917 - a dead letter tells that much
+    topics: Topics, lane: int, record: KafkaRecord, reason: str, at: datetime, topic: str | None = None
+) -> OutboxRow:
+    """A record of `topic` (`scores`, if none is named) that cannot be processed, byte for byte."""
     headers = dead_letters.headers(
         reason=reason,
         service="router",
-        origin=f"{topics.scores}/{lane}/{record.offset}",
+        origin=f"{topic or topics.scores}/{lane}/{record.offset}",
         at=at,
         received=list(record.headers),
     )

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, TextClause, or_, select, text
+from sqlalchemy import RowMapping, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.router import outbox
 from services.router.batch import Place, Row, Rows, Scored
 from services.router.bulk import Bulk, BulkInsert, BulkUpdate, replace_on, write
 from services.router.contact import ContactDatum
-from services.router.deals import ON_REPEATED, Deal
+from services.router.deal_rows import DEALS, stall
 from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.messages import HandOffMessage, decode_handoff
-from services.router.tables import OPEN_STATUSES, contacts, deals, handoff_changes, handoffs, leads, stage_changes
+from services.router.tables import OPEN_STATUSES, contacts, handoff_changes, handoffs, leads, stage_changes
 from services.router.tables import outbox as outbox_table
 from shared.scores import ScoreRecord, decode_score
 
@@ -41,11 +41,6 @@ _scores = BulkUpdate(leads, ("lead_id", *COUNTED, *_SCORE_COLUMNS))
 _stages = BulkInsert(stage_changes, stage_changes.columns.keys())
 _handoffs = BulkInsert(handoffs, _HANDOFF_COLUMNS, replace_on("handoff_id", _HANDOFF_COLUMNS))
 _handoff_changes = BulkInsert(handoff_changes, ("lead_id", "seq", "handoff_id", "status", "at", "by", "note", "reason"))
-_deals = BulkInsert(
-    deals,
-    Deal.__struct_fields__,
-    f"ON CONFLICT (lead_id, deal_id) DO UPDATE SET {ON_REPEATED}",
-)
 _outbox = BulkInsert(outbox_table, outbox.COLUMNS)
 
 _advance = text(
@@ -240,15 +235,6 @@ async def contacts_of(
     return found
 
 
-async def told_at(connection: AsyncConnection, lead_id: str) -> dict[str, datetime]:
-    """By field, when the value that counts was told."""
-    members = select(leads.c.lead_id).where(leads.c.merged_into == lead_id)
-    query = select(contacts.c.field, contacts.c.at).where(
-        or_(contacts.c.lead_id == lead_id, contacts.c.lead_id.in_(members)), contacts.c.value != ""
-    )
-    return {row.field: row.at for row in await connection.execute(query.order_by(contacts.c.field, contacts.c.at))}
-
-
 async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum]) -> None:
     """Keep the newest value of each field."""
     newest: dict[tuple[str, str], ContactDatum] = {}
@@ -263,7 +249,9 @@ async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum
 async def save(connection: AsyncConnection, rows: Rows) -> None:
     """Write everything that was decided."""
     deals = [msgspec.structs.astuple(deal) for deal in rows.deals.values()]
-    await write(connection, (_scores, rows.scores), (_leads, rows.leads), (_deals, deals), *_changes(rows))
+    await write(connection, (_scores, rows.scores), (_leads, rows.leads), (DEALS, deals), *_changes(rows))
+    if rows.stalled:
+        await stall(connection, rows.stalled)  # after the deals: the one that was lost just now is no open one
 
 
 async def save_changes(connection: AsyncConnection, rows: Rows) -> None:
@@ -307,4 +295,5 @@ def lead_of(row: Mapping[Any, Any] | RowMapping) -> Lead:
 
 def handoff_of(row: Mapping[Any, Any] | RowMapping) -> HandOff:
     values = {name: row[name] for name in HandOff.__struct_fields__}
-    return HandOff(**values | {"status": Status(values["status"]), "tried": tuple(values["tried"])})
+    lists = {name: tuple(values[name]) for name in ("tried", "attached")}
+    return HandOff(**values | lists | {"status": Status(values["status"])})

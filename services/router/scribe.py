@@ -16,6 +16,7 @@ from services.router.deals import deals_of, merged
 from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.model import Alert, Decision, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.recycling import RECYCLED
 from services.router.lifecycle.rules import Rules
 from services.router.messages import HandOffMessage
 from services.router.outbox import alert_row, event_row, handoff_rows, stage_row
@@ -84,6 +85,8 @@ class Scribe:
         self.rows.outbox.extend(event_row(event, lead, self._topics) for event in decision.events)
 
     def _write_stage(self, change: StageChange, lead: Lead, record: ScoreRecord) -> None:
+        if any(leaf.condition == RECYCLED for leaf in change.reason):
+            self.rows.stalled[lead.lead_id] = change.at
         reason = messages.encode(change.reason)
         self.rows.stages.append(
             (lead.lead_id, change.seq, change.source, change.target, change.at, reason, change.historical)

@@ -1,5 +1,5 @@
-"""Whose turn it is in a team, who is away, and who of a lead's company is worked already: asked of the ledger, and kept
-there. Every function works inside the caller's transaction."""
+"""Whose turn it is in a team, and who is away: asked of the ledger, and kept there. Every function works inside the
+caller's transaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.router import colleagues
 from services.router.lifecycle.rotation import Absence, PersonState, TeamState
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.surroundings import Colleagues, Surroundings, TeamKey
+from services.router.lifecycle.surroundings import Surroundings, TeamKey
 
 _WANTED = "unnest(CAST(:departments AS text[]), CAST(:teams AS text[])) AS w (department, team)"
 _make_teams = text(f"INSERT INTO teams (department, team) SELECT * FROM {_WANTED} ON CONFLICT DO NOTHING")
@@ -44,8 +45,7 @@ _save_people = text(
 
 async def ask(connection: AsyncConnection, around: Surroundings, rules: Rules) -> None:
     """Find out what was wanted; nothing is wanted afterwards."""
-    for lead_id in around.wanted - set(around.companies):
-        around.companies[lead_id] = Colleagues()
+    await colleagues.ask(connection, around, around.wanted, rules)
     if missing := around.wanted_teams - set(around.loaded):
         around.loaded |= await team_states(connection, missing, rules)
     around.wanted.clear()

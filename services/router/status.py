@@ -15,10 +15,12 @@ class Status:
     relay: str | None = None
     kafka: str | None = None
     timer: str | None = None
+    feedback: str | None = "starting to read feedback"
 
     @property
     def problems(self) -> list[str]:
-        return [problem for problem in (self.kafka, self.consumer, self.relay, self.timer) if problem]
+        parts = (self.kafka, self.consumer, self.relay, self.timer, self.feedback)
+        return [problem for problem in parts if problem]
 
 
 @dataclass(frozen=True, slots=True)

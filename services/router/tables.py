@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Float,
     ForeignKey,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -140,6 +140,9 @@ handoffs = Table(
     Column("contact_by", _time),
     Column("points", Float),
     Column("valve", Text),
+    Column("company", Text),  # the lead's, by its key at the offer
+    Column("company_part", Text),  # the lead's own department in it
+    Column("attached", ARRAY(Text), nullable=False, server_default="{}"),
     Column("message", LargeBinary, nullable=False),  # as offered: what was known then stays frozen
     CheckConstraint(f"status IN ({_statuses})", name="status"),
     CheckConstraint("giver <> receiver", name="two_departments"),
@@ -150,6 +153,27 @@ handoffs = Table(
     # How much a team and its people have to do.
     Index("ix_handoffs_load", "receiver", "team", "person", postgresql_where=text("status IN ('offered', 'accepted')")),
     Index("ix_handoffs_waiting", "receiver", "team", postgresql_where=text("status = 'waiting'")),
+    # Ten leads of one department of a company are one opportunity.
+    Index(
+        "one_open_handoff_for_all",
+        "company",
+        "company_part",
+        "receiver",
+        postgresql_where=text(f"company_part IS NOT NULL AND status IN ({OPEN_STATUSES})"),
+    ),
+    # Who works a company.
+    Index(
+        "ix_handoffs_worked",
+        "company",
+        "receiver",
+        "offered_at",
+        postgresql_where=text("status IN ('accepted', 'completed')"),
+    ),
+    Index(
+        "ix_handoffs_of_company",
+        "company",
+        postgresql_where=text(f"company IS NOT NULL AND status IN ({OPEN_STATUSES})"),
+    ),
 )
 
 handoff_changes = Table(
@@ -163,8 +187,8 @@ handoff_changes = Table(
     Column("by", Text),
     Column("note", Text),
     Column("reason", LargeBinary, nullable=False),
-    CheckConstraint(f"status IN ({_statuses})", name="status"),
-    UniqueConstraint("handoff_id", "status"),
+    CheckConstraint(f"status IN ({_statuses}, 'joined')", name="status"),
+    Index("each_status_once", "handoff_id", "status", unique=True, postgresql_where=text("status <> 'joined'")),
 )
 
 # Whose turn it is, and how far a team's valve is open. A row's lock makes offers to a team one after the other.
@@ -211,13 +235,25 @@ reports = Table(
     Column("by", Text, nullable=False),
     Column("handoff_id", Text),
     Column("content", LargeBinary, nullable=False),
+    # Of the latest message about the lead when the report came: its place among what happened.
+    Column("seq", BigInteger, nullable=False, server_default="0"),
     Index(None, "lead_id", "at"),
 )
 
+# An order is an order, unless it was lost later; else what happened last counts, and a quote is not undone by news of
+# the deal.
+DEAL_STATUS = """CASE
+WHEN won_at >= COALESCE(lost_at, won_at) THEN 'won'::text
+WHEN lost_at >= COALESCE(GREATEST(registered_at, quoted_at, stalled_at), lost_at) THEN 'lost'::text
+WHEN stalled_at >= COALESCE(GREATEST(registered_at, quoted_at, lost_at), stalled_at) THEN 'stalled'::text
+WHEN quoted_at IS NOT NULL THEN 'quoted'::text
+ELSE 'registered'::text END"""
+
+# No foreign key to leads: a deal may be reported before the first score of its lead.
 deals = Table(
     "deals",
     metadata,
-    Column("lead_id", Text, ForeignKey(leads.c.lead_id), primary_key=True),
+    Column("lead_id", Text, primary_key=True),
     Column("deal_id", Text, primary_key=True),
     Column("amount", Numeric),
     Column("inside_sales", Text),
@@ -225,12 +261,14 @@ deals = Table(
     Column("registered_at", _time),
     Column("won_at", _time),
     Column("expected_at", _time),
-    Column("status", Text),
     Column("product", Text),
     Column("lost_at", _time),
     Column("lost_reason", Text),
     Column("partner", Text),
     Column("presales", Text),
+    Column("quoted_at", _time),
+    Column("stalled_at", _time),
+    Column("status", Text, Computed(DEAL_STATUS, persisted=True)),
 )
 
 # Who gets messages by HTTP. `old_secret` signs beside `secret` until `old_secret_until`.

@@ -10,7 +10,7 @@ from services.scorer.apply import Applied
 from services.scorer.latencies import Latencies
 from services.scorer.scoring.heard import FUTURE, LATE, LINK_GIVEN_UP, MISFIT, UNCLASSIFIED
 from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK, SCANNER
-from shared.events import LINK, MEMBER
+from shared.events import LINK, MEMBER, RECYCLE
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 
@@ -28,6 +28,11 @@ class ScorerMetrics:
             registry=self.registry,
         )
         self.between = {kind: self.identity_messages.labels(kind) for kind in (LINK.value, MEMBER.value)}
+        self.recycled = Counter(
+            "tasuki_scorer_recycled_leads",
+            "Applied messages of the router about leads whose behaviour score begins anew",
+            registry=self.registry,
+        )
         self.links_given_up = Counter(
             "tasuki_scorer_links_given_up",
             "Identities that are not joined to a lead, as it has as many as are kept",
@@ -108,7 +113,9 @@ class ScorerMetrics:
         """After a transaction has succeeded."""
         for kind, messages in self.between.items():
             messages.inc(applied.remarks[kind])
-        self.events.inc(applied.events - sum(applied.remarks[kind] for kind in self.between))
+        recycled = applied.remarks[RECYCLE.value]
+        self.recycled.inc(recycled)
+        self.events.inc(applied.events - recycled - sum(applied.remarks[kind] for kind in self.between))
         self.links_given_up.inc(applied.remarks[LINK_GIVEN_UP])
         self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)

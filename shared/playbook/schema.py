@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from shared.playbook.channels import Channel, TargetAccounts
-from shared.playbook.conditions import EventMatch, LeadCondition
+from shared.playbook.conditions import EventMatch, LeadCondition, SignalIs, leaves
 from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, Rejection, ResponseRule
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
@@ -155,6 +156,20 @@ class Playbook(Strict):
             if stage.id == id:
                 return stage
         raise KeyError(id)
+
+    def awaited_signals(self) -> set[Identifier]:
+        """Those of which it matters when they were shown last: each showing has a score record of its own, or what
+        silence leads to would depend on how the log was cut into batches."""
+        silent = {rule.silent for rule in self.recycling.values() if rule.silent is not None}
+        compared = {name for leaf in self._signals_compared() for name in (leaf.signal, leaf.later_than) if name}
+        contact = {self.handoffs.first_contact} if self.handoffs.first_contact is not None else set()
+        return silent | compared | contact | {rule.since for rule in self.follow_ups.values()}
+
+    def _signals_compared(self) -> Iterator[SignalIs]:
+        for condition in self.lead_conditions():
+            for leaf in leaves(condition):
+                if isinstance(leaf, SignalIs) and leaf.later_than is not None:
+                    yield leaf
 
     def lead_conditions(self) -> list[LeadCondition]:
         """Every condition that a score record is decided by. `effective` and roles are not: they are asked when

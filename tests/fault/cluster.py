@@ -30,6 +30,7 @@ from shared.parts.ports import free_ports
 from shared.parts.wheel_postgres import WheelDatabase
 from shared.playbook import load_playbook
 from shared.topics import Topics
+from tests.fault.foreseeable import playbook_text
 from tests.fault.moved_back import watch_offsets
 from tests.fault.proxy import Proxy
 
@@ -166,6 +167,7 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
         upgrade(database_url)
         asyncio.run(watch_offsets(database_url))
 
+        (directory / "playbook.yaml").write_text(playbook_text(), encoding="utf-8")
         write_key, token = "wk_" + secrets.token_hex(8), "tk_" + secrets.token_hex(8)
         made: list[Worker] = []
         ports = zip(slots, http, listening, advertised, postgres, strict=True)
@@ -175,7 +177,10 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
             proxy.open(worker.postgres, ledger, urlsplit(database_url).port or 0)
             (directory / f"tmp-{worker.name}").mkdir()
             worker.environment = _environment(worker, told, _through(database_url, ledger), write_key, token)
-            worker.environment |= {"TMPDIR": str(directory / f"tmp-{worker.name}")}
+            worker.environment |= {
+                "TMPDIR": str(directory / f"tmp-{worker.name}"),
+                "TASUKI_PLAYBOOK": str(directory / "playbook.yaml"),
+            }
             made.append(worker)
         cluster = Cluster(
             broker,

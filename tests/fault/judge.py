@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import Any
 
 from tests.fault.cluster import SOURCE
-from tests.fault.oracle import ExpectedLead, HandOffStep, SignalShown, StageStep, expected, pair, split
+from tests.fault.foreseeable import playbook_text
+from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair, split
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
@@ -39,13 +39,14 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: date
     # What the scorer tells itself is no call; whether it is right shows in the scores.
     told = [r for r in left.topics["events"] if origin(r) not in poison and _OWN not in (r.value or b"")]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
-    playbook = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+    playbook = playbook_text()
     parts = split(paired.log, playbook, PROCESSES)
     with ProcessPoolExecutor(PROCESSES) as pool:
         untils = [(until - EPOCH) // timedelta(milliseconds=1)] * PROCESSES
         told_apart = pool.map(expected, parts, [playbook] * PROCESSES, untils)
         leads = {id: lead for part in told_apart for id, lead in part.items()}
-    return Truth(leads, paired.lost, paired.foreign, len(paired.log) - len(calls) + len(paired.lost))
+    sent = sum(isinstance(one, Sent) for one in paired.log)
+    return Truth(leads, paired.lost, paired.foreign, sent - len(calls) + len(paired.lost))
 
 
 def origin(record: Written) -> str:
@@ -144,6 +145,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         return {"merged_into": score["merged_into"]}
     return {
         "members": tuple(score.get("members", [])),
+        "epoch": score["epoch"],
         "time": _ms(score["time"]),
         "attribute": round(score["attribute"] * MICRO),
         "behaviour": round(score["behaviour"] * MICRO),
@@ -164,7 +166,7 @@ def _score(lead: ExpectedLead) -> dict[str, Any]:
     if lead.merged_into is not None:
         return {"merged_into": lead.merged_into}
     names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
-    return {name: getattr(lead, name) for name in ("members", *names)}
+    return {name: getattr(lead, name) for name in ("members", "epoch", *names)}
 
 
 def _score_order(left: Left) -> Iterator[str]:
@@ -238,6 +240,9 @@ def _holes(left: Left) -> Iterator[str]:
     numbers: dict[str, list[int]] = defaultdict(list)
     for row in [*left.rows["stages"], *left.rows["changes"]]:
         numbers[row["lead_id"]].append(row["seq"])
+    # Of an alert nothing is kept but the message, which may be there more than once.
+    for alert in {record.headers["ce_id"]: record for record in left.topics["alerts"]}.values():
+        numbers[(alert.key or b"").decode()].append(json.loads(alert.value or b"")["seq"])
     for row in left.rows["leads"]:
         if sorted(numbers[row["lead_id"]]) != list(range(1, row["seq"] + 1)):
             yield f"{row['lead_id']} stands at {row['seq']}, and has the numbers {sorted(numbers[row['lead_id']])}"

@@ -49,7 +49,7 @@ class Left:
 async def what_is_left(cluster: Cluster) -> Left:
     """Read all of it, as a subscriber does (read_committed)."""
     departments = load_playbook().departments
-    counts = dict.fromkeys(("events", "scores", "stages"), PARTITIONS) | {"dead-letters": 1}
+    counts = dict.fromkeys(("events", "scores", "stages", "alerts"), PARTITIONS) | {"dead-letters": 1}
     counts |= {f"handoffs.{department}": PARTITIONS for department in departments}
     topics = {name: await _read(cluster, name, count) for name, count in counts.items()}
     connection = await asyncpg.connect(cluster.database_url.replace("+asyncpg", "", 1))

@@ -142,8 +142,7 @@ def test_stages_follow_the_files(imported: Stack) -> None:
 
 def test_history_offers_nothing_and_starts_no_deadline(imported: Stack) -> None:
     assert ask(imported, "/v1/handoffs")["handoffs"] == []
-    audit = ask(imported, "/v1/audit")
-    assert audit == {"without_owner": [], "with_two_handoffs": [], "overdue": []}
+    assert not any(ask(imported, "/v1/audit").values())
     asyncio.run(no_messages_in_handoff_topics(imported))
 
 

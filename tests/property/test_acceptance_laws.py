@@ -66,7 +66,7 @@ def records(draw: st.DrawFn) -> Record:
     event = {
         "kind": draw(st.sampled_from(Kind)),
         "id": draw(st.text(max_size=3)),
-        "source": "web",
+        "source": draw(st.sampled_from(["web", "tasuki/router"])),
         "key": key,
         "time": draw(TIMES),
         "received_at": draw(st.sampled_from(["2026-04-01T00:00:00Z", "2026-04-01T00:00:00Z", "9999-01-01T00:00:00Z"])),
@@ -74,6 +74,8 @@ def records(draw: st.DrawFn) -> Record:
         "traits": draw(st.dictionaries(st.sampled_from(PATHS), VALUES, max_size=4)),
         "properties": draw(st.dictionaries(st.sampled_from(KEPT), VALUES, max_size=4)),
     }
+    if draw(st.integers(0, 4)) == 0:
+        event |= {"kind": Kind.RECYCLE, "traits": {}, "properties": {"reason": "lost"}}
     return Record(draw(st.sampled_from([key, key, key, "else"])).encode(), msgspec.json.encode(_readable(event)))
 
 

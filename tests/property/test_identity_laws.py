@@ -24,9 +24,9 @@ from shared.events import Event, Logged, decode_event, encode_event
 from shared.playbook import load_playbook
 from shared.points import to_micro
 from shared.scores import ScoreRecord, decode_score, encode_score
-from tests.fault.oracle import ExpectedLead, Sent, SignalShown, expected
+from tests.fault.oracle import ExpectedLead, Recycled, Sent, SignalShown, Told, expected
 from tests.fault.oracle.calls import EPOCH
-from tests.property import mails
+from tests.property import mails, recyclings
 
 PLAYBOOK = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
 SCORER = Scorer(load_playbook())
@@ -75,7 +75,10 @@ class World:
         raise AssertionError("they go on telling each other for ever")
 
 
-def arrived(world: World, sent: Sent) -> None:
+def arrived(world: World, sent: Told) -> None:
+    if isinstance(sent, Recycled):
+        world.append(recyclings.event_of(sent))
+        return
     arrival = Arrival(sent.source, sent.received_at, "/v1/batch", lambda: "unnamed")
     parsed = parse(read_batch(json.dumps({"batch": [dict(sent.call)]}).encode()), arrival)
     assert not parsed.rejected, parsed.rejected
@@ -101,6 +104,7 @@ def found(records: list[ScoreRecord]) -> dict[str, Any]:
             name: SignalShown(ms(one.first), ms(one.last), one.times, one.event_id, one.kept)
             for name, one in last.signals.items()
         },
+        "epoch": last.epoch,
         "exact": last.exact,
     }
 
@@ -109,7 +113,7 @@ def wanted(lead: ExpectedLead) -> dict[str, Any]:
     if lead.merged_into is not None:
         return {"merged_into": lead.merged_into}
     names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
-    return {name: getattr(lead, name) for name in names} | {"exact": True}
+    return {name: getattr(lead, name) for name in names} | {"epoch": lead.epoch, "exact": True}
 
 
 def ms(moment: datetime) -> int:
@@ -117,13 +121,14 @@ def ms(moment: datetime) -> int:
 
 
 TRACKED = ["Document Downloaded", "Booth Visited", "Email Clicked", "Newsletter Joined", "Usage Reported", "Deal Won"]
+MOMENTS = st.integers(0, 60 * 24 * 90).map(lambda minutes: START + timedelta(minutes=minutes))
 EMAILS = ["taro@acme.example", "Ｔaro@acme.example", "hanako@acme.example", "info@acme.example", "none"]
 
 
 @st.composite
 def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
     """Of people with two computers, three user ids, some addresses and a tool's id."""
-    at = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 90)))
+    at = draw(MOMENTS)
     kind = draw(st.sampled_from(["track", "track", "page", "identify", "identify"]))
     call: dict[str, Any] = {"type": kind, "messageId": f"m{number:03d}", "timestamp": at.isoformat()}
     ids = draw(
@@ -164,11 +169,12 @@ def calls(draw: st.DrawFn, number: int) -> dict[str, Any]:
 
 
 @st.composite
-def logs(draw: st.DrawFn) -> list[Sent]:
+def logs(draw: st.DrawFn) -> list[Told]:
     sent = mails.kept([draw(calls(number)) for number in range(draw(st.integers(1, 25)))], mails.of_call)
     for copied in draw(st.lists(st.integers(0, len(sent) - 1), max_size=2)):
         sent.insert(draw(st.integers(copied, len(sent))), sent[copied])
-    return [Sent(call, START + timedelta(days=100, seconds=number), "web") for number, call in enumerate(sent)]
+    log = [Sent(call, START + timedelta(days=100, seconds=number), "web") for number, call in enumerate(sent)]
+    return draw(recyclings.among(log, ["u1", "u2", "u3", "anon:home", "anon:work", "ext:mkto:7"], MOMENTS))
 
 
 def test_ids_that_replace_each_other_in_a_circle() -> None:
@@ -190,12 +196,43 @@ def test_ids_that_replace_each_other_in_a_circle() -> None:
     assert [part.times for part in leads["u1"].contributions] == [3]
 
 
+def test_a_member_brings_its_new_start_and_takes_it_along_when_it_leaves() -> None:
+    def told(number: int, event: str, **ids: str) -> Sent:
+        at = START + timedelta(days=number)
+        properties = {"lead": "anon:home"} if event == "Identity Unlinked" else {}
+        call = {"type": "track", "event": event, "properties": properties, "timestamp": at.isoformat(), **ids}
+        return Sent(call | {"messageId": f"m{number}"}, START + timedelta(days=100), "web")
+
+    line = START + timedelta(days=2)
+    both = {"userId": "u1", "anonymousId": "home"}
+    log: list[Told] = [
+        told(0, "Newsletter Joined", userId="u1"),
+        told(1, "Booth Visited", userId="u1"),
+        Recycled("anon:home", "r", ms(line)),
+        told(3, "Newsletter Joined", userId="u1"),
+        told(4, "Webinar Attended", **both),
+    ]
+    alone: list[Told] = [told(5, "Identity Unlinked", userId="u1")]
+    world = World()
+    for wanted_epoch, wanted_rules, part in (
+        (ms(line), {"newsletter_joined", "webinar_attended"}, log),
+        (0, {"newsletter_joined", "booth_visited", "webinar_attended"}, alone),
+    ):
+        for one in part:
+            arrived(world, one)
+            world.run()
+        last = world.records["u1"][-1]
+        assert last.epoch == wanted_epoch
+        assert {part.rule for part in last.contributions} == wanted_rules
+        agree(world, expected(log if part is log else log + alone, PLAYBOOK))
+
+
 STEPS = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.integers(1, 5)), max_size=30)
 
 
 @pytest.mark.timeout(900)
 @given(logs(), st.lists(STEPS, max_size=5))
-def test_one_person_one_score(log: list[Sent], stretches: list[list[tuple[int, int]]]) -> None:
+def test_one_person_one_score(log: list[Told], stretches: list[list[tuple[int, int]]]) -> None:
     world = World()
     length = len(log) // (len(stretches) or 1) + 1
     for number in range(0, len(log), length):

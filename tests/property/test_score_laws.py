@@ -17,6 +17,7 @@ from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
 from shared.playbook.conditions import thresholds
 from shared.points import bounded, to_micro
+from shared.recycling import recycle_event
 from shared.scores import Contribution, Position, ScoreRecord, falls_below, score_at, worth_at
 from tests.property import mails
 from tests.property.playbooks import playbooks, successors
@@ -63,6 +64,8 @@ def events(draw: st.DrawFn) -> list[Event]:
 
 def _event(draw: st.DrawFn, id: str) -> Event:
     time = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 365)))
+    if draw(st.integers(0, 9)) == 0:
+        return recycle_event("lead-1", id, "unresponsive", time)
     if draw(st.integers(0, 2)) == 0:
         name, time, properties = draw(mails.told())
         return Event(
@@ -102,12 +105,12 @@ def comparable(state: LeadState) -> LeadState:
     """Without what counts records, as how many there are depends on the order, and without what is derived; the
     messages seen as a set.
 
-    What is kept beside the score, to take acts back, drops days that have faded only when it is asked for."""
+    What is kept beside the score, to take acts back, drops days that count no more only when it is asked for."""
     state.seq = 0
     state.seen = {day: b"".join(sorted(messages(ids))) for day, ids in state.seen.items()}
     if (mails := state.mails) is not None:
         for rule in mails.behaviour.values():
-            rule.days, rule.forgot = {}, 0
+            rule.days, rule.forgot, rule.spare = {}, 0, {}
         for act in mails.acts:
             act.counted = dict.fromkeys(act.counted, (0, None))
     state.follow("")

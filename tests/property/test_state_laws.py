@@ -10,25 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.scoring.duplicates import DIGEST_BYTES, MAX_REMEMBERED, fresh
+from services.scorer.scoring.parts import Account, FieldValue, RuleState, SignalState
 from services.scorer.scoring.squeezing import pack_days, squeeze, unpack_days, unsqueeze
-from services.scorer.scoring.state import (
-    LARGE,
-    Account,
-    FieldValue,
-    LeadState,
-    RuleState,
-    SignalState,
-    StateError,
-    decode_state,
-    encode_state,
-    playbook_of,
-)
+from services.scorer.scoring.state import LARGE, LeadState, StateError, decode_state, encode_state, playbook_of
 
 IDS = st.one_of(st.uuids().map(str), st.uuids().map(lambda id: f"ajs-next-1785337200000-{str(id).upper()}"), st.text())
 TIMES = st.integers(-(10**14), 10**14)
 DAYS = st.dictionaries(st.integers(1, 3_652_059), st.one_of(st.integers(0, 300), st.integers(-(10**12), 10**12)))
 NEAR_DAYS = st.dictionaries(st.integers(739_000, 739_300), st.integers(1, 255))
-RULES = st.builds(RuleState, st.one_of(DAYS, NEAR_DAYS), st.integers(0, 10**6), TIMES, IDS, st.integers(0, 739_000))
+RULES = st.builds(
+    RuleState, st.one_of(DAYS, NEAR_DAYS), st.integers(0, 10**6), TIMES, IDS, st.integers(0, 739_000), DAYS
+)
 TEXTS = st.dictionaries(st.text(), st.text(max_size=300))
 MICRO = st.integers(-(10**12), 10**12)
 ACCOUNTS = st.builds(Account, MICRO, TIMES, MICRO, MICRO)

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from services.cli.demo.remarks import Remarks
 
-MUST_BE_EMPTY = ("without_owner", "with_two_handoffs")  # of the audit; overdue hand-offs are the people's affair
+MUST_BE_EMPTY = ("without_owner", "attached_to_nobody", "with_two_handoffs", "with_two_owners")
+"""Of the audit; what is overdue is the people's affair."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def sell(story: Story) -> None:
     won = story.later(registered, 7 * DAY, 40 * DAY)
     for point in BANT:  # sales creates the missing ones before the order
         story.diary.track(story.later(registered, 60, 6 * DAY), "BANT Confirmed", {"point": point})
-    story.diary.track(won, "Deal Won", deal | {"segment": person.company.industry})
+    product = "enterprise" if person.company.employees >= 1000 else "standard"
+    story.diary.track(won, "Deal Won", deal | {"product": product, "segment": person.company.industry})
     if random.random() < 0.7:
         story.diary.track(story.later(won, 10 * DAY, 25 * DAY), "Onboarding Completed", {"deal_id": deal["deal_id"]})
 

@@ -7,8 +7,21 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from services.router.api import audit, companies, errors, handoffs, kpi, leads, operations, stream, webhooks
+from services.router.api import (
+    audit,
+    companies,
+    errors,
+    feedback,
+    handoffs,
+    kpi,
+    leads,
+    operations,
+    people,
+    stream,
+    webhooks,
+)
 from services.router.companies import Companies
+from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 from services.router.status import Watch
 from services.router.subscribers import Subscribers
@@ -33,9 +46,10 @@ def build_app(
         redirect_slashes=False,
     )
     app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
+    app.state.desk = Desk(ledger)
     app.state.companies = Companies(ledger.engine, ledger.rules, ledger.clock)
     errors.install(app)
-    for module in (leads, companies, handoffs, kpi, audit, operations):
+    for module in (leads, feedback, companies, handoffs, people, kpi, audit, operations):
         app.include_router(module.router)
     if subscribers:
         app.state.webhooks, app.state.streams = subscribers.webhooks, subscribers.streams

@@ -6,28 +6,34 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.router import repository
+from services.router import finding, repository
 from services.router.api import schemas
 from services.router.api.auth import Reader
 from services.router.api.errors import ApiError, responses
+from services.router.api.report_schemas import deal_info, report_info, report_moment
 from services.router.api.state import CompaniesHere, LedgerHere
+from services.router.feedback import reports
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.facts import facts_of
+from services.router.lifecycle.fading import faded
+from services.router.lifecycle.missing import missing
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.stages import missing
-from services.router.messages import BANT, contact_data, frozen_score, stage_name
-from services.router.tables import contacts, handoff_changes, leads, stage_changes
-from shared.identity import known_identity
+from services.router.messages import BANT, contact_data, frozen_score, points, stage_name
+from services.router.tables import handoff_changes, leads, stage_changes
 from shared.playbook import Playbook
 from shared.scores import Campaign, ScoreRecord, decode_score
 
 router = APIRouter(prefix="/v1/leads", tags=["leads"])
-MOST_MERGES = 4
-"""A visitor is an address's, that a tool's id's, and that a user id's."""
+LATEST_REPORTS = 10
+OWN_WAYS = {
+    "rejected": {"ja": "引き渡しの却下", "en": "Hand-off rejected"},
+    "returned": {"ja": "引き渡しの差し戻し", "en": "Hand-off returned: nobody took it in time"},
+}
+"""By which leads go back, beside the playbook's `recycling`."""
 _decode_reason = msgspec.json.Decoder(list[Leaf]).decode
 
 
@@ -63,11 +69,14 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         lead, record = await _find(connection, id)
         contact = (await repository.contacts_of(connection, [lead.lead_id])).get(lead.lead_id, {})
         opened = await repository.open_handoffs(connection, [lead.lead_id])
-        told = await repository.told_at(connection, lead.lead_id)
         company_key = await companies.key_of(connection, lead.lead_id)
+        ids = await finding.ids_of(connection, lead.lead_id)
+        told = await finding.told_at(connection, ids)
+        deals = await reports.deals_of_lead(connection, ids)
+        reported = await reports.latest_reports(connection, ids, LATEST_REPORTS)
     rules = ledger.rules
     now, stale_after = ledger.clock.now(), rules.playbook.attribute.stale_after
-    _known, counting = facts_of(lead, record, rules)
+    known, counting = facts_of(lead, faded(record, max(now, record.time)), rules)
     detail = {
         **msgspec.structs.asdict(lead),
         "stage": stage_name(lead.stage, rules.playbook),
@@ -77,15 +86,24 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "level": record.level,
         "level_until": record.level_until,
         "campaigns": [_campaign(one, rules.playbook) for one in record.campaigns],
+        "recycling": _recycling(lead, rules),
         "handoff": opened.get(lead.lead_id),
+        "attached": opened[lead.lead_id].attached if lead.lead_id in opened else (),
         "bant": {point: _shown(f"bant_{point}", record) for point in BANT},
         "contact": contact_data(contact),
         "company": contact.get("company.name"),
         "company_key": company_key,
         "attributes": record.attributes,
-        "told": {field: {"at": at, "stale": now - at > stale_after} for field, at in told.items()},
+        "points": points(contact),
+        "deals": [deal_info(row) for row in deals],
+        "reports": [report_info(one) for one in reported],
+        "told": {
+            field: {"at": at, "stale": now - at > stale_after}
+            for field, at in told.items()
+            if field in rules.playbook.fields
+        },
         "signals": {name: signal.last for name, signal in record.signals.items()},
-        "missing": missing(lead, counting, rules),
+        "missing": missing(lead, known, counting, rules, now),
         "playbook": record.playbook,
         "members": record.members,
     }
@@ -94,7 +112,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
 
 @router.get("/{id}/timeline", response_model=schemas.Timeline, responses=responses(404))
 async def read_timeline(id: str, _: Reader, ledger: LedgerHere) -> Any:
-    """Stage changes and changes of hand-offs, in the order in which they happened."""
+    """Stage changes, changes of hand-offs and reports, in the order in which they came about."""
     async with ledger.engine.connect() as connection:
         lead, _record = await _find(connection, id)
         moments = [
@@ -102,37 +120,35 @@ async def read_timeline(id: str, _: Reader, ledger: LedgerHere) -> Any:
             for kind, table in (("stage", stage_changes), ("handoff", handoff_changes))
             for row in (await connection.execute(select(table).where(table.c.lead_id == lead.lead_id))).mappings()
         ]
+        rows = await reports.reports_of(connection, lead.lead_id)
+    # A report comes after the message whose `seq` it has, which it may have led to.
+    rows = sorted(rows, key=lambda row: row["received_at"])
+    moments += [{"seq": row["seq"], **report_moment(reports.reported_of(row))} for row in rows]
     return {"lead_id": lead.lead_id, "moments": sorted(moments, key=lambda moment: moment["seq"])}
 
 
 async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord]:
     """Raises `ApiError` 404."""
-    found = await _row(connection, known_identity(id))
-    if found is None and "@" in id:
-        # A lead with a user id of its own, whose e-mail address is contact data.
-        by_mail = select(contacts.c.lead_id).where(
-            contacts.c.field == "email", func.lower(contacts.c.value) == id.strip().lower()
-        )
-        lead_id = await connection.scalar(by_mail.order_by(contacts.c.at.desc()).limit(1))
-        found = await _row(connection, lead_id) if lead_id else None
+    found = await finding.find(connection, id)
     if found is None:
         raise ApiError(404, "not_found", f"no lead has the id or e-mail address '{id}'")
-    for _ in range(MOST_MERGES):
-        if found["merged_into"] is None or (into := await _row(connection, found["merged_into"])) is None:
-            break
-        found = into
     return repository.lead_of(found), decode_score(found["score"])
-
-
-async def _row(connection: AsyncConnection, lead_id: str) -> Any:
-    if "\0" in lead_id:
-        return None
-    return (await connection.execute(select(leads).where(leads.c.lead_id == lead_id))).mappings().one_or_none()
 
 
 def _held(lead: Lead, rules: Rules) -> dict[str, Any] | None:
     label = next((guard.label.model_dump() for guard, _ in rules.guards if guard.id == lead.held_by), None)
     return {"guard": lead.held_by, "label": label} if label else None
+
+
+def _recycling(lead: Lead, rules: Rules) -> dict[str, Any] | None:
+    """By which rule of the playbook; the router's own ways are a rejection and an unanswered hand-off."""
+    if lead.recycling is None:
+        return None
+    way = rules.recycling.get(lead.recycling)
+    return {
+        "rule": lead.recycling,
+        "label": OWN_WAYS.get(lead.recycling) if way is None else way.rule.label.model_dump(),
+    }
 
 
 def _campaign(part: Campaign, playbook: Playbook) -> dict[str, Any]:

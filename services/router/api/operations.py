@@ -7,10 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
+from services.router import auditing
 from services.router.api.errors import ApiError, ErrorBody
 from services.router.api.state import LedgerHere
 from services.router.ledger import Ledger
-from services.router.lifecycle.model import Status
 from services.router.metrics import RouterMetrics
 from services.router.tables import handoffs, outbox
 from services.router.webhooks import registry
@@ -48,11 +48,6 @@ async def metrics(request: Request, ledger: LedgerHere) -> Response:
 async def _refresh(known: RouterMetrics, ledger: Ledger) -> None:
     """What only the database knows, asked when somebody wants to see it."""
     counted = select(handoffs.c.receiver, handoffs.c.status, func.count()).group_by("receiver", "status")
-    overdue = (
-        select(handoffs.c.receiver, func.count())
-        .where(handoffs.c.status == Status.OFFERED, handoffs.c.respond_by < ledger.clock.now())
-        .group_by("receiver")
-    )
     async with ledger.engine.connect() as connection:
         known.outbox_depth.set(await connection.scalar(select(func.count()).select_from(outbox)) or 0)
         states, waiting, oldest = await registry.watch(connection)
@@ -64,5 +59,5 @@ async def _refresh(known: RouterMetrics, ledger: Ledger) -> None:
         for department, status, count in await connection.execute(counted):
             known.handoffs.labels(department, status).set(count)
         known.overdue.clear()
-        for department, count in await connection.execute(overdue):
-            known.overdue.labels(department).set(count)
+        for (department, what), count in (await auditing.overdue(connection, ledger.clock.now())).items():
+            known.overdue.labels(department, what).set(count)

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from services.router.api.report_schemas import DealInfo, PointsInfo, ReportInfo
+
 Label = dict[str, str]
 
 
@@ -109,6 +111,19 @@ class HandOffInfo(BaseModel):
     respond_by: datetime | None = Field(description="by when the receiver must respond")
     priority: str = Field(description="high where the answer is due within working hours")
     reject_reason: str | None
+    attempt: int = Field(description="the how manieth offer of the lead to this department it is")
+    previous: str | None = Field(description="id of the offer before, which came to nothing")
+    contact_by: datetime | None = Field(description="once it is accepted: by when to get in touch with the lead")
+    queued: str | None = Field(
+        description="why it was offered to the team's queue and to no person: no_people, all_excluded (they "
+        "refused, or did not answer), all_absent, all_at_max_load"
+    )
+    giver_team: str | None = Field(description="of the department that is responsible until it is accepted")
+    giver_person: str | None = Field(description="who has passed the lead")
+    points: float | None = Field(description="the lead's total at the offer")
+    valve: str | None = Field(description="what the receiver's valve said to it")
+    company: str | None = Field(description="key of the lead's company at the offer")
+    attached: list[str] = Field(description="colleagues of the same department who have joined it, by lead id")
 
 
 class LeadBrief(BaseModel):
@@ -142,6 +157,45 @@ class Campaign(BaseModel):
     last: datetime = Field(description="the latest action")
 
 
+class GivingAction(BaseModel):
+    """An action of the catalogue that gives a certainty level."""
+
+    channel: str
+    action: str
+    level: int
+    label: Label
+
+
+class MissingPart(Part):
+    """A part of a criterion that is not met."""
+
+    short_by: float | None = Field(
+        None, description="so many points more, rounded up to a tenth; for total_over it must be more than that"
+    )
+    actions: list[GivingAction] = Field(default_factory=list, description="that would give the level asked for")
+
+
+class Missing(BaseModel):
+    """What would take a lead to a stage."""
+
+    text: Label | None = Field(
+        description="all of it in words, with what is an alternative to what; none: the criterion is met, and only "
+        "`held_by` keeps the lead from the stage"
+    )
+    parts: list[MissingPart]
+    held_by: list[Held] = Field(description="guards that keep it from the stage, whatever else it does")
+    counts_from: datetime | None = Field(
+        None, description="until then its points do not count, as it was recycled; what it shows itself does"
+    )
+
+
+class Recycling(BaseModel):
+    """Why a lead was last recycled."""
+
+    rule: str = Field(description="of the playbook's `recycling`; or rejected, returned")
+    label: Label | None = Field(description="none: the playbook of today does not know the rule")
+
+
 class LeadDetail(BaseModel):
     """Everything about one lead."""
 
@@ -159,6 +213,9 @@ class LeadDetail(BaseModel):
     )
     handoff: HandOffInfo | None = Field(description="the open one")
     bant: dict[str, datetime | None] = Field(description="when each of the four points was confirmed")
+    points: PointsInfo
+    deals: list[DealInfo]
+    reports: list[ReportInfo] = Field(description="the latest ten, the latest first")
     contact: Contact
     company: str | None
     company_key: str | None = Field(
@@ -173,7 +230,23 @@ class LeadDetail(BaseModel):
     mql_at: datetime | None
     sal_at: datetime | None
     sql_at: datetime | None
-    missing: dict[str, list[Part]] = Field(description="what would take it further, by stage")
+    missing: dict[str, Missing] = Field(
+        description="what would take it further, by stage that it may enter next; points as they are now"
+    )
+    recycled: int = Field(description="how often it went back into consideration")
+    recycling: Recycling | None = Field(description="why, the last time")
+    stage_at: datetime | None = Field(description="since when it is at its stage")
+    owned_at: datetime | None = Field(description="since when it is its owner's")
+    due_at: datetime | None = Field(
+        description="the next moment at which something is due: an answer to its hand-off, the first contact, a "
+        "reminder of these, the follow-up of a customer"
+    )
+    contacted_at: datetime | None = Field(
+        description="when sales last got in touch with it, as far as they reported it"
+    )
+    held_until: datetime | None = Field(description="until then its total does not count, as it was recycled")
+    attached_to: str | None = Field(description="the colleague whose open hand-off it has joined")
+    attached: list[str] = Field(description="colleagues who have joined its open hand-off")
     playbook: str
     members: list[str] = Field(description="other ids of this lead, whose history is in its score")
 
@@ -184,19 +257,20 @@ class LeadPage(BaseModel):
 
 
 class Moment(BaseModel):
-    """A stage change or a change of a hand-off."""
+    """A stage change, a change of a hand-off, or a report."""
 
-    seq: int = Field(description="order of what happened to this lead")
+    seq: int = Field(description="order of what happened to this lead; of a report, the latest message's when it came")
     at: datetime
-    kind: str = Field(description="stage or handoff")
+    kind: str = Field(description="stage, handoff or report")
     reason: list[Part]
     source: str | None = Field(None, serialization_alias="from", description="stage left")
     target: str | None = Field(None, serialization_alias="to", description="stage entered")
     historical: bool | None = None
     handoff_id: str | None = None
     status: str | None = None
-    by: str | None = Field(None, description="name of the token that answered")
+    by: str | None = Field(None, description="name of the token that answered; of a report, the person")
     note: str | None = None
+    report: dict[str, Any] | None = Field(None, description="as it was sent")
 
 
 class Timeline(BaseModel):
@@ -263,9 +337,57 @@ class FunnelRow(BaseModel):
     conversion: float | None = Field(description="share of those that went on to the next stage of the way")
 
 
-class Audit(BaseModel):
-    """The first two must be empty, always."""
+class TwoOwners(BaseModel):
+    """A lead whose owner is not the one that its hand-off, or that of the colleague whom it has joined, names."""
 
-    without_owner: list[str] = Field(description="leads with contact data that nobody is responsible for")
+    lead_id: str
+    department: str | None = Field(description="that is responsible by the lead")
+    team: str | None
+    person: str | None
+    handoff_id: str | None
+    receiver: str | None = Field(description="department that is responsible by the hand-off")
+    its_team: str | None
+    its_person: str | None
+
+
+class OfferedTwice(BaseModel):
+    """Open hand-offs of one department of a company to the same receiver."""
+
+    company: str = Field(description="key of the company")
+    company_part: str = Field(description="the company's department, as compared")
+    receiver: str = Field(serialization_alias="to")
+    handoffs: list[str] = Field(description="ids")
+
+
+class Overdue(BaseModel):
+    """A customer whose follow-up was due, and whose owner has not been told yet."""
+
+    lead_id: str
+    stage: str
+    due_at: datetime
+    department: str | None
+    team: str | None
+    person: str | None
+
+
+class Audit(BaseModel):
+    """The first five must be empty, always. What is overdue is the work of people, or of a timer that does not run: an
+    offer expires, and an owner is told, within a second. Of each the oldest first."""
+
+    without_owner: list[str] = Field(
+        description="leads with contact data that nobody is responsible for, also such as were merged into none"
+    )
+    attached_to_nobody: list[str] = Field(
+        description="leads that have joined a colleague's hand-off which is not open, or does not name them"
+    )
     with_two_handoffs: list[str] = Field(description="leads with more than one open hand-off")
-    overdue: list[HandOffInfo] = Field(description="offered, and the deadline has passed")
+    with_two_owners: list[TwoOwners] = Field(description="leads for which two are responsible")
+    offered_twice: list[OfferedTwice] = Field(
+        description="ten leads of one department of one company are one opportunity: these were offered as several"
+    )
+    overdue: list[HandOffInfo] = Field(description="offered, and the deadline to answer has passed")
+    contact_overdue: list[HandOffInfo] = Field(
+        description="accepted, and nobody has got in touch with the lead by the deadline"
+    )
+    follow_up_overdue: list[Overdue] = Field(description="customers whose follow-up was due")
+    waiting: list[HandOffInfo] = Field(description="at the valve of the receiver, however long")

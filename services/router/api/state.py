@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from services.router.companies import Companies
+from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 
 
@@ -18,5 +19,10 @@ def _companies(request: Request) -> Companies:
     return cast(Companies, request.app.state.companies)
 
 
+def _desk(request: Request) -> Desk:
+    return cast(Desk, request.app.state.desk)
+
+
 CompaniesHere = Annotated[Companies, Depends(_companies)]
+DeskHere = Annotated[Desk, Depends(_desk)]
 LedgerHere = Annotated[Ledger, Depends(_ledger)]

@@ -65,6 +65,7 @@ async def _gone(receive: Receive) -> None:
 @router.get(
     "",
     response_class=EventStream,
+    status_code=200,  # OpenAPI cannot see it in the class
     responses={
         **responses(),
         200: {"content": {"text/event-stream": {}}, "description": "events without an end; see docs/subscribers.md"},

@@ -34,8 +34,8 @@ def new_lead(lead_id: str, lane: int, rules: Rules) -> Lead:
 
 
 def is_stale(lead: Lead, record: ScoreRecord) -> bool:
-    """A repeated record: must change nothing. One from before the lead was recycled is none: what counts of it is told
-    by its `epoch`."""
+    """A repeated record: must change nothing. Only `seq` tells: one from before the lead was recycled still tells what
+    it is; its epoch tells what counts, and falls again when a member leaves, and takes along that it was recycled."""
     return record.seq <= lead.score_seq
 
 

@@ -51,8 +51,8 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
     gone, its_changes = _close(gone, its, reason, now)
     ahead = rules.stages[member.stage].rank > rules.stages[lead.stage].rank
     lead = replace(lead, reached=_both(lead.reached, member.reached), furthest=max(lead.furthest, member.furthest))
-    lead = replace(lead, epoch=max(lead.epoch, member.epoch), recycled=lead.recycled + member.recycled)
-    lead = replace(lead, recycling=lead.recycling or member.recycling)
+    # Not its epoch: when the member leaves, the lead's scores would never reach it again.
+    lead = replace(lead, recycled=lead.recycled + member.recycled, recycling=lead.recycling or member.recycling)
     lead = replace(lead, **{name: _earlier(getattr(lead, name), getattr(member, name)) for name in _FIRST})
     lead = replace(lead, **{name: _later(getattr(lead, name), getattr(member, name)) for name in _LAST})
     stages: list[StageChange] = []

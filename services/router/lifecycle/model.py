@@ -88,7 +88,10 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     of the one before, `tried` are the people it was offered to before, `queued` is why it
     was offered to the team's queue and to no person. `contact_by`: by when whoever has accepted it
     must get in touch with the lead. `points`: the total with which it waits at the valve, or has passed it; `valve`:
-    what the valve said to it."""
+    what the valve said to it.
+
+    `company` and `company_part` are the lead's company and its own department there, as far as they were known at the
+    offer; `attached` are its colleagues of that department who have joined the hand-off."""
 
     handoff_id: str
     lead_id: str
@@ -111,6 +114,9 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     contact_by: datetime | None = None
     points: float | None = None
     valve: str | None = None
+    company: str | None = None
+    company_part: str | None = None
+    attached: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:

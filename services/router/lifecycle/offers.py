@@ -46,7 +46,7 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
     seat = find_seat(lead, wanted, case)
     respond_by, priority = respond(wanted.stage, seat, case)
     lead = replace(lead, handoffs=lead.handoffs + 1)
-    previous = wanted.previous
+    previous, near = wanted.previous, case.surroundings.colleagues(lead.lead_id)
     handoff = HandOff(
         handoff_id=handoff_id(lead.lead_id, lead.handoffs),
         lead_id=lead.lead_id,
@@ -66,6 +66,8 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
         previous=None if previous is None else previous.handoff_id,
         tried=() if previous is None else tried(previous),
         points=case.record.total,
+        company=near.key,
+        company_part=near.part,
     )
     return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
 

@@ -27,9 +27,12 @@ from services.router.lifecycle.owning import own
 from services.router.lifecycle.rules import RecyclingWay, Rules
 from services.router.lifecycle.stages import Step, follow
 from shared.events import Kind
+from shared.recycling import NAME
 from shared.scores import ScoreRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RECYCLED = "recycled"
+"""The condition of the leaf that says by which rule a lead has gone back."""
 _WAITED = {"ja": "待機期間の終了", "en": "The waiting time is over"}
 
 
@@ -75,7 +78,7 @@ def recycle(lead: Lead, opened: HandOff | None, way: RecyclingWay, case: Case) -
     rule = way.rule
     name = rule.silent or way.id
     parts = way.when.reason(case.facts) if way.when is not None else []
-    reason = [Leaf(condition="recycled", name=name, met=True, label=rule.label.model_dump(), at=case.at), *parts]
+    reason = [Leaf(condition=RECYCLED, name=name, met=True, label=rule.label.model_dump(), at=case.at), *parts]
     changes: list[HandOffChange] = []
     if opened is not None:
         status = Status.COMPLETED if opened.status is Status.ACCEPTED else Status.WITHDRAWN
@@ -115,7 +118,13 @@ def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
     if back.restart:
         lead = replace(lead, epoch=(line - _EPOCH) // timedelta(milliseconds=1))
         events = [
-            Emitted(id=f"recycle:{lead.lead_id}:{lead.seq}", kind=Kind.RECYCLE, at=line, properties={"reason": back.id})
+            Emitted(
+                id=f"recycle:{lead.lead_id}:{lead.seq}",
+                kind=Kind.RECYCLE,
+                name=NAME,
+                at=line,
+                properties={"reason": back.id},
+            )
         ]
     return Decision(lead=lead, stages=stages, events=events)
 

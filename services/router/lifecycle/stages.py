@@ -118,17 +118,3 @@ def follow(lead: Lead, steps: list[Step], at: datetime, *, historical: bool) -> 
         lead, stage=target, stage_at=at, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps)
     )
     return lead, changes
-
-
-def missing(lead: Lead, counting: Facts, rules: Rules) -> dict[str, list[Leaf]]:
-    """What would take the lead further (domain N4): by stage that it may enter next, the parts not met yet."""
-    current = rules.stages[lead.stage]
-    reached = {*lead.reached, lead.stage}
-    if current.stage.excluded:
-        return {}
-    return {
-        rule.stage.id: rule.when.missing(counting)
-        for rule in rules.way
-        if rule.rank > current.rank and rule.when and (rule.stage.after is None or rule.stage.after in reached)
-        if not rule.when.holds(counting)
-    }

@@ -11,7 +11,8 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.scorer.scoring.state import CampaignStates, LeadState, Participation
+from services.scorer.scoring.parts import CampaignStates, Participation
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import NEVER, day_end, from_ms, to_ms
 from shared.events import Event
 from shared.playbook.channels import Absence, Channel

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from services.scorer.scoring.line import put_aside
+from services.scorer.scoring.parts import RuleState
 from services.scorer.scoring.rules import WEEK, Rule
-from services.scorer.scoring.state import RuleState
 from services.scorer.scoring.times import NEVER
 from shared.playbook.points import BehaviourScore, Caps
 from shared.points import to_micro
@@ -56,8 +57,8 @@ class Pool:
         ]
         self.is_whole = bool(self._endless) or any(rule.expires is not None for rule in rules)
         """Whether what counts of a day depends on all days before it, or each day has an end of its own."""
-        self.drops_days = bool(self._endless)
-        """Whether `forget` may drop some."""
+        self.is_endless = bool(self._endless)
+        """Whether `forget` may put some aside."""
         self._is_weekly = any(cap.days == WEEK for cap in self._caps)
 
     def first_day(self, today: int) -> int:
@@ -112,21 +113,20 @@ class Pool:
         return sorted([day for day in found if since <= day < until])
 
     def forget(self, behaviour: dict[str, RuleState]) -> None:
-        """Drop the days after those that have used up a cap for ever: what is told later of earlier days can only use
-        it up sooner. So no state grows for ever."""
+        """Put aside the days after those that have used up a cap for ever: what is told later of earlier days can only
+        use it up sooner. So no state grows for ever, and days are gone through as fast as before."""
         for place, limit, owners in self._endless:
             used = self.unused()
             for day, _ in self.walk(behaviour, 0, NEVER, used):
                 if used[place] >= limit:
                     for rule in owners:
-                        _drop_after(day, behaviour.get(rule.id))
+                        _put_aside_after(day, behaviour.get(rule.id))
                     break
 
 
-def _drop_after(day: int, gathered: RuleState | None) -> None:
-    if gathered is not None:
-        for later in [other for other in gathered.days if other > day]:
-            del gathered.days[later]
+def _put_aside_after(day: int, gathered: RuleState | None) -> None:
+    if gathered is not None and (later := [other for other in gathered.days if other > day]):
+        put_aside(gathered, later)
 
 
 def pools_of(score: BehaviourScore, rules: dict[str, Rule]) -> list[Pool]:

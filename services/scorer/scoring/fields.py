@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from services.scorer.scoring.accounts import Accounts
-from services.scorer.scoring.state import FieldValue, LeadState
+from services.scorer.scoring.parts import FieldValue
+from services.scorer.scoring.state import LeadState
 from shared.events import Event, Kind
 from shared.playbook.checks import as_number
 from shared.playbook.points import AttributeScore

@@ -22,7 +22,7 @@ from services.scorer.scoring.rules import Rule
 from services.scorer.scoring.scanners import About, Mailing, ScannerRules
 from services.scorer.scoring.times import to_ms
 from services.scorer.scoring.touches import Levels, Showing, Signals, Touch
-from shared.events import LINK, MEMBER, Event, Kind
+from shared.events import LINK, MEMBER, RECYCLE, Event, Kind
 from shared.playbook.conditions import EventMatch
 from shared.reading import Fields
 
@@ -77,7 +77,7 @@ class Heard:
     is there only where it has more to tell: fields, or facts that a signal keeps. `remarks` say what is odd; `ignored`
     why it is worth nothing. `names`: who else the event says that its lead is. `between`: it is none of the lead's
     own, but another partition tells of somebody who is the same person. `mailing`: which mail it is about, where that
-    decides whether it, or another event, is a scanner's."""
+    decides whether it, or another event, is a scanner's. `recycles`: behaviour begins anew with it."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - its fields
         self,
@@ -95,11 +95,12 @@ class Heard:
         names: tuple[str, ...] = (),
         between: bool = False,
         mailing: Mailing | None = None,
+        recycles: bool = False,
     ) -> None:
         self.offset, self.day, self.digest, self.time, self.historical = offset, day, digest, time, historical
         self.matched, self.fields, self.id, self.event = matched, fields, id, event
         self.remarks, self.ignored, self.names, self.between = remarks, ignored, names, between
-        self.mailing = mailing
+        self.mailing, self.recycles = mailing, recycles
 
     @property
     def takes_back(self) -> bool:
@@ -174,6 +175,8 @@ class Hearing:
         kind, happened, received_at = event.kind, event.time, event.received_at
         if kind is LINK or kind is MEMBER:
             return self._between(event, offset, day)
+        if kind is RECYCLE:
+            return self._recycling(event, offset, day)
         if self._people.are_asked and (reason := self._people.reason(event)):
             return self._ignored(event, offset, day, reason)
         fields = self._fields.read(event)
@@ -213,6 +216,13 @@ class Hearing:
         return Heard(
             offset, day, b"", to_ms(event.time), event.historical,
             event=event, remarks=(event.kind.value,), between=True,
+        )  # fmt: skip
+
+    @staticmethod
+    def _recycling(event: Event, offset: int, day: int) -> Heard:
+        return Heard(
+            offset, day, digest_of(event), to_ms(min(event.time, event.received_at)), event.historical,
+            remarks=(event.kind.value,), recycles=True,
         )  # fmt: skip
 
     def _ignored(self, event: Event, offset: int, day: int, reason: str) -> Heard:

@@ -11,8 +11,9 @@ import msgspec
 from services.scorer.scoring.duplicates import fresh
 from services.scorer.scoring.heard import LINK_GIVEN_UP, Heard, Remark
 from services.scorer.scoring.links import Linking, snapshot, take_in
+from services.scorer.scoring.parts import Links
 from services.scorer.scoring.publishing import Publishing
-from services.scorer.scoring.state import LeadState, Links, decode_state
+from services.scorer.scoring.state import LeadState, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered_here, unite
 from shared.events import Event, Kind
@@ -27,12 +28,13 @@ Booking = Callable[[LeadState, Iterable[Heard], int, EventAt], list[ScoreRecord]
 @dataclass(frozen=True)
 class LinkedScoring:
     """`book` scores events of which none is a copy; `take_over` makes a state follow the playbook, whose rules `once`
-    count once, and which is known by `reading`."""
+    count once, and which is known by `reading`; `tidy` drops days that count no more."""
 
     linking: Linking
     publishing: Publishing
     book: Booking
     take_over: Callable[[LeadState], None]
+    tidy: Callable[[LeadState], None]
     once: Collection[str]
     reading: int
 
@@ -155,6 +157,7 @@ class _Turn:
         parts = [links.own, *(part.state for part in links.parts.values())]
         unite(self.state, parts, self.with_.once, self.with_.reading)
         self.with_.take_over(self.state)
+        self.with_.tidy(self.state)
         if not links.parts and links.own:
             self.state.mails, links.own = decode_state(links.own).mails, b""
 

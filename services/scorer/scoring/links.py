@@ -16,7 +16,8 @@ from bisect import insort
 from collections.abc import Iterable
 from typing import Any
 
-from services.scorer.scoring.state import LeadState, Links, Member, decode_state
+from services.scorer.scoring.parts import Links, Member
+from services.scorer.scoring.state import LeadState, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered, gathered_here
 from shared.between import Link, Membership, link_of, membership_of, told

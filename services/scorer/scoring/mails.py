@@ -17,9 +17,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.campaigns import add_campaigns
 from services.scorer.scoring.heard import Heard
+from services.scorer.scoring.parts import Act, CampaignStates, Mails, RuleState, SignalState
 from services.scorer.scoring.people import SCANNER
 from services.scorer.scoring.scanners import About, Mailing, ScannerRules
-from services.scorer.scoring.state import Act, CampaignStates, LeadState, Mails, RuleState, SignalState
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import add_signal, both, both_shown
 
@@ -183,4 +184,4 @@ class MailScoring:
             mails.levels[id] = max(mails.levels[id], more.levels[id])
         if mails.campaigns is not None:
             add_campaigns(mails.campaigns, more.campaigns)
-        self._behaviour.tidy(LeadState(time=state.time, behaviour=mails.behaviour))
+        self._behaviour.tidy(LeadState(epoch=state.epoch, time=state.time, behaviour=mails.behaviour))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from services.scorer.scoring.caps import Pool
+from services.scorer.scoring.parts import Account, RuleState
 from services.scorer.scoring.rules import NOTHING, Rule
-from services.scorer.scoring.state import Account, LeadState, RuleState
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import day_end
 
 

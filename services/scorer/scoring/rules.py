@@ -18,7 +18,8 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.scorer.scoring.state import Account, RuleState
+from services.scorer.scoring.line import keep_first
+from services.scorer.scoring.parts import Account, RuleState
 from shared.playbook.points import BehaviourRule, BehaviourScore
 from shared.points import MICRO, decayed, to_micro
 
@@ -73,7 +74,9 @@ class Rule:
             return 0
         days = state.days
         if self.once:
-            state.days = {min(days, default=day) if days and min(days) < day else day: 1}
+            days[day] = 1
+            if len(days) > 1:
+                keep_first(state)
             return 0
         before = days.get(day, 0)
         days[day] = before + amount

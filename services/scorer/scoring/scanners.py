@@ -9,7 +9,7 @@ from enum import Enum, auto
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from services.scorer.scoring.state import Act, Mails
+from services.scorer.scoring.parts import Act, Mails
 from services.scorer.scoring.times import to_ms
 from shared.events import Event
 from shared.playbook.conditions import EventMatch

@@ -15,11 +15,12 @@ from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.linked import LinkedScoring, Told
 from services.scorer.scoring.links import Linking
 from services.scorer.scoring.mails import MailScoring
+from services.scorer.scoring.parts import Act
 from services.scorer.scoring.people import INTERNAL, People
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.reading import reading_of
 from services.scorer.scoring.scanners import About, ScannerRules
-from services.scorer.scoring.state import Act, LeadState, copied
+from services.scorer.scoring.state import LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.conditions import thresholds
@@ -47,7 +48,9 @@ class Scorer:
         people, linking = People(playbook.not_people), Linking(playbook.identity)
         scanners = ScannerRules(playbook.not_people.scanners)
         once = frozenset(rule.id for rule in playbook.behaviour.rules if rule.once)
-        self._linked = LinkedScoring(linking, self._publishing, self._records, self._take_over, once, self._reading)
+        self._linked = LinkedScoring(
+            linking, self._publishing, self._records, self._take_over, self._behaviour.tidy, once, self._reading
+        )
         self._mails = MailScoring(scanners, self._behaviour, once, self._book)
         self.hear = Hearing(people, scanners, linking, self._fields, self._behaviour, self._levels, self._signals).hear
         """`(Event, offset, day) -> Heard`: the part of the work that needs no state."""
@@ -70,10 +73,10 @@ class Scorer:
 
         Gives the score records in order, and what others are told of who is the same person.
 
-        An event that tells something new (a signal, a changed field, another level) has a record of its own, and so has
-        one that takes the total past a threshold of the playbook, or may find that it has fallen to one since the
-        latest event or record. The others share one, which ends between history and live events. So decisions do not
-        depend on how the log was cut into batches. Copies of a message change nothing.
+        An event that tells something new (a signal, a changed field, another level, a new start) has a record of its
+        own, and so has one that takes the total past a threshold of the playbook, or may find that it has fallen to one
+        since the latest event or record. The others share one, which ends between history and live events. So decisions
+        do not depend on how the log was cut into batches. Copies of a message change nothing.
         `event_at` gives the event at an offset once more: a record tells of the last that it includes.
         """
         if state.playbook != self.playbook_id:
@@ -191,7 +194,8 @@ class Scorer:
         """Whether it tells more than points: asked before the event is booked."""
         touches, showings = heard.matched.touches, heard.matched.showings
         return bool(
-            (heard.ignored == INTERNAL and not state.is_internal)
+            heard.recycles
+            or (heard.ignored == INTERNAL and not state.is_internal)
             or (heard.fields and self._fields.changes(state, heard.fields))
             or (showings and self._signals.is_news(state, showings))
             or heard.matched.takings  # may make a level, or show that the lead was not absent after all
@@ -202,6 +206,8 @@ class Scorer:
     def _book(self, state: LeadState, heard: Heard) -> None:
         matched, time, event = heard.matched, heard.time, heard.event
         state.time = max(state.time, time)
+        if heard.recycles:
+            self._behaviour.recycle(state, time)
         if heard.ignored:
             state.ignored[heard.ignored] = state.ignored.get(heard.ignored, 0) + 1
         if state.level_ends is not None and time >= state.level_ends:

@@ -10,7 +10,8 @@ from typing import Any
 from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.campaigns import Campaigns
 from services.scorer.scoring.outside import Being
-from services.scorer.scoring.state import LeadState, SignalState
+from services.scorer.scoring.parts import SignalState
+from services.scorer.scoring.state import LeadState
 from services.scorer.scoring.times import BEFORE_ALL, NEVER, from_ms
 from services.scorer.scoring.union import add_signal
 from shared.playbook.schema import Playbook
@@ -107,24 +108,29 @@ class Levels:
 
 @dataclass(frozen=True)
 class Showing:
-    """The signal that an event shows, and the paths of the facts that are kept of it."""
+    """The signal that an event shows, and the paths of the facts that are kept of it. `is_awaited`: it matters when it
+    was shown last."""
 
     signal: str
     keep: tuple[str, ...]
+    is_awaited: bool = False
 
 
 class Signals:
     """The signals of a playbook, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
+        awaited = playbook.awaited_signals()
         self.showings = [
-            (match, Showing(name, tuple(rule.keep))) for name, rule in playbook.signals.items() for match in rule.any
+            (match, Showing(name, tuple(rule.keep), name in awaited))
+            for name, rule in playbook.signals.items()
+            for match in rule.any
         ]
 
     @staticmethod
     def is_news(state: LeadState, showings: Sequence[Showing]) -> bool:
-        """Whether an event shows a signal that is new or carries facts along."""
-        return any(showing.keep or showing.signal not in state.signals for showing in showings)
+        """Whether an event shows a signal that is new, carries facts along, or ends a silence."""
+        return any(showing.keep or showing.is_awaited or showing.signal not in state.signals for showing in showings)
 
     @classmethod
     def add(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from services.scorer.scoring.campaigns import add_campaigns
-from services.scorer.scoring.state import LeadState, RuleState, SignalState, decode_state, encode_state
+from services.scorer.scoring.line import all_days, keep_first
+from services.scorer.scoring.parts import RuleState, SignalState
+from services.scorer.scoring.state import LeadState, decode_state, encode_state
 from services.scorer.scoring.times import BEFORE_ALL
 
-GATHERED = ("time", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored", "campaigns")
+GATHERED = ("time", "epoch", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored", "campaigns")
 
 
 def gathered(state: LeadState) -> bytes:
@@ -23,8 +25,9 @@ def gathered_here(state: LeadState) -> bytes:
 
 def unite(state: LeadState, parts: Iterable[bytes], once: Collection[str], reading: int) -> None:
     """Let `state` hold all that the parts have gathered, each of which is what `gathered` gives. `once`: the rules that
-    count once; `reading` is the playbook's: parts that another one has read are not exact."""
-    state.time, state.exact, state.reading = BEFORE_ALL, True, reading
+    count once; `reading` is the playbook's: parts that another one has read are not exact. The latest line of a part is
+    that of all, and days before it are to be dropped."""
+    state.time, state.epoch, state.exact, state.reading = BEFORE_ALL, 0, True, reading
     state.fields, state.behaviour, state.signals, state.levels = {}, {}, {}, {}
     state.ignored, state.campaigns = {}, {}
     for part in map(decode_state, parts):
@@ -34,7 +37,7 @@ def unite(state: LeadState, parts: Iterable[bytes], once: Collection[str], readi
 
 
 def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
-    state.time = max(state.time, part.time)
+    state.time, state.epoch = max(state.time, part.time), max(state.epoch, part.epoch)
     for name, told in part.fields.items():
         known = state.fields.get(name)
         if known is None or (told.time, told.event_id) > (known.time, known.event_id):
@@ -53,12 +56,13 @@ def _add(state: LeadState, part: LeadState, once: Collection[str]) -> None:
 def both(one: RuleState, other: RuleState, once: bool) -> RuleState:
     """What two have gathered by one rule; `once`: it counts once."""
     newest = max(one, other, key=lambda rule: (rule.last, rule.event_id))
-    days = dict(one.days)
-    for day, amount in other.days.items():
+    days = all_days(one)
+    for day, amount in all_days(other).items():
         days[day] = days.get(day, 0) + amount
-    if once and days:
-        days = {min(days): 1}
-    return RuleState(days, one.times + other.times, newest.last, newest.event_id, max(one.forgot, other.forgot))
+    whole = RuleState(days, one.times + other.times, newest.last, newest.event_id, max(one.forgot, other.forgot))
+    if once:
+        keep_first(whole)
+    return whole
 
 
 def add_signal(signals: dict[str, SignalState], name: str, new: SignalState) -> None:

@@ -4,7 +4,7 @@ Written from the documents, not from the services, and importing nothing from th
 there is not made here again. It does not care for speed, and looks at every event in the order of the log.
 """
 
-from tests.fault.oracle.calls import Refused, Sent, read
+from tests.fault.oracle.calls import Recycled, Refused, Sent, Told, read
 from tests.fault.oracle.log import Paired, pair, poison
 from tests.fault.oracle.oracle import ExpectedLead, expected, split
 from tests.fault.oracle.score import SignalShown
@@ -14,10 +14,12 @@ __all__ = [
     "ExpectedLead",
     "HandOffStep",
     "Paired",
+    "Recycled",
     "Refused",
     "Sent",
     "SignalShown",
     "StageStep",
+    "Told",
     "expected",
     "pair",
     "poison",

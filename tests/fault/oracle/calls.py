@@ -16,6 +16,7 @@ from tests.fault.oracle.places import prefecture
 from tests.fault.oracle.playbook import Book, FieldPaths
 
 KINDS = ("track", "identify", "page", "screen", "group", "alias")
+RECYCLE, ROUTER = "recycle", "tasuki/router"
 MAX_BYTES = 32 * 1024
 MAX_ID = 256
 MAX_TEXT = 256
@@ -45,6 +46,18 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Recycled:
+    """The router has said that a lead begins anew at `time` (milliseconds since 1970)."""
+
+    lead_id: str
+    id: str
+    time: int
+
+
+Told = Sent | Recycled
+
+
+@dataclass(frozen=True)
 class Happened:
     """One event of one lead. Times are milliseconds since 1970; `fields` those of the playbook (None: told to be
     empty)."""
@@ -69,8 +82,16 @@ class Happened:
     """Whether it is an "act" with a mail, or that one was "sent"."""
 
 
-def read(sent: Sent, book: Book) -> Happened:
+def read(told: Told, book: Book) -> Happened:
     """Raises `Refused`, saying why, for a call that ingest must not accept. Needs a messageId."""
+    return _recycling(told) if isinstance(told, Recycled) else _read(told, book)
+
+
+def _recycling(told: Recycled) -> Happened:
+    return Happened(told.lead_id, ROUTER, told.id, told.time, RECYCLE, "", {}, {}, historical=False)
+
+
+def _read(sent: Sent, book: Book) -> Happened:
     call, kind = sent.call, sent.call.get("type")
     _check_shape(call)
     if kind not in KINDS:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.fault.oracle.calls import KINDS, Sent
+from tests.fault.oracle.calls import EPOCH, KINDS, RECYCLE, ROUTER, Recycled, Sent, Told
 
 Record = tuple[bytes | None, bytes | None, int]
 """Key, value, and when Kafka took it (ms since 1970)."""
@@ -18,10 +18,11 @@ _MAYBE_TEXTS = ("user_id", "anonymous_id", "group_id", "previous_id")
 
 @dataclass(frozen=True)
 class Paired:
-    """`log`: the calls in the order of their records, copies included. `lost`: calls without a record (source,
-    message id); `foreign`: events that nobody sent; `poison`: numbers of the records that must become dead letters."""
+    """`log`: the calls in the order of their records, copies included, and what the router has told in between. `lost`:
+    calls without a record (source, message id); `foreign`: events that nobody sent; `poison`: numbers of the records
+    that must become dead letters."""
 
-    log: list[Sent]
+    log: list[Told]
     lost: set[tuple[str, str]]
     foreign: list[tuple[str, str]]
     poison: list[int]
@@ -31,12 +32,15 @@ def pair(calls: Mapping[tuple[str, str], Mapping[str, Any]], records: Iterable[R
     """`calls`: (source, message id) → call as sent. `records`: in order within each partition.
 
     The log tells only when a call was received and when Kafka took it; what it says is taken from the call."""
-    log, foreign, poisonous, found = [], [], [], set()
+    log, foreign, poisonous, found = list[Told](), [], [], set()
     for number, (key, value, taken) in enumerate(records):
         if poison(key, value) is not None:
             poisonous.append(number)
             continue
         record = json.loads(value or b"")
+        if record["kind"] == RECYCLE:
+            log.append(_recycled(record, taken))
+            continue
         identity = (record["source"], record["id"])
         if identity not in calls:
             foreign.append(identity)
@@ -65,13 +69,27 @@ def _wrong_field(record: Mapping[str, Any]) -> str | None:
     wrong += [name for name in _MAYBE_TEXTS if not isinstance(record.get(name), str | None)]
     wrong += [name for name in ("traits", "properties", "context") if not isinstance(record.get(name, {}), dict)]
     wrong += [name for name in ("time", "received_at") if not _is_moment(record.get(name))]
-    if record.get("kind") not in KINDS:
+    if record.get("kind") not in KINDS and not _is_of_router(record):
         wrong.append("kind")
     if not isinstance(record.get("name", ""), str):
         wrong.append("name")
     if not isinstance(record.get("historical", False), bool):
         wrong.append("historical")
     return f"wrong or missing: {', '.join(wrong)}" if wrong else None
+
+
+def _is_of_router(record: Mapping[str, Any]) -> bool:
+    """It tells that a lead is recycled, and why."""
+    if (record.get("kind"), record.get("source")) != (RECYCLE, ROUTER):
+        return False
+    properties = record.get("properties")
+    is_told_why = isinstance(properties, dict) and isinstance(properties.get("reason"), str)
+    return is_told_why and not record.get("traits") and not record.get("historical")
+
+
+def _recycled(record: Mapping[str, Any], taken: int) -> Recycled:
+    times = [(_moment(record[name]) - EPOCH) // timedelta(milliseconds=1) for name in ("time", "received_at")]
+    return Recycled(record["key"], record["id"], min(*times, taken))
 
 
 def _wrong_key(told: str, key: bytes | None) -> str | None:

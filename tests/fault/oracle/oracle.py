@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from tests.fault.oracle import identity
-from tests.fault.oracle.calls import Happened, Sent, read
+from tests.fault.oracle.calls import Happened, Told, read
 from tests.fault.oracle.playbook import Book, read_book
 from tests.fault.oracle.score import Card, SignalShown
 from tests.fault.oracle.way import HandOffStep, StageStep, Way
@@ -36,6 +36,8 @@ class ExpectedLead:
     members: tuple[str, ...] = ()
     """Other ids of the lead, which have done something. What becomes of it on the way depends on when their partitions
     tell each other: `stages`, `handoffs` and `owner` say nothing then."""
+    epoch: int = 0
+    """When it was last recycled; 0: never."""
     merged_into: str | None = None
     """It is no lead, but a member of this one: nothing else is said."""
     was_several: bool = field(default=False, compare=False)
@@ -43,7 +45,7 @@ class ExpectedLead:
     Of what became of it on the way the same is true."""
 
 
-def expected(log: Iterable[Sent], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
+def expected(log: Iterable[Told], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
     """`log` in the order of the topic (at least within each lead); copies of a message count once, the first. `until`:
     the time by which leads have cooled after all that (milliseconds since 1970); None: no time has passed.
 
@@ -110,6 +112,7 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         stages=tuple(way.steps),
         handoffs=tuple(way.handoffs),
         owner=way.owner,
+        epoch=card.epoch,
     )
 
 
@@ -117,12 +120,12 @@ def _links(events: Iterable[Happened]) -> list[identity.Link]:
     return [(event.lead_id, name, "undone" if event.undoes else event.kind) for event in events for name in event.names]
 
 
-def split(log: Sequence[Sent], playbook_yaml: str, parts: int) -> list[list[Sent]]:
+def split(log: Sequence[Told], playbook_yaml: str, parts: int) -> list[list[Told]]:
     """The log in so many parts, each with all that one lead's result depends on."""
     book = read_book(playbook_yaml)
     events = [read(sent, book) for sent in log]
     together = identity.together(_links(events))
-    found: list[list[Sent]] = [[] for _ in range(parts)]
+    found: list[list[Told]] = [[] for _ in range(parts)]
     for event, sent in zip(events, log, strict=True):
         found[crc32(together.get(event.lead_id, event.lead_id).encode()) % parts].append(sent)
     return found

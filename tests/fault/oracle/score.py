@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from tests.fault.oracle.calls import Happened
+from tests.fault.oracle.calls import RECYCLE, Happened
 from tests.fault.oracle.campaigns import Campaigns
 from tests.fault.oracle.conditions import holds
 from tests.fault.oracle.matching import at, matches
@@ -37,6 +37,7 @@ class Card:
 
     book: Book
     time: int = -sys.maxsize
+    epoch: int = 0
     ignored: dict[str, int] = field(default_factory=dict)
     _events: list[Happened] = field(default_factory=list)
     _mailings: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -81,6 +82,9 @@ class Card:
     def _count(self, event: Happened, *, is_scanned: bool) -> None:
         said = (event.kind, event.name, event.properties, event.fields)
         self.time = max(self.time, event.time)
+        if event.kind == RECYCLE:
+            self.epoch = max(self.epoch, event.time)
+            return
         ignored = "mail_scanner" if is_scanned else event.ignored
         if ignored:
             self.ignored[ignored] = self.ignored.get(ignored, 0) + 1
@@ -166,8 +170,15 @@ class Card:
         if self.is_nobody:
             return 0
         rules = [rule for rule in self.book.behaviour if rule.dimension == name]
-        counted = counted_days(self.book, self._points, self.time)
+        counted = counted_days(self.book, self._since_line(), self.time)
         return sum(worth(rule, counted[rule.id], self.time, self.book.zone) for rule in rules)
+
+    def _since_line(self) -> Mapping[str, Mapping[date, int]]:
+        """What behaviour rules were told of, but for the days up to the one on which the lead was last recycled."""
+        if not self.epoch:
+            return self._points
+        line = day_of(self.epoch, self.book.zone)
+        return {id: {day: told for day, told in days.items() if day > line} for id, days in self._points.items()}
 
     @property
     def total(self) -> int:

@@ -12,7 +12,13 @@ from tests.score_records import Story
 
 READS = ["/v1/companies/c", "/v1/leads", "/v1/leads/l", "/v1/leads/l/timeline", "/v1/handoffs", "/v1/kpi/channels",
          "/v1/kpi/departments", "/v1/kpi/funnel", "/v1/audit", "/v1/companies", "/v1/counts"]  # fmt: skip
-WRITES = ["/v1/handoffs/h/accept", "/v1/handoffs/h/reject", "/v1/handoffs/h/complete"]
+WRITES = [
+    "/v1/handoffs/h/accept",
+    "/v1/handoffs/h/reject",
+    "/v1/handoffs/h/complete",
+    "/v1/leads/l/feedback",
+    "/v1/people/p/absences",
+]
 
 
 async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 - one router serves many questions
@@ -85,7 +91,7 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         assert (rejected.status_code, rejected.json()["reject_reason"]) == (200, "no_need")
         lead = (await http.get("/v1/leads/hot")).json()
         assert (lead["stage"]["id"], lead["owner"]["department"], lead["handoff"]) == ("recycled", "marketing", None)
-        assert {part["name"] for part in lead["missing"]["hot"] if part["name"]} >= {"inquiry_made"}
+        assert {part["name"] for part in lead["missing"]["hot"]["parts"] if part["name"]} >= {"inquiry_made"}
         moments = (await http.get("/v1/leads/hot/timeline")).json()["moments"]
         assert [(m["kind"], m["status"] or m["to"]) for m in moments[-2:]] == [
             ("handoff", "rejected"), ("stage", "recycled"),
@@ -94,7 +100,7 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         answers = await asyncio.gather(*(http.post(f"{address}/accept") for _ in range(5)))
         assert {answer.status_code for answer in answers} == {409}
         description = (await http.get("/openapi.json")).json()
-        assert {*READS[4:], "/v1/leads/{id}"} <= set(description["paths"])
+        assert {*READS[4:], "/v1/leads/{id}", "/v1/leads/{id}/feedback"} <= set(description["paths"])
     sent = await world.messages(lambda found: len(found) >= 9)
     topics = {message.topic for message in sent if message.headers["ce_type"] == b"tasuki.handoff.rejected"}
     assert topics == {world.topics.handoffs("inside-sales"), world.topics.handoffs("marketing")}

@@ -90,7 +90,7 @@ async def test_what_became_due_while_no_router_ran_is_done_at_once(world: World,
     assert cold[1].time < moments(sent)["cold"] <= cold[1].time + timedelta(seconds=3)
     async with world.http(router) as http:
         assert (await http.get("/v1/leads/kept")).json()["stage"]["id"] == "hot"
-        assert (await http.get("/v1/audit")).json() == {"without_owner": [], "with_two_handoffs": [], "overdue": []}
+        assert not any((await http.get("/v1/audit")).json().values())
 
 
 async def many(world: World, feeder: Feeder, leads: int, seconds: float) -> set[str]:

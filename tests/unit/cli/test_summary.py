@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from services.cli.demo.arrived import leadless
 from services.cli.demo.listener import Offer, Offers
 from services.cli.demo.remarks import Remarks, read_remarks
-from services.cli.demo.summary import Facts, Phase, as_json, as_table, percentile
+from services.cli.demo.summary import MUST_BE_EMPTY, Facts, Phase, as_json, as_table, percentile
 from services.cli.errors import CommandError
 from services.scorer.apply import Applied
 from services.scorer.metrics import ScorerMetrics
@@ -35,7 +35,7 @@ FINE = Facts(
     handoffs_unheard={},
     handoffs_unknown={},
     repeated_deliveries=0,
-    audit={"without_owner": 0, "with_two_handoffs": 0},
+    audit=dict.fromkeys(MUST_BE_EMPTY, 0),
     restarts={},
     bulk=Phase("bulk", 80, 1.0, 2.0, [0.1, 0.2]),
     steady=Phase("steady", 20, 1.0, 1.1, [0.01]),
@@ -64,7 +64,7 @@ def test_all_is_well() -> None:
         (replace(FINE, handoffs_unheard={"inside-sales": 3}), "3 hand-offs to inside-sales were never heard"),
         (replace(FINE, handoffs_unknown={"marketing": 1}), "1 hand-offs to marketing are not in the ledger"),
         (replace(FINE, restarts={"router": 1}), "router ended 1 times"),
-        (replace(FINE, audit={"without_owner": 2, "with_two_handoffs": 0}), "2 leads without owner"),
+        (replace(FINE, audit=dict.fromkeys(MUST_BE_EMPTY, 0) | {"without_owner": 2}), "2 leads without owner"),
     ],
 )
 def test_whatever_is_wrong_is_named(facts: Facts, message: str) -> None:

@@ -53,6 +53,7 @@ def said_to_have_cooled(record: Written) -> Written:
 def right() -> Left:
     score = {
         "seq": 1,
+        "epoch": 0,
         "time": "1970-01-01T00:00:01Z",
         "attribute": 5.0,
         "behaviour": 1.5,
@@ -66,6 +67,7 @@ def right() -> Left:
             "stages": [told("stages", 0, "stage:l:1", 1, "m1"), told("stages", 1, "stage:l:2", 2, "m2")],
             "handoffs.inside-sales": [told("handoffs.inside-sales", 0, "handoff:h1:offered", 3, "m2")],
             "handoffs.marketing": [],
+            "alerts": [told("alerts", 0, "alert:l:4", 4, "m2")] * 2,
             "dead-letters": [
                 replace(written("dead-letters", 0, {"messageId": "b"}), headers={"tasuki_origin": "http:chaos"}),
                 Written("dead-letters", 0, 1, None, b"{oops", {"tasuki_origin": "t.events/0/9"}),
@@ -78,14 +80,21 @@ def right() -> Left:
                     "stage": "hot",
                     "department": "marketing",
                     "team": "all",
-                    "seq": 3,
+                    "seq": 4,
                     "total": 6.5,
                     "score_at": datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC),
                     "merged_into": None,
                 }
             ],
             "stages": [
-                {"lead_id": "l", "seq": 1, "source": "awareness", "target": "acquired", "historical": False},
+                {
+                    "lead_id": "l",
+                    "seq": 1,
+                    "epoch": 0,
+                    "source": "awareness",
+                    "target": "acquired",
+                    "historical": False,
+                },
                 {"lead_id": "l", "seq": 2, "source": "acquired", "target": "hot", "historical": False},
             ],
             "changes": [
@@ -137,7 +146,8 @@ CHANGES: list[tuple[str, Change]] = [
         lambda left: left.topics["stages"].append(said_to_have_cooled(left.topics["stages"].pop())),
     ),
     ("ids of one person are one lead", lambda left: left.rows["leads"][0].update(merged_into="m")),
-    ("the ledger numbers a lead's messages without holes", lambda left: left.rows["leads"][0].update(seq=4)),
+    ("the ledger numbers a lead's messages without holes", lambda left: left.rows["leads"][0].update(seq=5)),
+    ("the ledger numbers a lead's messages without holes", lambda left: left.topics["alerts"].clear()),
     ("ledger and topics agree by id", lambda left: left.topics["handoffs.inside-sales"].clear()),
     ("ledger and topics agree by id", lambda left: left.rows["stages"].pop()),
     ("messages: in order per lead", lambda left: left.topics["stages"].reverse()),

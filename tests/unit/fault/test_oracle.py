@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.fault.oracle import ExpectedLead, Refused, Sent, expected, pair, poison
+from tests.fault.oracle import ExpectedLead, Recycled, Refused, Sent, Told, expected, pair, poison
+from tests.fault.oracle.calls import EPOCH
 
 ROOT = Path(__file__).parents[3]
 PLAYBOOK = (ROOT / "shared/playbook/default.yaml").read_text()
@@ -33,7 +34,7 @@ def track(event: str, id: str, at: datetime = NOON, **body: Any) -> Sent:
     return sent("track", id, at, event=event, **body)
 
 
-def lead(*log: Sent) -> ExpectedLead:
+def lead(*log: Told) -> ExpectedLead:
     found = expected(log, PLAYBOOK)
     assert list(found) == ["u1"]
     return found["u1"]
@@ -73,6 +74,18 @@ def test_once_counts_on_the_earliest_day_whatever_comes_first_in_the_log() -> No
     log = [track("Newsletter Joined", "late", late), track("Newsletter Joined", "early", early)]
     close = track("x", "x", DAY_END + timedelta(days=30))
     assert lead(*log, close).total == lead(*log[::-1], close).total == 2_500_000
+
+
+def test_a_recycled_lead_begins_anew_on_the_next_day_wherever_that_stands_in_the_log() -> None:
+    line = Recycled("u1", "r", (NOON - EPOCH) // timedelta(milliseconds=1))
+    early = [sent("identify", "i", traits={"title": "CEO"}), track("Newsletter Joined", "before")]
+    late = [track("Newsletter Joined", "after", DAY_END), track("Webinar Attended", "w", DAY_END)]
+    for log in ([*early, line, *late], [*early, *late, line], [line, *late, *early, line]):
+        found = lead(*log)
+        assert (found.behaviour, found.epoch) == (25_000_000, line.time)
+        assert found.attribute == lead(*early).attribute > 0
+    same_day = lead(*early, line, track("Webinar Attended", "w", DAY_END - timedelta(seconds=1)))
+    assert same_day.behaviour == 0
 
 
 def test_points_taken_away_fade_too() -> None:
@@ -354,10 +367,21 @@ def test_pairing_finds_what_is_lost_foreign_and_poison() -> None:
     later, taken = "2026-11-16T03:00:09Z", 1_794_798_005_000
     records = [record("b"), (b"u1", b"junk", taken), record("a"), record("b", received_at=later), record("z")]
     paired = pair(calls, records)
-    assert [one.call["messageId"] for one in paired.log] == ["b", "a", "b"]
-    assert paired.log[0].received == datetime(2026, 11, 16, 3, 0, 1, tzinfo=UTC)
-    assert paired.log[2].received == datetime(2026, 11, 16, 3, 0, 5, tzinfo=UTC), "not after Kafka had it"
+    log = [one for one in paired.log if isinstance(one, Sent)]
+    assert [one.call["messageId"] for one in log] == ["b", "a", "b"]
+    assert log[0].received == datetime(2026, 11, 16, 3, 0, 1, tzinfo=UTC)
+    assert log[2].received == datetime(2026, 11, 16, 3, 0, 5, tzinfo=UTC), "not after Kafka had it"
     assert (paired.lost, paired.foreign, paired.poison) == ({("web", "c")}, [("web", "z")], [1])
+
+
+def test_pairing_takes_from_the_log_who_is_recycled_if_the_router_says_so() -> None:
+    told = {**RECORD, "kind": "recycle", "source": "tasuki/router", "id": "r", "properties": {"reason": "lost"}}
+    forged = [{"source": "web"}, {"historical": True}, {"traits": {"title": "CEO"}}, {"properties": {}}]
+    records = [(b"u1", json.dumps(one).encode(), 2**41) for one in (told, *(told | more for more in forged))]
+    paired = pair({}, records)
+    moment = (datetime.fromisoformat(RECORD["time"]) - EPOCH) // timedelta(milliseconds=1)
+    assert paired.log == [Recycled("u1", "r", moment)]
+    assert (paired.foreign, paired.poison) == ([], [1, 2, 3, 4])
 
 
 def test_it_shares_nothing_with_what_it_judges() -> None:

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.lifecycle import decide as lifecycle
 from services.router.lifecycle.answers import Refusal, reject
 from services.router.lifecycle.facts import facts_of
+from services.router.lifecycle.missing import missing
 from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.stages import missing
 from services.router.lifecycle.surroundings import Surroundings
 from shared.playbook import load_playbook
 from shared.scores import ScoreRecord
@@ -137,8 +138,9 @@ def test_after_a_rejection_only_new_signals_count() -> None:
                           "level_until": story.at - timedelta(minutes=1) + timedelta(days=90)})  # fmt: skip
     lead, entered, _ = play(lead, same)
     assert entered == []
-    unmet = missing(lead, facts_of(lead, same, RULES)[1], RULES)["hot"]
-    assert [leaf.name or leaf.condition for leaf in unmet] == [
+    unmet = missing(lead, *facts_of(lead, same, RULES), RULES, story.at)["hot"]
+    assert unmet.counts_from == lead.held_until
+    assert [leaf.name or leaf.condition for leaf in unmet.parts] == [
         "catalogue_requested", "inquiry_made", "total_over", "level_at_least",
     ]  # fmt: skip
     lead, entered, opened = play(lead, story.record("inquiry_made"))
@@ -167,4 +169,11 @@ def test_repeated_and_older_records_are_stale() -> None:
     lead = play(fresh(), first, second)[0]
     assert lifecycle.is_stale(lead, first)
     assert lifecycle.is_stale(lead, second)
+    assert not lifecycle.is_stale(lead, story.record())
+
+
+def test_a_record_is_not_stale_because_a_recycled_member_has_left() -> None:
+    story = Story("l")
+    recycled = replace(story.record("contact_obtained"), epoch=1_770_000_000_000)
+    lead = play(fresh(), recycled)[0]
     assert not lifecycle.is_stale(lead, story.record())
