@@ -8,13 +8,17 @@ from typing import NamedTuple
 import msgspec
 
 from services.router.alert_messages import alert_type
+from services.router.feedback.told import REPORTED
 from services.router.lifecycle.model import Alerted, Status
 from services.router.messages import STAGE_CHANGED, handoff_type
 from shared.topics import Topics
 
+GIVER_ONLY = frozenset({REPORTED})
+"""What the giver of a hand-off is told and nobody else; of all others the giver's is a second copy."""
 TYPES = (
     STAGE_CHANGED,
     *(handoff_type(status.value) for status in Status),
+    *GIVER_ONLY,
     *(alert_type(kind.value) for kind in Alerted),
 )
 
@@ -78,7 +82,8 @@ class Addressing:
         receiver = Side(handoff.receiver.department, handoff.receiver.team)
         if topic.removeprefix(self._handoffs) == receiver.department:
             return Addressed(type, handoff.lead_id, receiver)
-        return Addressed(type, handoff.lead_id, Side(handoff.giver.department, handoff.giver.team), receiver)
+        giver = Side(handoff.giver.department, handoff.giver.team)
+        return Addressed(type, handoff.lead_id, giver, None if type in GIVER_ONLY else receiver)
 
 
 def unknown_types(patterns: frozenset[str]) -> list[str]:

@@ -98,13 +98,19 @@ async def test_real_messages_are_as_the_asyncapi_document_says(world: World, fee
         (handoff,) = (await http.get("/v1/handoffs")).json()["handoffs"]
         await http.post(f"/v1/handoffs/{handoff['handoff_id']}/accept", json={"person": "ito"})
         await feeder.scores([story.record("on_site", total=60.0)])
-        got = await receiver.until(lambda got: len(got) >= 5)
+        await receiver.until(lambda got: len(got) >= 5)
+        # Of this only the giver is told, and so whoever wants everything.
+        reported = await http.post("/v1/leads/a/feedback", json={"type": "call", "outcome": "answered"})
+        assert reported.status_code == 200, reported.text
+        got = await receiver.until(lambda got: len(got) >= 6)
     topics = {"stage": "stages", "handoff": "handoffs.x", "alert": "alerts"}
     for event in (one.event for one in got):
         headers = {f"ce_{name}": event[name] for name in ("specversion", "id", "type", "source", "subject", "time")}
         headers["content-type"] = event["datacontenttype"]
         refuse_undescribed(topics[event["type"].split(".")[1]], headers, event["data"])
-    assert [one.event["type"] for one in got[3:]] == ["tasuki.handoff.accepted", "tasuki.alert.visit"]
+    assert [one.event["type"] for one in got[3:]] == [
+        "tasuki.handoff.accepted", "tasuki.alert.visit", "tasuki.handoff.reported",
+    ]  # fmt: skip
 
 
 async def test_filters_and_a_dead_receiver_that_delays_nobody(world: World, feeder: Feeder) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from services.router.interest import TYPES
 from services.router.message_schemas import ASYNCAPI, DIRECTORY, FILES, asyncapi_text
 from shared import cloudevents
 from shared.events import Event, Kind, encode_event
@@ -79,6 +80,12 @@ def test_the_schemas_are_schemas(schema: str) -> None:
     validator = {"draft7": jsonschema.Draft7Validator, "2020-12": jsonschema.Draft202012Validator}[schema]
     for described in document()["components"]["schemas"].values():
         validator.check_schema(described)
+
+
+def test_subscribers_may_name_every_type_that_there_is() -> None:
+    told = {name: document()["components"]["messages"][name]["headers"] for name in ("stages", "handoffs", "alerts")}
+    types = [type for part in told.values() for type in part["allOf"][1]["properties"]["ce_type"]["enum"]]
+    assert sorted(types) == sorted(TYPES)
 
 
 def test_scores_and_events_are_as_described() -> None:

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from services.router.batch import Hours, Known, Received, decide_all
-from services.router.interest import Addressing
+from services.router.interest import Addressing, Interest
 from services.router.lifecycle.rules import Rules
 from services.router.message_schemas import DIRECTORY, FILES, schema_text
 from services.router.outbox import decode_headers
@@ -96,9 +96,23 @@ def test_whom_messages_are_for_can_be_read_from_them() -> None:
         ("tasuki.handoff.completed", "marketing", "inside-sales"),
         ("tasuki.handoff.offered", "field-sales", None),
     ]
+    ids = {(topic, headers["ce_id"]) for topic, headers, _ in messages()}
+    for one, (_, headers, _) in zip(read, messages(), strict=True):
+        # Who wants both gets the receiver's copy: so there must be one.
+        assert (
+            not one or not one.receiver or (Topics().handoffs(one.receiver.department or ""), headers["ce_id"]) in ids
+        )
     assert told[0] == ("tasuki.stage.changed", "marketing", None)
     assert {one.lead_id for one in read if one} == {"l"}
     assert addressing.read(Topics().events, "", b"{}") is None
+
+
+def test_what_only_the_giver_is_told_reaches_whoever_wants_everything() -> None:
+    value = json.dumps({"lead_id": "l", "from": {"department": "marketing"}, "to": {"department": "inside-sales"}})
+    for type, wanted in (("tasuki.handoff.reported", True), ("tasuki.handoff.completed", False)):
+        addressed = Addressing(Topics()).read(Topics().handoffs("marketing"), type, value.encode())
+        assert addressed is not None
+        assert (Interest().wants(addressed), addressed.side.department) == (wanted, "marketing")
 
 
 def test_ids_are_the_same_whenever_they_are_made() -> None:
