@@ -24,7 +24,7 @@ from services.router.lifecycle.owning import share, take_over
 from services.router.lifecycle.recycling import go_back, rejected_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled, timed
-from services.router.lifecycle.surroundings import Surroundings
+from services.router.lifecycle.surroundings import Surroundings, joint_key
 from shared.scores import ScoreRecord
 
 _LABELS = {
@@ -123,9 +123,12 @@ class _Following:
         return decision
 
     def _heir(self, ended: HandOff) -> HandOff | None:
-        """The hand-off that goes on, where two leads were found to be one."""
+        """The hand-off that goes on, where two leads were found to be one: to the same receiver, and for the same
+        department of a company, as far as one was known."""
         heir = self._group.opened.get(self._group.root(ended.lead_id)) if ended.status is Status.MERGED else None
-        return heir if heir is not None and heir.receiver == ended.receiver else None
+        if heir is None or heir.receiver != ended.receiver or joint_key(heir) not in (None, joint_key(ended)):
+            return None
+        return replace(heir, company=ended.company, company_part=ended.company_part)
 
     def _move(self, one: Lead, heir: HandOff) -> Iterator[Decision]:
         if one.lead_id == heir.lead_id:
@@ -133,7 +136,7 @@ class _Following:
             return
         moved = share(replace(one, attached_to=heir.lead_id), self._group.leads[heir.lead_id], self._now)
         yield self._change(moved)
-        yield from _enter(moved, self._group, self._now)
+        yield from _enter(moved, self._group, self._now, heir)
 
     def _keep(self, one: Lead, ended: HandOff) -> Decision:
         """Whoever has taken the primary lead has taken this one, too."""
@@ -179,10 +182,12 @@ def _needed(ids: Iterable[str], group: Group) -> list[Lead]:
     return [group.leads[id] for id in ids if id in group.leads]
 
 
-def _enter(lead: Lead, group: Group, now: datetime) -> Iterator[Decision]:
-    """The primary lead's hand-off names the lead from now on."""
+def _enter(lead: Lead, group: Group, now: datetime, joint: HandOff | None = None) -> Iterator[Decision]:
+    """The primary lead's hand-off names the lead from now on. `joint`: as that hand-off is to be, but for the names."""
     for primary in _needed([lead.attached_to or ""], group):
         opened = group.opened[primary.lead_id]
+        if joint is not None:
+            opened = replace(opened, company=joint.company, company_part=joint.company_part)
         if lead.lead_id not in opened.attached:
             yield _told(primary, opened, (*opened.attached, lead.lead_id), _leaf("joined", lead.lead_id), group, now)
 

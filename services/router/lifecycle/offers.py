@@ -66,8 +66,8 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
         previous=None if previous is None else previous.handoff_id,
         tried=() if previous is None else tried(previous),
         points=case.record.total,
-        company=near.key,
-        company_part=near.part,
+        company=near.key if previous is None else previous.company,
+        company_part=near.part if previous is None else previous.company_part,
         attached=() if previous is None else previous.attached,
     )
     return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
