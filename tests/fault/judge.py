@@ -252,6 +252,8 @@ def _ids(left: Left) -> Iterator[str]:
     wanted = {("stages", f"stage:{row['lead_id']}:{row['seq']}") for row in left.rows["stages"]}
     for row in left.rows["changes"]:
         id = f"handoff:{row['handoff_id']}:{row['status']}"
+        if row["status"] == "joined":  # more than once, by one colleague after the other
+            id = f"{id}:{row['seq']}"
         told = [row["receiver"]] if row["status"] == "offered" else [row["receiver"], row["giver"]]
         wanted |= {(f"handoffs.{department}", id) for department in told}
     found: dict[tuple[str, str], bytes | None] = {}
