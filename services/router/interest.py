@@ -10,7 +10,7 @@ import msgspec
 from services.router.alert_messages import alert_type
 from services.router.feedback.told import REPORTED
 from services.router.lifecycle.model import Alerted, Status
-from services.router.messages import STAGE_CHANGED, handoff_type
+from services.router.messages import JOINED, STAGE_CHANGED, handoff_type
 from shared.topics import Topics
 
 GIVER_ONLY = frozenset({REPORTED})
@@ -19,6 +19,7 @@ TYPES = (
     STAGE_CHANGED,
     *(handoff_type(status.value) for status in Status),
     *GIVER_ONLY,
+    handoff_type(JOINED),
     *(alert_type(kind.value) for kind in Alerted),
 )
 

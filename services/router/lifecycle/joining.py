@@ -81,6 +81,8 @@ def regroup(  # noqa: PLR0913, PLR0917 - a lead before and after, and what is ar
         yield from _leave(before, lead.lead_id, group, now)
     if lead.attached_to is not None and before != lead.attached_to:
         yield from _enter(lead, group, now)
+    if lead.attached_to is not None and was is not None and lead.contacted_at != was.contacted_at:
+        yield from _contacted(lead, group, rules)
     if had is None or not had.attached or was is None:
         return
     if decision.handoffs or share(was, lead, now) is not was:
@@ -199,6 +201,17 @@ def _leave(primary_id: str, lead_id: str, group: Group, now: datetime) -> Iterat
         if opened is not None and lead_id in opened.attached:
             rest = tuple(id for id in opened.attached if id != lead_id)
             yield _told(primary, opened, rest, _leaf("left", lead_id), group, now)
+
+
+def _contacted(lead: Lead, group: Group, rules: Rules) -> Iterator[Decision]:
+    """Whoever has got in touch with a colleague has met the deadline for the first contact."""
+    for primary in _needed([lead.attached_to or ""], group):
+        if lead.contacted_at is not None and (primary.contacted_at is None or primary.contacted_at < lead.contacted_at):
+            told = replace(primary, contacted_at=lead.contacted_at)
+            record = group.scores[primary.lead_id].record
+            decision = Decision(lead=timed(told, group.opened.get(primary.lead_id), record, rules))
+            group.follow(decision)
+            yield decision
 
 
 def _told(  # noqa: PLR0913, PLR0917 - a lead, its hand-off, and what has changed

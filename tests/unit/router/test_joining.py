@@ -125,3 +125,14 @@ def test_what_is_not_known_of_a_colleague_is_asked_for() -> None:
     with pytest.raises(LeadsNeeded) as needed:
         one.does({"lead": "c", "signal": "inquiry_made", "total": 0.0, "level": 0, "attributes": {}})
     assert needed.value.ids == {"a"}
+
+
+def test_a_contact_with_any_of_them_is_the_first_contact() -> None:
+    one = office("a", "b")
+    one.does({"lead": "a", "answer": "accept"})
+    contact_by = opened(one, "a").contact_by
+    assert contact_by is not None
+    one.does({"lead": "b", "signal": "sales_activity", "total": 0.0, "level": 0, "attributes": {}})
+    assert lead(one, "a").contacted_at == lead(one, "b").contacted_at is not None
+    one.wait(contact_by)
+    assert opened(one, "a").status == "accepted"
