@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,8 +16,9 @@ from services.router.deals import Deal
 from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.decide import decide, is_stale, new_lead
 from services.router.lifecycle.due import tick
+from services.router.lifecycle.joining import is_joint, regroup
 from services.router.lifecycle.merging import absorb, given_back, has_something, left, returned
-from services.router.lifecycle.model import Decision, HandOff, Lead, Status
+from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import move, moves_at, open_after, settled, timed
 from services.router.lifecycle.surroundings import Surroundings
@@ -81,16 +83,17 @@ class Scored(NamedTuple):
 @dataclass(slots=True)
 class Known:
     """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled,
-    or is another's member or its lead."""
+    or is another's member or its lead. `asked`: leads that were looked for because of their colleagues."""
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
     scores: dict[str, Scored] = field(default_factory=dict)
     around: Surroundings = field(default_factory=Surroundings)
+    asked: frozenset[str] = frozenset()
 
     def with_(self, around: Surroundings) -> Known:
         """The same as the ledger has it, for deciding in other surroundings."""
-        return Known(dict(self.leads), dict(self.opened), dict(self.scores), around)
+        return Known(dict(self.leads), dict(self.opened), dict(self.scores), around, self.asked)
 
     def root(self, lead_id: str) -> str:
         """The lead that an id is part of, as far as is known."""
@@ -108,24 +111,36 @@ class Known:
             opened = open_after(self.opened.pop(lead.lead_id, None), decision.handoffs)
             if opened is not None:
                 self.opened[lead.lead_id] = opened
+        if lead.handoffs:
+            self.around.follow(lead, [change.handoff for change in decision.handoffs], self.opened.get(lead.lead_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision and the lead's latest score. It was not that score which led to it, but: `cooled`: time, as the score
-    foretells; `merged`: that ids are one lead, or no more; `due`: a deadline."""
+    foretells; `merged`: that ids are one lead, or no more; `due`: a deadline; `joined`: what became of a colleague;
+    `answered`: a person."""
 
     decision: Decision
     score: Scored
     cooled: bool = False
     merged: bool = False
     due: bool = False
+    joined: bool = False
+    answered: bool = False
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the score has led to it."""
+        return not (self.cooled or self.merged or self.due or self.joined or self.answered)
 
     @property
     def counts_only(self) -> bool:
         """Nothing has changed but the score and what `COUNTED` names."""
         decision = self.decision
-        return not (self.merged or decision.stages or decision.handoffs or decision.alerts or decision.events)
+        return not (
+            self.merged or self.joined or decision.stages or decision.handoffs or decision.alerts or decision.events
+        )
 
 
 @dataclass(slots=True)
@@ -169,14 +184,33 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, hours: Ho
             decided += cool_until(record.time, lead_id, known, rules)
             lead = known.leads[lead_id]
         decision = decide(lead, known.opened.get(lead_id), record, rules, now, known.around)
-        known.follow(decision)
         known.scores[lead_id] = score = Scored(record, received.value)
-        decided.append(Decided(decision, score))
+        decided += follow(Decided(decision, score), known, rules, now)
         if _cools_by(decision.lead, record.time):
             decided += cool_until(record.time, lead_id, known, rules)
         for member in record.members:
             decided += _absorb(lead_id, member, known, rules, now)
     return decided
+
+
+def follow(item: Decided, known: Known, rules: Rules, now: datetime) -> list[Decided]:
+    """Know what has been decided, and what it means for colleagues. Raises `LeadsNeeded`."""
+    decision = item.decision
+    lead_id = decision.lead.lead_id
+    was, had = known.leads.get(lead_id), known.opened.get(lead_id)
+    known.follow(decision)
+    if not is_joint(was, had, decision.lead):
+        return [item]
+    if was is not None and was.attached_to != decision.lead.attached_to and item.counts_only:
+        item = dataclasses.replace(item, joined=True)
+    return [item, *_colleagues(was, had, decision, known, rules, now)]
+
+
+def _colleagues(  # noqa: PLR0913, PLR0917 - a lead before and after, and what is around it
+    was: Lead | None, had: HandOff | None, decision: Decision, known: Known, rules: Rules, now: datetime
+) -> Iterator[Decided]:
+    for change in regroup(was, had, decision, known, rules, now):
+        yield Decided(change, known.scores[change.lead.lead_id], joined=True)
 
 
 def _member(received: Received, lead: Lead, known: Known, rules: Rules, now: datetime) -> list[Decided]:
@@ -196,7 +230,8 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, now: datet
     if member.merged_into == lead_id and not has_something(member, rules):
         return []
     its = known.opened.get(member_id)
-    decisions = absorb(lead, known.opened.get(lead_id), member, its, rules, now)
+    opened = known.opened.get(lead_id)
+    decisions = absorb(lead, opened, member, its, rules, now)
     found = []
     for decision in reversed(decisions):  # first what ends
         known.follow(decision)
@@ -208,7 +243,11 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, now: datet
     else:
         after = replace(after, cools_at=None)
     known.follow(Decision(lead=after))
-    return [*found, Decided(Decision(lead=after), score, merged=True)]
+    found.append(Decided(Decision(lead=after), score, merged=True))
+    for decision, was, had in zip(decisions, (lead, member), (opened, its), strict=True):
+        if is_joint(was, had, decision.lead):
+            found += _colleagues(was, had, replace(decision, lead=known.leads[was.lead_id]), known, rules, now)
+    return found
 
 
 def _back(received: Received, lead: Lead, known: Known, rules: Rules, now: datetime) -> Decided:
@@ -236,8 +275,7 @@ def cool_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> It
             decision = Decision(lead=replace(lead, cools_at=at))
         else:
             decision = move(lead, opened, score.record, rules, at, known.around)
-        known.follow(decision)
-        yield Decided(decision, score, cooled=True)
+        yield from follow(Decided(decision, score, cooled=True), known, rules, at or moment)
 
 
 def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Iterator[Decided]:
@@ -247,26 +285,7 @@ def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Ite
         case = case_of(lead, score.record, rules, moment, known.around)
         # What the ledger says may be from a playbook of before: where nothing is due any more, the moment is put right.
         decision = settled(tick(lead, opened, case), opened, case)
-        known.follow(decision)
         decided = Decided(decision, score, due=True)
-        yield decided
+        yield from follow(decided, known, rules, moment)
         if decided.counts_only and decision.lead.due_at == lead.due_at:
             raise RuntimeError(f"a deadline of a lead at stage '{lead.stage}' comes to no end")
-
-
-def reached_out(decided: Iterable[Decision]) -> list[str]:
-    """Leads whose contact data a new hand-off needs, or an alert."""
-    return sorted(
-        {
-            decision.lead.lead_id
-            for decision in decided
-            if decision.alerts or any(change.handoff.status is Status.OFFERED for change in decision.handoffs)
-        }
-    )
-
-
-def turned_handoffs(decided: Iterable[Decision]) -> list[str]:
-    """Hand-offs in a new state, without those that are offered only now: their messages are asked of the ledger."""
-    handoffs = [change.handoff for decision in decided for change in decision.handoffs]
-    offered = {handoff.handoff_id for handoff in handoffs if handoff.status is Status.OFFERED}
-    return sorted({handoff.handoff_id for handoff in handoffs} - offered)

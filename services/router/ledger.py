@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -21,19 +22,22 @@ from services.router.batch import (
     cool_until,
     decide_all,
     due_until,
-    reached_out,
-    turned_handoffs,
+    follow,
 )
+from services.router.company_view import around_of
 from services.router.contact import ContactDatum
-from services.router.failures import described, is_about_values
+from services.router.failures import described, is_about_values, sqlstate
 from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.case import Case
+from services.router.lifecycle.joining import LeadsNeeded
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
+from services.router.needs import cooling_before, kin_named
 from services.router.outbox import OutboxRow, dead_letter_row
 from services.router.repository import OUTBOX_CHANNEL
 from services.router.scribe import Scribe
+from services.router.telling import reached_out, turned_handoffs
 from shared.clock import Clock
 from shared.topics import Topics
 
@@ -42,6 +46,12 @@ log = logging.getLogger(__name__)
 Answer = Callable[[Lead, HandOff, Case], Decision]
 Deciding = Callable[[Known, set[str]], list[Decided]]
 PassingTime = Callable[[datetime, str, Known, Rules], Iterable[Decided]]
+Done = TypeVar("Done")
+Work = Callable[[AsyncConnection, frozenset[str]], Awaitable[Done]]
+"""In a transaction, with leads that are to be locked as well."""
+
+TRIES = 5
+"""Of an answer, when another transaction is in the way."""
 
 
 class HandOffUnknown(Exception):
@@ -63,32 +73,50 @@ class Ledger:
         poison: list[OutboxRow] = []
         while True:
             try:
-                return await self._apply(batch, poison)
+                return await self._together(lambda connection, also: self._apply(connection, also, batch, poison))
             except DBAPIError as error:
                 if not is_about_values(error) or not (
                     await self._drop_refused_contacts(batch) or await self._drop_refused_score(batch, poison)
                 ):
                     raise
 
-    async def _apply(self, batch: Batch, poison: list[OutboxRow]) -> int:
-        async with self.engine.begin() as connection:
-            await repository.advance(connection, batch.offsets)
-            await repository.save_contacts(connection, batch.contacts)
-            rows = await self._decide(connection, batch.scores)
-            batch.cooled = rows.cooled
-            rows.outbox.extend((*batch.dead, *poison))
-            await repository.save(connection, rows)
+    async def _together(self, work: Work[Done], *, kept: bool = True) -> Done:
+        """Do `work` in a transaction, rolled back at any error and where it is not to be kept. Where it turns out to
+        concern colleagues of its leads, it is begun again with all of them: locks are taken in one order only, or two
+        transactions could wait for each other for ever. Few leads have colleagues who have joined them, and few
+        records concern these."""
+        also: frozenset[str] = frozenset()
+        while True:
+            try:
+                async with self.engine.begin() if kept else self.engine.connect() as connection:
+                    return await work(connection, also)
+            except LeadsNeeded as needed:
+                if needed.ids <= also:
+                    raise RuntimeError("a lead has been locked, and is still not known") from needed
+                also |= needed.ids
+
+    async def _apply(
+        self, connection: AsyncConnection, also: frozenset[str], batch: Batch, poison: list[OutboxRow]
+    ) -> int:
+        await repository.advance(connection, batch.offsets)
+        await repository.save_contacts(connection, batch.contacts)
+        rows = await self._decide(connection, also, batch.scores)
+        batch.cooled = rows.cooled
+        rows.outbox.extend((*batch.dead, *poison))
+        await repository.save(connection, rows)
         return len(rows.outbox)
 
-    async def _decide(self, connection: AsyncConnection, scores: list[Received]) -> Rows:
+    async def _decide(self, connection: AsyncConnection, also: frozenset[str], scores: list[Received]) -> Rows:
         if not scores:
             return Rows()
-        kin = await repository.kin_of(connection, named) if (named := _kin_named(scores)) else set()
+        kin = await repository.kin_of(connection, named) if (named := kin_named(scores)) else set()
+        kin |= also
         leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
-        due = [*_due(leads, scores), *kin]
-        known = Known(dict(leads), opened, await repository.latest_scores(connection, due) if due else {})
+        due = [*cooling_before(leads, scores), *kin]
+        latest = await repository.latest_scores(connection, due) if due else {}
+        known = Known(dict(leads), opened, latest, asked=also)
         hours = Hours(self.clock)
 
         def decide(again: Known, ids: set[str]) -> list[Decided]:
@@ -129,39 +157,54 @@ class Ledger:
     async def _when_due(
         self, timed: repository.Timed, pass_time: PassingTime, lane: int, until: datetime, most: int
     ) -> list[Decided]:
-        async with self.engine.begin() as connection:
-            leads, scores = await repository.lock_due(connection, timed, lane, until, most)
+        due: set[str] = set()
+
+        async def work(connection: AsyncConnection, also: frozenset[str]) -> list[Decided]:
+            if also:
+                # Begun again: the same leads, and these are waited for, as their colleagues must be.
+                leads = await repository.lock_leads(connection, due | also)
+                scores = await repository.latest_scores(connection, leads)
+            else:
+                leads, scores = await repository.lock_due(connection, timed, lane, until, most)
+                due.update(leads)
             if not leads:
                 return []
-            known = Known(leads, await repository.open_handoffs(connection, leads), scores)
+            known = Known(leads, await repository.open_handoffs(connection, leads), scores, asked=also)
 
             def decide(again: Known, ids: set[str]) -> list[Decided]:
                 return [
-                    item for lead_id in leads if lead_id in ids for item in pass_time(until, lead_id, again, self.rules)
+                    item
+                    for lead_id in sorted(ids & leads.keys())
+                    for item in pass_time(until, lead_id, again, self.rules)
                 ]
 
-            decided = await self._decided(connection, known, set(leads), decide)
+            decided = await self._decided(connection, known, set(due), decide, bool(also))
             await repository.save(connection, await self._rows(connection, decided, scores))
-        return decided
+            return decided
+
+        return await self._together(work)
 
     async def _rows(self, connection: AsyncConnection, decided: list[Decided], existing: Container[str]) -> Rows:
         """What is to be written; `existing`: leads that have a row."""
         ended = (item.decision.lead for item in decided)
         members = {lead.lead_id: lead.merged_into for lead in ended if lead.merged_into is not None}
-        scribe, contacts = await self._scribe(connection, [item.decision for item in decided], members)
+        scribe, contacts = await self._scribe(connection, decided, members)
         scribe.write_leads(decided, existing)
         for item in decided:
             scribe.write_scored(item, contacts.get(item.decision.lead.lead_id, {}))
         return scribe.rows
 
     async def _scribe(
-        self, connection: AsyncConnection, decisions: Sequence[Decision], members: Mapping[str, str] | None = None
+        self, connection: AsyncConnection, decided: Sequence[Decided], members: Mapping[str, str]
     ) -> tuple[Scribe, dict[str, dict[str, str]]]:
         """Who writes the decisions, and the contact data that is needed for it, by lead."""
+        decisions = [item.decision for item in decided]
         told, turned = reached_out(decisions), turned_handoffs(decisions)
         contacts = await repository.contacts_of(connection, told, members) if told else {}
         frozen = await repository.frozen_messages(connection, turned) if turned else {}
-        return Scribe(self.rules, self.topics, frozen), contacts
+        scored = [(item.decision, item.score.record) for item in decided]
+        around = await around_of(connection, scored, members, self.rules, self.clock.now())
+        return Scribe(self.rules, self.topics, frozen, around), contacts
 
     async def _drop_refused_contacts(self, batch: Batch) -> bool:
         """Whether there were any. The events themselves are in the log: nothing is kept of them here."""
@@ -195,8 +238,7 @@ class Ledger:
         """The first score that fails by itself; whether there is one. Slow, and only for what should never come."""
         for item in batch.scores:
             try:
-                async with self.engine.connect() as connection:  # rolled back at its end
-                    await repository.save(connection, await self._decide(connection, [item]))
+                await self._try(item)
             except DBAPIError as error:
                 if not is_about_values(error):
                     raise
@@ -208,42 +250,47 @@ class Ledger:
                 return True
         return False
 
+    async def _try(self, item: Received) -> None:
+        """Apply one score, and take it back."""
+
+        async def work(connection: AsyncConnection, also: frozenset[str]) -> None:
+            await repository.save(connection, await self._decide(connection, also, [item]))
+
+        await self._together(work, kept=False)
+
     async def answer(self, handoff_id: str, answer: Answer) -> HandOff:
         """A person's answer to a hand-off; returns the hand-off afterwards.
 
-        Raises `HandOffUnknown`, and whatever `answer` raises (`NotPossible`)."""
-        async with self.engine.begin() as connection:
-            found = text("SELECT lead_id FROM handoffs WHERE handoff_id = :id")
-            lead_id = await connection.scalar(found, {"id": handoff_id})
-            if lead_id is None:
-                raise HandOffUnknown(handoff_id)
-            lead = (await repository.lock_leads(connection, [lead_id]))[lead_id]
-            handoff = await repository.handoff(connection, handoff_id)
-            record = await repository.latest_score(connection, lead_id)
-            around, now = Surroundings(), self.clock.now()
-            decision = answer(lead, handoff, case_of(lead, record, self.rules, now, around))
-            while around.wanted:
-                await staffing.ask(connection, around, self.rules)
-                decision = answer(lead, handoff, case_of(lead, record, self.rules, now, around))
-            await staffing.save_turns(connection, around)
-            scribe, contacts = await self._scribe(connection, [decision])
-            scribe.write(decision, record, contacts.get(lead_id, {}))
-            await repository.update_lead(connection, decision.lead)
-            await repository.save_changes(connection, scribe.rows)
-            await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
-        return next(change.handoff for change in decision.handoffs if change.handoff.handoff_id == handoff_id)
+        Raises `HandOffUnknown`, and whatever `answer` raises (`NotPossible`). Another transaction may have been in the
+        way (SQLSTATE class 40): then it is tried again, as whoever calls has nobody to do it for them."""
+        for left in reversed(range(TRIES)):
+            try:
+                return await self._together(lambda connection, also: self._answer(connection, also, handoff_id, answer))
+            except DBAPIError as error:
+                if not (left and sqlstate(error).startswith("40")):
+                    raise
+        raise AssertionError("the last try returns or raises")
 
+    async def _answer(
+        self, connection: AsyncConnection, also: frozenset[str], handoff_id: str, answer: Answer
+    ) -> HandOff:
+        found = text("SELECT lead_id FROM handoffs WHERE handoff_id = :id")
+        lead_id = await connection.scalar(found, {"id": handoff_id})
+        if lead_id is None:
+            raise HandOffUnknown(handoff_id)
+        leads = await repository.lock_leads(connection, {lead_id} | also)
+        handoff = await repository.handoff(connection, handoff_id)
+        opened = await repository.open_handoffs(connection, leads)
+        known = Known(leads, opened, await repository.latest_scores(connection, leads), asked=also)
+        now = self.clock.now()
 
-def _kin_named(scores: list[Received]) -> set[str]:
-    """Ids that are one lead with another one of the batch: few records name any."""
-    named = {id for item in scores for id in item.record.members if item.record.members}
-    return named | {item.record.merged_into for item in scores if item.record.merged_into}
+        def decide(again: Known, _: set[str]) -> list[Decided]:
+            lead, score = again.leads[lead_id], again.scores[lead_id]
+            decision = answer(lead, handoff, case_of(lead, score.record, self.rules, now, again.around))
+            return follow(Decided(decision, score, answered=True), again, self.rules, now)
 
-
-def _due(leads: Mapping[str, Lead], scores: list[Received]) -> list[str]:
-    """Leads that are to cool before one of `scores` is decided: only for these the score of before is asked for."""
-    cooling = {lead.lead_id: lead.cools_at for lead in leads.values() if lead.cools_at is not None}
-    if not cooling:
-        return []
-    times = ((item.record.lead_id, item.record.time) for item in scores)
-    return sorted({lead_id for lead_id, time in times if lead_id in cooling and cooling[lead_id] <= time})
+        decided = await self._decided(connection, known, {lead_id}, decide, bool(also))
+        await repository.save(connection, await self._rows(connection, decided, leads))
+        await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
+        changes = [change.handoff for item in decided for change in item.decision.handoffs]
+        return next(one for one in reversed(changes) if one.handoff_id == handoff_id)

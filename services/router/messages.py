@@ -15,6 +15,8 @@ from shared.scores import BOUNDS, Contribution, ScoreRecord, Trigger
 
 STAGE_CHANGED = "tasuki.stage.changed"
 SOURCE = "tasuki/router"
+JOINED = "joined"
+"""Of a hand-off: a colleague has joined it, or left; its status is as before."""
 BANT = ("budget", "authority", "needs", "timeframe")
 Label = dict[str, str]
 
@@ -50,7 +52,9 @@ class StageName(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A lead entered a stage. `seq` numbers all messages about a lead, without gaps but for expired topics."""
+    """A lead entered a stage. `seq` numbers all messages about a lead, without gaps but for expired topics.
+
+    `attached_to`: the colleague whose hand-off (`handoff_id`) it has joined instead of being offered itself."""
 
     lead_id: str
     seq: int
@@ -67,6 +71,8 @@ class StageMessage(msgspec.Struct, frozen=True, kw_only=True):
     level: int
     trigger: Trigger
     playbook: str
+    attached_to: str | None = None
+    handoff_id: str | None = None
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,29 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
     employees: Any = None
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is responsible for a lead."""
+
+    department: str | None
+    team: str | None
+    person: str | None
+
+
+class Colleague(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody else of the lead's company who is being worked: a lead with an open hand-off, or (`attached`) one that
+    has joined this one. `roles` are ids of the buying group's roles that they cover."""
+
+    lead_id: str
+    name: str | None
+    title: str | None
+    department: str | None
+    roles: list[str]
+    stage: str
+    owner: Owner
+    attached: bool
+    handoff_id: str | None = None
+
+
 class Points(msgspec.Struct, frozen=True, kw_only=True):
     """The four things to understand for a deal (domain D5)."""
 
@@ -114,7 +143,11 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandOffMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A hand-off in one of its states. What was known at the offer stays frozen through all later states."""
+    """A hand-off in one of its states. What was known at the offer stays frozen through all later states, but for the
+    colleagues, who are as they were when one of them joined or left for the last time.
+
+    `attached` are leads of the same department of the same company who have joined it: they are for the same receiver,
+    and follow what becomes of it."""
 
     handoff_id: str
     lead_id: str
@@ -148,6 +181,9 @@ class HandOffMessage(msgspec.Struct, frozen=True, kw_only=True):
     contact_by: datetime | None = None
     """Once it is accepted: by when to get in touch with the lead."""
     valve: str | None = None
+    colleagues: list[Colleague] = []
+    roles_covered: list[str] = []
+    """Ids of the buying group's roles that the lead and its colleagues cover."""
 
 
 encode = msgspec.json.Encoder().encode
@@ -159,8 +195,11 @@ def stage_name(id: str, playbook: Playbook) -> StageName:
     return StageName(id=id, number=stage.number, label=stage.label.model_dump())
 
 
-def stage_message(change: StageChange, lead: Lead, record: ScoreRecord, playbook: Playbook) -> StageMessage:
-    """`lead` is as it is after all changes of the decision, `record` its latest score."""
+def stage_message(
+    change: StageChange, lead: Lead, record: ScoreRecord, playbook: Playbook, handoff_id: str | None = None
+) -> StageMessage:
+    """`lead` is as it is after all changes of the decision, `record` its latest score; `handoff_id` is the open
+    hand-off of whom it is attached to."""
     return StageMessage(
         lead_id=change.lead_id,
         seq=change.seq,
@@ -177,6 +216,8 @@ def stage_message(change: StageChange, lead: Lead, record: ScoreRecord, playbook
         level=record.level,
         trigger=record.trigger,
         playbook=playbook.id,
+        attached_to=lead.attached_to,
+        handoff_id=handoff_id,
     )
 
 
@@ -195,7 +236,7 @@ def offer_message(
         changed_by=change.by,
         change_reason=change.reason,
         note=change.note,
-        attached=[],
+        attached=list(handoff.attached),
         giver=_party(handoff.giver, handoff.giver_team, handoff.giver_person, playbook),
         receiver=_party(handoff.receiver, handoff.team, handoff.person, playbook),
         team=handoff.team,
@@ -235,6 +276,7 @@ def turned_message(frozen: HandOffMessage, change: HandOffChange) -> HandOffMess
         note=change.note,
         person=change.handoff.person,
         contact_by=change.handoff.contact_by,
+        attached=list(change.handoff.attached),
     )
 
 

@@ -39,18 +39,18 @@ def stage_row(message: StageMessage, change: StageChange, lead: Lead, topics: To
 def handoff_rows(
     message: HandOffMessage, change: HandOffChange, lead: Lead, topics: Topics, received_at: datetime | None
 ) -> list[OutboxRow]:
-    """A hand-off's new state, to its receiver; its outcome to the giver as well (domain D4)."""
-    status = change.handoff.status
+    """A hand-off's new state, to its receiver; its outcome, and who has joined it, to the giver as well (domain D4)."""
+    status, id = change.handoff.status, change.handoff.handoff_id
     headers = cloudevents.headers(
-        id=f"handoff:{change.handoff.handoff_id}:{status.value}",
-        type=messages.handoff_type(status.value),
+        id=f"handoff:{id}:{messages.JOINED}:{change.seq}" if change.joined else f"handoff:{id}:{status.value}",
+        type=messages.handoff_type(messages.JOINED if change.joined else status.value),
         source=messages.SOURCE,
         subject=lead.lead_id,
         time=change.at,
     )
     value = messages.encode(message)
     rows = [_row(topics.handoffs(change.handoff.receiver), lead, headers, value, received_at)]
-    if status is not Status.OFFERED:
+    if change.joined or status is not Status.OFFERED:
         rows.append(_row(topics.handoffs(change.handoff.giver), lead, headers, value, None))
     return rows
 

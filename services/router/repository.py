@@ -254,11 +254,6 @@ async def save(connection: AsyncConnection, rows: Rows) -> None:
         await stall(connection, rows.stalled)  # after the deals: the one that was lost just now is no open one
 
 
-async def save_changes(connection: AsyncConnection, rows: Rows) -> None:
-    """Stage changes, hand-offs and messages."""
-    await write(connection, *_changes(rows))
-
-
 def _changes(rows: Rows) -> tuple[tuple[Bulk, Sequence[Row]], ...]:
     return (
         (_stages, rows.stages),

@@ -15,11 +15,12 @@ from services.router.contact import storable
 from services.router.deals import deals_of, merged
 from services.router.lifecycle.decide import COUNTED
 from services.router.lifecycle.fading import faded
-from services.router.lifecycle.model import Alert, Decision, HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.model import Alert, Decision, HandOffChange, Lead, StageChange
 from services.router.lifecycle.recycling import RECYCLED
 from services.router.lifecycle.rules import Rules
-from services.router.messages import HandOffMessage
+from services.router.messages import JOINED, HandOffMessage
 from services.router.outbox import alert_row, event_row, handoff_rows, stage_row
+from services.router.telling import Around, is_offer
 from shared.scores import ScoreRecord
 from shared.topics import Topics
 
@@ -29,8 +30,11 @@ Contact = Mapping[str, str]
 class Scribe:
     """Writes into `rows`. `frozen` holds the messages, as they were offered, of hand-offs that change; it follows."""
 
-    def __init__(self, rules: Rules, topics: Topics, frozen: dict[str, HandOffMessage]) -> None:
+    def __init__(
+        self, rules: Rules, topics: Topics, frozen: dict[str, HandOffMessage], around: Around | None = None
+    ) -> None:
         self._playbook, self._topics, self._frozen = rules.playbook, topics, frozen
+        self._around = around or Around()
         self.rows = Rows()
 
     def write_leads(self, decided: Iterable[Decided], existing: Container[str]) -> None:
@@ -54,7 +58,7 @@ class Scribe:
     def write_scored(self, item: Decided, contact: Contact) -> None:
         """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""
         record = item.score.record
-        for deal in () if item.cooled or item.merged or item.due else deals_of(record):
+        for deal in deals_of(record) if item.is_scored else ():
             key = (deal.lead_id, deal.deal_id)
             self.rows.deals[key] = merged(self.rows.deals[key], deal) if key in self.rows.deals else deal
         if item.counts_only:
@@ -64,7 +68,7 @@ class Scribe:
             # An offer tells the score with its contributions; the stage change, what was left of it by then.
             self.write(item.decision, faded(record, item.decision.stages[-1].at), contact)
         else:
-            is_prompted = not (record.historical or item.merged or item.due)
+            is_prompted = item.is_scored and not record.historical
             self.write(item.decision, record, contact, record.trigger.received_at if is_prompted else None)
 
     def write(
@@ -91,24 +95,29 @@ class Scribe:
         self.rows.stages.append(
             (lead.lead_id, change.seq, change.source, change.target, change.at, reason, change.historical)
         )
-        message = messages.stage_message(change, lead, record, self._playbook)
+        joint = self._around.joints.get(lead.attached_to or "")
+        message = messages.stage_message(change, lead, record, self._playbook, joint)
         self.rows.outbox.append(stage_row(message, change, lead, self._topics))
 
     def _write_handoff(
         self, change: HandOffChange, lead: Lead, record: ScoreRecord, contact: Contact, received_at: datetime | None
     ) -> None:
         handoff = change.handoff
-        id, status = handoff.handoff_id, handoff.status
-        if status is Status.OFFERED:
+        id, state = handoff.handoff_id, JOINED if change.joined else handoff.status.value
+        if is_offer(change):
             self._frozen[id] = messages.offer_message(change, record, contact, self._playbook)
+        if (company := self._around.companies.get(id)) is not None:
+            self._frozen[id] = msgspec.structs.replace(
+                self._frozen[id], colleagues=company.colleagues, roles_covered=company.roles
+            )
         frozen, reason = self._frozen[id], messages.encode(change.reason)
-        # Re-inserted at the end: rows are written in the order of their last change, see `save_changes`.
+        # Re-inserted at the end: rows are written in the order of their last change, see `repository.save`.
         self.rows.handoffs.pop(id, None)
         self.rows.handoffs[id] = (*msgspec.structs.astuple(handoff), messages.encode(frozen))
         self.rows.handoff_changes.append(
-            (lead.lead_id, change.seq, id, status.value, change.at, change.by, change.note, reason)
+            (lead.lead_id, change.seq, id, state, change.at, change.by, change.note, reason)
         )
-        started = received_at if status is Status.OFFERED else None
+        started = received_at if is_offer(change) else None
         turned = messages.turned_message(frozen, change)
         self.rows.outbox.extend(handoff_rows(turned, change, lead, self._topics, started))
 

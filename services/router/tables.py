@@ -159,6 +159,7 @@ handoffs = Table(
         "company",
         "company_part",
         "receiver",
+        unique=True,
         postgresql_where=text(f"company_part IS NOT NULL AND status IN ({OPEN_STATUSES})"),
     ),
     # Who works a company.

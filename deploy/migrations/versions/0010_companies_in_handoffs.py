@@ -30,6 +30,7 @@ def upgrade() -> None:
         "one_open_handoff_for_all",
         "handoffs",
         ["company", "company_part", "receiver"],
+        unique=True,
         postgresql_where=sa.text(f"company_part IS NOT NULL AND {_OPEN}"),
     )
     op.create_index(

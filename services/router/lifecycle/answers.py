@@ -13,7 +13,7 @@ from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import Decision, Emitted, HandOff, HandOffChange, Lead, NotPossible, Status
 from services.router.lifecycle.offers import contact_by, tell
 from services.router.lifecycle.owning import take_over
-from services.router.lifecycle.recycling import Back, go_back
+from services.router.lifecycle.recycling import go_back, rejected_back
 from services.router.lifecycle.rotation import taken
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled
@@ -86,9 +86,7 @@ def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decisi
     elif is_customer:
         decision = Decision(lead=lead, handoffs=[change], events=[told])
     else:
-        rejection = rules.playbook.rejection
-        back = Back(Status.REJECTED.value, rejection.to, rejection.hold, rejection.behaviour == "restart")
-        decision = go_back(lead, back, reason, case)
+        decision = go_back(lead, rejected_back(rules), reason, case)
         decision = replace(decision, handoffs=[change, *decision.handoffs], events=[told, *decision.events])
     return settled(decision, handoff, case)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, offer, tell
-from services.router.lifecycle.owning import own, take_over
+from services.router.lifecycle.owning import own, share, take_over
 from services.router.lifecycle.rules import StageRule
 from services.router.lifecycle.stages import Step
 
@@ -29,12 +29,23 @@ def assign(lead: Lead, opened: HandOff | None, steps: list[Step], case: Case) ->
     if lead.department is None:
         first = next((step.target.stage.owner for step in steps if step.target.stage.owner), None)
         lead = own(lead, first, case)  # the first assignment is no hand-off
+    if owner is not None and not lead.taken:
+        lead = replace(lead, attached_to=None)  # it joins again what it still belongs to
     if owner is None or owner == lead.department or opened is not None:
         return lead, changes
     if case.historical or last.target.stage.excluded or lead.department is None:
         return own(lead, owner, case), changes
-    lead, offered = offer(lead, Wanted(owner, last.target, last.reason), case)
-    return lead, [*changes, offered]
+    lead, offered = pass_on(lead, Wanted(owner, last.target, last.reason), case)
+    return lead, [*changes, *offered]
+
+
+def pass_on(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, list[HandOffChange]]:
+    """The lead joins the hand-off that a colleague has there already; or else it is offered."""
+    joint = case.surroundings.joint(lead.lead_id, wanted.receiver)
+    if joint is not None:
+        return share(replace(lead, attached_to=joint.lead.lead_id), joint.lead, case.now), []
+    lead, offered = offer(lead, wanted, case)
+    return lead, [offered]
 
 
 def _is_outrun(opened: HandOff, last: Step) -> bool:
@@ -70,14 +81,15 @@ def retreat(lead: Lead, opened: HandOff | None, step: Step, case: Case) -> tuple
         withdrawn = replace(opened, status=Status.WITHDRAWN)
         lead, change = tell(lead, HandOffChange(handoff=withdrawn, seq=lead.seq + 1, at=case.now, reason=step.reason))
         changes, opened = [change], None
+    lead = replace(lead, attached_to=None)
     if owner is None or lead.department in (None, owner) or opened is not None:
         return lead, changes
     if target.stage.excluded or (not lead.taken and _comes_later(lead.department, target, case)):
         return own(lead, owner, case), changes
     if lead.taken:
         return lead, changes
-    lead, offered = offer(lead, Wanted(owner, step.target, step.reason), case)
-    return lead, [*changes, offered]
+    lead, offered = pass_on(lead, Wanted(owner, step.target, step.reason), case)
+    return lead, [*changes, *offered]
 
 
 def _comes_later(department: str | None, target: StageRule, case: Case) -> bool:

@@ -113,7 +113,12 @@ def _go_on(lead: Lead, its: HandOff, reason: list[Leaf], now: datetime) -> tuple
     """The member's hand-off under the lead's id, in the same state, with the same person and deadline."""
     number = lead.handoffs + 1
     offered = replace(
-        its, handoff_id=handoff_id(lead.lead_id, number), lead_id=lead.lead_id, status=Status.OFFERED, person=None
+        its,
+        handoff_id=handoff_id(lead.lead_id, number),
+        lead_id=lead.lead_id,
+        status=Status.OFFERED,
+        person=None,
+        attached=tuple(id for id in its.attached if id != lead.lead_id),
     )
     changes = [HandOffChange(handoff=offered, seq=lead.seq + 1, at=now, reason=reason)]
     if its.status is Status.ACCEPTED:

@@ -136,7 +136,8 @@ class StageChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandOffChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A hand-off came into a state; `handoff` is as it is afterwards, `reason` why."""
+    """A hand-off came into a state; `handoff` is as it is afterwards, `reason` why. `joined`: its state is as before,
+    but a colleague has joined it, or left."""
 
     handoff: HandOff
     seq: int
@@ -144,6 +145,7 @@ class HandOffChange(msgspec.Struct, frozen=True, kw_only=True):
     reason: list[Leaf]
     by: str | None = None
     note: str | None = None
+    joined: bool = False
 
 
 class Alerted(StrEnum):

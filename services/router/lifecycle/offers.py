@@ -45,7 +45,7 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
     """The lead's next hand-off. Its giver, the owner until it is accepted, is the lead's department."""
     seat = find_seat(lead, wanted, case)
     respond_by, priority = respond(wanted.stage, seat, case)
-    lead = replace(lead, handoffs=lead.handoffs + 1)
+    lead = replace(lead, handoffs=lead.handoffs + 1, attached_to=None)
     previous, near = wanted.previous, case.surroundings.colleagues(lead.lead_id)
     handoff = HandOff(
         handoff_id=handoff_id(lead.lead_id, lead.handoffs),
@@ -66,8 +66,9 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
         previous=None if previous is None else previous.handoff_id,
         tried=() if previous is None else tried(previous),
         points=case.record.total,
-        company=near.key,
-        company_part=near.part,
+        company=near.key if previous is None else previous.company,
+        company_part=near.part if previous is None else previous.company_part,
+        attached=() if previous is None else previous.attached,
     )
     return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
 

@@ -15,7 +15,7 @@ def own(lead: Lead, department: str | None, case: Case) -> Lead:
     if department is None:
         return lead
     team = case.rules.territories.team(department, case.facts.fields)
-    return replace(lead, department=department, team=team, person=None, taken=False, owned_at=case.at)
+    return replace(lead, department=department, team=team, person=None, taken=False, owned_at=case.at, attached_to=None)
 
 
 def take_over(lead: Lead, handoff: HandOff, person: str | None, now: datetime) -> Lead:
@@ -29,6 +29,7 @@ def take_over(lead: Lead, handoff: HandOff, person: str | None, now: datetime) -
         taken=True,
         owned_at=now,
         cools_at=None,  # a lead that somebody works is not taken from them
+        attached_to=None,
     )
 
 
@@ -42,3 +43,13 @@ def give_back(lead: Lead, handoff: HandOff, now: datetime) -> Lead:
         taken=False,
         owned_at=now,
     )
+
+
+def share(lead: Lead, primary: Lead, now: datetime) -> Lead:
+    """The lead with the owner of another one, whose hand-off it has joined; the same one, if that is so already."""
+    owner = {name: getattr(primary, name) for name in ("department", "team", "person", "taken")}
+    if all(getattr(lead, name) == value for name, value in owner.items()):
+        return lead
+    if not primary.taken:
+        return replace(lead, **owner, owned_at=now)
+    return replace(lead, **owner, owned_at=now, sal_at=lead.sal_at or now, cools_at=None)

@@ -47,6 +47,18 @@ class Back:
     restart: bool
 
 
+def rejected_back(rules: Rules) -> Back:
+    """The way back of a lead that its receiver has rejected."""
+    rule = rules.playbook.rejection
+    return Back(Status.REJECTED.value, rule.to, rule.hold, rule.behaviour == "restart")
+
+
+def returned_back(rules: Rules) -> Back:
+    """The way back of a lead that nobody has taken in time."""
+    to, hold = rules.playbook.rejection.to, rules.playbook.handoffs.returned_hold
+    return Back(Status.RETURNED.value, to, hold, restart=True)
+
+
 def by_signal(lead: Lead, counting: Facts, rules: Rules) -> RecyclingWay | None:
     """The way back that the lead's facts open now."""
     ways = rules.recycled_from[lead.stage]
@@ -57,8 +69,8 @@ def silence_ends(
     lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
 ) -> tuple[datetime, RecyclingWay] | None:
     """When, and by which way, the lead will go back if nothing happens; None: never. While it is offered to somebody,
-    the deadline of that counts instead."""
-    if opened is not None and opened.status is not Status.ACCEPTED:
+    the deadline of that counts instead; while it has joined a colleague's hand-off, what becomes of that."""
+    if lead.attached_to is not None or (opened is not None and opened.status is not Status.ACCEPTED):
         return None
     ends = [
         (_last_shown(lead, way.rule.silent, record) + way.rule.silent_for, way)
@@ -101,6 +113,7 @@ def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
         recycled=lead.recycled + 1,
         recycling=back.id,
         cools_at=None,
+        attached_to=None,
     )
     stages: list[StageChange] = []
     if lead.stage != back.to:

@@ -12,7 +12,7 @@ from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, offer, tell
 from services.router.lifecycle.owning import give_back
-from services.router.lifecycle.recycling import Back, go_back
+from services.router.lifecycle.recycling import go_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 
 _EXPIRED = {
@@ -51,7 +51,5 @@ def expire(lead: Lead, opened: HandOff, case: Case) -> Decision:
         return Decision(lead=lead, handoffs=[change, offered])
     if case.rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE:
         return Decision(lead=lead, handoffs=[change])
-    handoffs = case.rules.playbook.handoffs
-    back = Back(Status.RETURNED.value, case.rules.playbook.rejection.to, handoffs.returned_hold, restart=True)
-    decision = go_back(lead, back, reason, case)
+    decision = go_back(lead, returned_back(case.rules), reason, case)
     return replace(decision, handoffs=[change, *decision.handoffs])
