@@ -9,15 +9,20 @@ import msgspec
 
 from services.router.alert_messages import alert_type
 from services.router.feedback.told import REPORTED
+<<<<<<< HEAD
 from services.router.lifecycle.model import Alerted, Status
 from services.router.messages import JOINED, STAGE_CHANGED, handoff_type
+=======
+from services.router.lifecycle.model import Alerted
+from services.router.messages import STAGE_CHANGED, handoff_types
+>>>>>>> subscribers
 from shared.topics import Topics
 
 GIVER_ONLY = frozenset({REPORTED})
 """What the giver of a hand-off is told and nobody else; of all others the giver's is a second copy."""
 TYPES = (
     STAGE_CHANGED,
-    *(handoff_type(status.value) for status in Status),
+    *handoff_types(),
     *GIVER_ONLY,
     handoff_type(JOINED),
     *(alert_type(kind.value) for kind in Alerted),

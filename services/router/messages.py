@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.router.lifecycle.criteria import Leaf
-from services.router.lifecycle.model import HandOffChange, Lead, StageChange
+from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
 from shared.playbook import Playbook
 from shared.scores import BOUNDS, Contribution, ScoreRecord, Trigger
 
@@ -24,6 +24,11 @@ Label = dict[str, str]
 def handoff_type(status: str) -> str:
     """The CloudEvents type of a hand-off that came into `status`."""
     return f"tasuki.handoff.{status}"
+
+
+def handoff_types() -> tuple[str, ...]:
+    """All types of messages about hand-offs that `HandOffMessage` describes."""
+    return (*(handoff_type(status.value) for status in Status), handoff_type(JOINED))
 
 
 class LabelledContribution(Contribution, frozen=True, kw_only=True):

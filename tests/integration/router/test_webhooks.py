@@ -100,7 +100,8 @@ async def test_real_messages_are_as_the_asyncapi_document_says(world: World, fee
         await feeder.scores([story.record("on_site", total=60.0)])
         await receiver.until(lambda got: len(got) >= 5)
         # Of this only the giver is told, and so whoever wants everything.
-        reported = await http.post("/v1/leads/a/feedback", json={"type": "call", "outcome": "answered"})
+        visit = {"type": "visit", "result": "課題を聞いた", "handoff_id": handoff["handoff_id"]}
+        reported = await http.post("/v1/leads/a/feedback", json=visit)
         assert reported.status_code == 200, reported.text
         got = await receiver.until(lambda got: len(got) >= 6)
     topics = {"stage": "stages", "handoff": "handoffs.x", "alert": "alerts"}
