@@ -14,13 +14,8 @@ import yaml
 
 from services.router.alert_messages import AlertMessage, alert_type
 from services.router.feedback.told import REPORTED, ReportedMessage
-<<<<<<< HEAD
-from services.router.lifecycle.model import Alerted, Status
-from services.router.messages import JOINED, STAGE_CHANGED, HandOffMessage, StageMessage, handoff_type
-=======
 from services.router.lifecycle.model import Alerted
 from services.router.messages import STAGE_CHANGED, HandOffMessage, StageMessage, handoff_types
->>>>>>> subscribers
 from shared.events import Event
 from shared.feedback import AnyReport
 from shared.playbook import Playbook
@@ -59,11 +54,7 @@ CHANNELS = (
         "handoffs",
         "A hand-off and each of its changes of state, to the receiving department; its outcome to the giver as well.",
         HandOffMessage,
-<<<<<<< HEAD
-        (*(handoff_type(status.value) for status in Status), handoff_type(JOINED), REPORTED),
-=======
         (*handoff_types(), REPORTED),
->>>>>>> subscribers
     ),
     Channel(
         "alerts",

@@ -9,13 +9,8 @@ import msgspec
 
 from services.router.alert_messages import alert_type
 from services.router.feedback.told import REPORTED
-<<<<<<< HEAD
-from services.router.lifecycle.model import Alerted, Status
-from services.router.messages import JOINED, STAGE_CHANGED, handoff_type
-=======
 from services.router.lifecycle.model import Alerted
 from services.router.messages import STAGE_CHANGED, handoff_types
->>>>>>> subscribers
 from shared.topics import Topics
 
 GIVER_ONLY = frozenset({REPORTED})
