@@ -19,7 +19,6 @@ TYPES = (
     STAGE_CHANGED,
     *handoff_types(),
     *GIVER_ONLY,
-    handoff_type(JOINED),
     *(alert_type(kind.value) for kind in Alerted),
 )
 
