@@ -33,7 +33,7 @@ from services.router.lifecycle.joining import LeadsNeeded
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
-from services.router.needs import cooling_before, kin_named
+from services.router.needs import cooling_before, kin_named, who_names
 from services.router.outbox import OutboxRow, dead_letter_row
 from services.router.repository import OUTBOX_CHANNEL
 from services.router.scribe import Scribe
@@ -109,7 +109,12 @@ class Ledger:
     async def _decide(self, connection: AsyncConnection, also: frozenset[str], scores: list[Received]) -> Rows:
         if not scores:
             return Rows()
-        kin = await repository.kin_of(connection, named) if (named := kin_named(scores)) else set()
+        kin: set[str] = set()
+        if named := kin_named(scores):
+            # Of two that are one lead neither may have a row yet: two workers would not see each other's.
+            await repository.lock_ids(connection, named | who_names(scores))
+            kin = await repository.kin_of(connection, named)
+        depend = bool(named or also)  # also where neither of two that are one lead has a row yet
         kin |= also
         leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
@@ -123,7 +128,7 @@ class Ledger:
             return decide_all((item for item in scores if item.record.lead_id in ids), again, self.rules, hours)
 
         ids = {item.record.lead_id for item in scores}
-        return await self._rows(connection, await self._decided(connection, known, ids, decide, bool(kin)), leads)
+        return await self._rows(connection, await self._decided(connection, known, ids, decide, depend), leads)
 
     async def _decided(
         self, connection: AsyncConnection, known: Known, ids: set[str], decide: Deciding, depend: bool = False

@@ -14,6 +14,11 @@ def kin_named(scores: list[Received]) -> set[str]:
     return named | {item.record.merged_into for item in scores if item.record.merged_into}
 
 
+def who_names(scores: list[Received]) -> set[str]:
+    """Leads whose records name others that are the same lead."""
+    return {item.record.lead_id for item in scores if item.record.members or item.record.merged_into}
+
+
 def cooling_before(leads: Mapping[str, Lead], scores: list[Received]) -> list[str]:
     """Leads that are to cool before one of `scores` is decided: only for these the score of before is asked for."""
     cooling = {lead.lead_id: lead.cools_at for lead in leads.values() if lead.cools_at is not None}

@@ -64,6 +64,11 @@ _lock_leads = text(
     f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
     "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
 )
+_lock_ids = text(
+    # In one order, or two transactions could wait for each other for ever.
+    "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM "
+    "(SELECT id FROM unnest(CAST(:ids AS text[])) AS id ORDER BY id) AS ordered"
+)
 _kin = text(
     "WITH RECURSIVE up AS (SELECT lead_id, merged_into FROM leads WHERE lead_id = ANY(CAST(:ids AS text[])) "
     "UNION SELECT l.lead_id, l.merged_into FROM up JOIN leads l ON l.lead_id = up.merged_into) SELECT lead_id FROM up"
@@ -162,6 +167,11 @@ async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
     # By place: to ask a row for each name takes three times as long, and this is done for nearly every record.
     found = (dict(zip(Lead.__struct_fields__, row, strict=True)) for row in rows.all())
     return {values["lead_id"]: Lead(**values | {"reached": tuple(values["reached"])}) for values in found}
+
+
+async def lock_ids(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    """Until the end of the transaction nobody else who asks for one of these goes on, whether it has a row or not."""
+    await connection.execute(_lock_ids, {"ids": sorted(ids)})
 
 
 async def kin_of(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
