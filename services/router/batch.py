@@ -16,11 +16,12 @@ from services.router.deals import Deal
 from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.decide import decide, is_stale, new_lead
 from services.router.lifecycle.due import tick
+from services.router.lifecycle.handoffs import open_after
 from services.router.lifecycle.joining import is_joint, regroup
 from services.router.lifecycle.merging import absorb, given_back, has_something, left, returned
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.settling import move, moves_at, open_after, settled, timed
+from services.router.lifecycle.settling import move, moves_at, settled, timed
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.outbox import OutboxRow
 from shared.clock import Clock

@@ -68,18 +68,22 @@ def alert_row(message: AlertMessage, lead: Lead, topics: Topics, received_at: da
 
 
 def event_row(event: Emitted, lead: Lead, topics: Topics) -> OutboxRow:
-    """An event for the log. Nobody receives it before it has happened."""
-    told = Event(
+    """An event for the log."""
+    return log_row(emitted_event(event, lead.lead_id), lead.lane, topics)
+
+
+def emitted_event(event: Emitted, lead_id: str) -> Event:
+    """As the log has it. Nobody receives it before it has happened."""
+    return Event(
         kind=event.kind,
         id=event.id,
         source=messages.SOURCE,
-        key=lead.lead_id,
+        key=lead_id,
         time=event.at,
         received_at=event.at,
         name=event.name,
         properties=event.properties,
     )
-    return log_row(told, lead.lane, topics)
 
 
 def log_row(event: Event, lane: int, topics: Topics) -> OutboxRow:

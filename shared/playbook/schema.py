@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Literal
@@ -159,17 +159,29 @@ class Playbook(Strict):
 
     def awaited_signals(self) -> set[Identifier]:
         """Those of which it matters when they were shown last: each showing has a score record of its own, or what
-        silence leads to would depend on how the log was cut into batches."""
+        silence leads to, and what a recycled lead shows anew, would depend on how the log was cut into batches."""
         silent = {rule.silent for rule in self.recycling.values() if rule.silent is not None}
         compared = {name for leaf in self._signals_compared() for name in (leaf.signal, leaf.later_than) if name}
         contact = {self.handoffs.first_contact} if self.handoffs.first_contact is not None else set()
         return silent | compared | contact | {rule.since for rule in self.follow_ups.values()}
 
     def _signals_compared(self) -> Iterator[SignalIs]:
-        for condition in self.lead_conditions():
-            for leaf in leaves(condition):
-                if isinstance(leaf, SignalIs) and leaf.later_than is not None:
-                    yield leaf
+        stages = self._stages_entered_again()
+        due = [rule.when for stage in stages for rule in (*stage.respond, *stage.contact)]
+        again = [*(rule.when for rule in self.recycling.values()), *(stage.when for stage in stages), *due]
+        yield from _signals(again)
+        for leaf in _signals(self.lead_conditions()):
+            if leaf.later_than is not None:
+                yield leaf
+
+    def _stages_entered_again(self) -> list[Stage]:
+        """Those that leads are recycled from, by what they show there, and those that they may come to afterwards."""
+        rules = self.recycling.values()
+        left = {stage for rule in rules if rule.when is not None for stage in rule.from_}
+        targets = {self.rejection.to, *(rule.to for rule in rules), *(rule.through for rule in rules)}
+        ranks = {stage.id: (stage.number, index) for index, stage in enumerate(self.stages)}
+        lowest = min((rank for id, rank in ranks.items() if id in targets), default=(0, 0))
+        return [stage for stage in self.stages if stage.id in left or ranks[stage.id] > lowest]
 
     def lead_conditions(self) -> list[LeadCondition]:
         """Every condition that a score record is decided by. `effective` and roles are not: they are asked when
@@ -182,3 +194,10 @@ class Playbook(Strict):
         back = [*(rule.when for rule in self.recycling.values()), *(rule.when for rule in self.follow_ups.values())]
         others = [*(guard.when for guard in self.guards), *self.milestones.values(), *back]
         return [condition for condition in (*stages, *others) if condition is not None]
+
+
+def _signals(conditions: Iterable[LeadCondition | None]) -> Iterator[SignalIs]:
+    for condition in conditions:
+        for leaf in () if condition is None else leaves(condition):
+            if isinstance(leaf, SignalIs):
+                yield leaf

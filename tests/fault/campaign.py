@@ -203,9 +203,13 @@ class Campaign:
         for worker in routers:
             worker.environment = worker.environment | BY_THE_WALL
             worker.start()
-        wrong = await self._observer.until(self._warm, self.patience)
-        self.say(f"{'':>7} time passes: {due} leads cool")
-        return [*([wrong] if wrong else []), *await self._drain()]
+        self.say(f"{'':>7} time passes: {due} leads cool, or are recycled")
+        # Whoever is recycled begins anew, and may have to go on from there: so often as there is something due.
+        while not (wrong := await self._observer.until(self._warm, self.patience)):
+            stuck = await self._drain()
+            if stuck or not await self._warm():
+                return stuck
+        return [wrong, *await self._drain()]
 
     async def _warm(self) -> str:
         """Who has not cooled yet, and is due."""

@@ -10,16 +10,30 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.playbook import load_playbook
+from tests.fault import deliveries
 from tests.fault.cluster import SOURCE
 from tests.fault.foreseeable import playbook_text
-from tests.fault.oracle import ExpectedLead, HandOffStep, Sent, SignalShown, StageStep, expected, pair, split
+from tests.fault.oracle import (
+    ExpectedLead,
+    HandOffStep,
+    RouterTold,
+    Sent,
+    SignalShown,
+    StageStep,
+    expected,
+    pair,
+    split,
+)
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
 
-_OWN = b'"source":"tasuki/scorer"'
+_OWN, _ROUTERS = b'"source":"tasuki/scorer"', b'"source":"tasuki/router"'
 PROCESSES = 2
 MICRO = 1_000_000
+SILENT = {rule.silent for rule in load_playbook().recycling.values()}
+"""Signals for whose silence leads are recycled: not a rule is named as the reason then, but the signal."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,8 @@ def truth(left: Left, stories: Stories, poison: Mapping[str, bytes], until: date
     """By the oracle, from the calls as they were sent, in the order of the log. `poison`: origin → value of what was
     written into the topics otherwise; `until`: leads have cooled by then."""
     calls = {(SOURCE, id): call for id, call in stories.by_id.items()}
-    # What the scorer tells itself is no call; whether it is right shows in the scores.
+    # What the scorer tells itself is no call; whether it is right shows in the scores. What the router tells is taken
+    # as it is: the scores follow from it, and whether it had to be told shows in the ways.
     told = [r for r in left.topics["events"] if origin(r) not in poison and _OWN not in (r.value or b"")]
     paired = pair(calls, [(record.key, record.value, record.timestamp) for record in told])
     playbook = playbook_text()
@@ -65,16 +80,17 @@ def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str
             _unequal(_scored(left, wanted), {id: _score(e) for id, e in wanted.leads.items()})
         ),
         "ids of one person are one lead": list(_merged(left, wanted)),
-        "score records: in order, each once": list(_score_order(left)),
+        "score records: in order, each once": list(deliveries.score_order(left)),
         "stages, owners and hand-offs equal the oracle's": list(
             _unequal(
                 {id: way for id, way in _routed(left).items() if _has_its_own_way(id, wanted)},
                 {id: _way(lead) for id, lead in wanted.leads.items() if _has_its_own_way(id, wanted)},
             )
         ),
-        "the ledger numbers a lead's messages without holes": list(_holes(left)),
-        "ledger and topics agree by id": list(_ids(left)),
-        "messages: in order per lead": list(_message_order(left)),
+        "the router tells the log what it must, each once": list(_router_events(left, wanted, poison)),
+        "the ledger numbers a lead's messages without holes": list(deliveries.holes(left)),
+        "ledger and topics agree by id": list(deliveries.ids(left)),
+        "messages: in order per lead": list(deliveries.message_order(left)),
         "nobody without or with two owners": [
             *(f"{row['lead_id']} has no owner" for row in left.rows["ownerless"]),
             *(
@@ -169,19 +185,9 @@ def _score(lead: ExpectedLead) -> dict[str, Any]:
     return {name: getattr(lead, name) for name in ("members", "epoch", *names)}
 
 
-def _score_order(left: Left) -> Iterator[str]:
-    latest: dict[bytes | None, int] = defaultdict(int)
-    for record in left.topics["scores"]:
-        if "ce_id" in record.headers:
-            seq = json.loads(record.value or b"")["seq"]
-            if seq <= latest[record.key]:
-                yield f"{record.headers['ce_id']} comes after number {latest[record.key]}"
-            latest[record.key] = seq
-
-
 def _routed(left: Left) -> dict[str, dict[str, Any]]:
     """Each lead's way as the ledger has it; which event led to a step is in its message only."""
-    triggers = {id: _trigger(json.loads(record.value or b"")) for id, record in _messages(left).items()}
+    triggers = {id: _trigger(json.loads(record.value or b"")) for id, record in deliveries.messages(left).items()}
     found: dict[str, dict[str, Any]] = {
         row["lead_id"]: {
             "stage": row["stage"],
@@ -195,7 +201,8 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
     }
     for row in left.rows["stages"]:
         trigger = triggers.get(f"stage:{row['lead_id']}:{row['seq']}", "no message")
-        found[row["lead_id"]]["stages"].append(StageStep(row["source"], row["target"], trigger, row["historical"]))
+        at = (row["at"] - EPOCH) // timedelta(milliseconds=1)
+        found[row["lead_id"]]["stages"].append(StageStep(row["source"], row["target"], at, trigger, row["historical"]))
     for row in left.rows["changes"]:
         names = ("handoff_id", "status", "giver", "giver_team", "receiver", "team", "stage")
         trigger = triggers.get(f"handoff:{row['handoff_id']}:{row['status']}", "no message")
@@ -206,7 +213,39 @@ def _routed(left: Left) -> dict[str, dict[str, Any]]:
 def _trigger(message: dict[str, Any]) -> str:
     """The event that led to it; empty where time did."""
     reason = message.get("change_reason", message["reason"])  # a hand-off's, or a stage change's
-    return "" if any(part["condition"] == "cooled" for part in reason) else str(message["trigger"]["event_id"])
+    by_time = any(
+        part["condition"] in ("cooled", "waited") or (part["condition"] == "recycled" and part["name"] in SILENT)
+        for part in reason
+    )
+    return "" if by_time else str(message["trigger"]["event_id"])
+
+
+def _router_events(left: Left, wanted: Truth, poison: Mapping[str, bytes]) -> Iterator[str]:
+    """Each delivery of one is the same; its number is that of a stage change, by which its lead went back."""
+    found: dict[str, dict[str, bytes | None]] = defaultdict(dict)
+    for record in left.topics["events"]:
+        if _ROUTERS not in (record.value or b"") or origin(record) in poison:
+            continue
+        lead_id, id = (record.key or b"").decode(), json.loads(record.value or b"")["id"]
+        if found[lead_id].setdefault(id, record.value) != record.value:
+            yield f"{id} is in the log twice, with different contents"
+    numbered = {f"recycle:{row['lead_id']}:{row['seq']}" for row in left.rows["stages"]}
+    for id in (id for of_lead in found.values() for id in of_lead if id.startswith("recycle:")):
+        if id not in numbered:
+            yield f"{id} names no stage change"
+    ours = [id for id in wanted.leads if _has_its_own_way(id, wanted)]
+    yield from _unequal(
+        {id: {"told": [_told_by_router(value or b"") for value in found[id].values()]} for id in ours},
+        {id: {"told": list(wanted.leads[id].told)} for id in ours},
+    )
+    yield from (f"{id} is no lead" for id in found.keys() - wanted.leads.keys())
+
+
+def _told_by_router(value: bytes) -> RouterTold:
+    event = json.loads(value)
+    properties = event["properties"]
+    kind = "recycle" if event["kind"] == "recycle" else "rejected"
+    return RouterTold(kind, _ms(event["time"]), properties["reason"], properties.get("handoff_id", ""))
 
 
 def _way(lead: ExpectedLead) -> dict[str, Any]:
@@ -223,74 +262,6 @@ def _way(lead: ExpectedLead) -> dict[str, Any]:
 def _told(step: HandOffStep) -> HandOffStep:
     """A message says which event led to the offer, also when it tells of what became of it."""
     return step if step.status == "offered" else replace(step, event_id="")
-
-
-def _messages(left: Left) -> dict[str, Written]:
-    """The router's messages by id."""
-    return {record.headers["ce_id"]: record for record in _sent(left)}
-
-
-def _sent(left: Left) -> Iterator[Written]:
-    for name, records in left.topics.items():
-        if name == "stages" or name.startswith("handoffs."):
-            yield from records
-
-
-def _holes(left: Left) -> Iterator[str]:
-    numbers: dict[str, list[int]] = defaultdict(list)
-    for row in [*left.rows["stages"], *left.rows["changes"]]:
-        numbers[row["lead_id"]].append(row["seq"])
-    # Of an alert nothing is kept but the message, which may be there more than once.
-    for alert in {record.headers["ce_id"]: record for record in left.topics["alerts"]}.values():
-        numbers[(alert.key or b"").decode()].append(json.loads(alert.value or b"")["seq"])
-    for row in left.rows["leads"]:
-        if sorted(numbers[row["lead_id"]]) != list(range(1, row["seq"] + 1)):
-            yield f"{row['lead_id']} stands at {row['seq']}, and has the numbers {sorted(numbers[row['lead_id']])}"
-
-
-def _ids(left: Left) -> Iterator[str]:
-    wanted = {("stages", f"stage:{row['lead_id']}:{row['seq']}") for row in left.rows["stages"]}
-    for row in left.rows["changes"]:
-        id = f"handoff:{row['handoff_id']}:{row['status']}"
-        if row["status"] == "joined":  # more than once, by one colleague after the other
-            id = f"{id}:{row['seq']}"
-        told = [row["receiver"]] if row["status"] == "offered" else [row["receiver"], row["giver"]]
-        wanted |= {(f"handoffs.{department}", id) for department in told}
-    found: dict[tuple[str, str], bytes | None] = {}
-    for name, records in left.topics.items():
-        for record in records if name == "stages" or name.startswith("handoffs.") else []:
-            place = (name, record.headers["ce_id"])
-            if place in found and found[place] != record.value:
-                yield f"{place[1]} was sent to {name} twice, with different contents"
-            found[place] = record.value
-    yield from (f"{id} is in the ledger, and not in {name}" for name, id in sorted(wanted - found.keys()))
-    yield from (f"{id} is in {name}, and not in the ledger" for name, id in sorted(found.keys() - wanted))
-
-
-def _message_order(left: Left) -> Iterator[str]:
-    """In each topic a lead's first deliveries come in order of seq, and so do the last ones.
-
-    After a crash a relay repeats what it may have sent already, but all of it: so an old message that comes again is
-    followed by all newer ones. A relay that had lost its lane would send it alone."""
-    for name, records in left.topics.items():
-        if name == "stages" or name.startswith("handoffs."):
-            told = [(record.key, record.headers["ce_id"], json.loads(record.value or b"")["seq"]) for record in records]
-            yield from (f"{id} came to {name} {late}" for id, late in _late(told, "after a newer one"))
-            again = _late(list(reversed(told)), "and then an older one came again", descending=True)
-            yield from (f"{id} came to {name} {late}" for id, late in again)
-
-
-def _late(told: list[tuple[bytes | None, str, int]], what: str, descending: bool = False) -> Iterator[tuple[str, str]]:
-    """Of the first appearance of each id in `told`, those that are out of order within their lead."""
-    seen: set[str] = set()
-    latest: dict[bytes | None, int] = {}
-    for key, id, seq in told:
-        if id in seen:
-            continue
-        seen.add(id)
-        if key in latest and (seq > latest[key] if descending else seq < latest[key]):
-            yield id, f"{what} ({seq}, {latest[key]})"
-        latest[key] = seq
 
 
 def _dead_letters(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Iterator[str]:

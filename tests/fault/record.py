@@ -15,7 +15,7 @@ from tests.fault.cluster import PARTITIONS, Cluster
 READ_SECONDS = 180.0
 TABLES = {
     "leads": "SELECT lead_id, stage, department, team, seq, total, score_at, merged_into FROM leads",
-    "stages": "SELECT lead_id, seq, source, target, historical FROM stage_changes ORDER BY lead_id, seq",
+    "stages": "SELECT lead_id, seq, source, target, at, historical FROM stage_changes ORDER BY lead_id, seq",
     "changes": "SELECT c.lead_id, c.seq, c.handoff_id, c.status, h.giver, h.giver_team, h.receiver, h.team, h.stage "
     "FROM handoff_changes c JOIN handoffs h USING (handoff_id) ORDER BY c.lead_id, c.seq",
     "open": "SELECT lead_id FROM handoffs WHERE status IN ('waiting', 'offered', 'accepted')",

@@ -38,6 +38,20 @@ INTERNAL = st.fixed_dictionaries(
         "domains": st.sampled_from([["acme.example"], ["other.example"]]),
     },
 )
+TARGETS = ["recycled", "recycled", "acquired", "nurturing"]
+WORKED = ["acquired", "nurturing", "hot", "appointment", "opportunity", "onboarding", "expansion"]
+HOLDS = st.sampled_from(["0d", "1d", "10d", "60d"])
+SILENT = ["mail_clicked", "responded", "on_site", "sales_activity", "product_site_visited", "customer_contact"]
+LEADING_BACK: list[dict[str, Any]] = [
+    {"signal": "deal_lost"},
+    {"signal": "deal_lost", "later_than": "deal_registered"},
+    {"any": [{"signal": "churned", "later_than": "deal_won"}, {"signal": "deal_lost"}]},
+    {"all": [{"signal": "mail_clicked"}, {"field": "email", "is": {"present": True}}]},
+    {"all": [{"signal": "product_site_visited", "later_than": "mail_clicked"}, {"not": {"signal": "deal_won"}}]},
+    {"level_at_least": 3},
+    {"not": {"level_at_least": 1}},
+]
+"""For what a lead may be recycled."""
 DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 
 
@@ -155,7 +169,7 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             rule["group"] = "size"
     groups = {"size": {"label": LABEL, "at_most": draw(CAPS)}}
-    return DEFAULT | {
+    return _coming_back(draw) | {
         "behaviour": draw(behaviours()),
         "attribute": {
             "groups": groups,
@@ -166,9 +180,54 @@ def contents(draw: st.DrawFn) -> dict[str, Any]:
         "target_accounts": draw(ACCOUNTS),
         "not_people": {"crawlers": draw(st.booleans()), "internal": draw(INTERNAL), "scanners": draw(mails.SCANNERS)},
         "dimensions": {"adoption": {"label": LABEL}},
-        "stages": [_stage(draw, stage) for stage in DEFAULT["stages"]],
         "total": draw(st.sampled_from([{}, {"at_least": 0}, {"at_least": -5, "at_most": 60}])),
     }
+
+
+@st.composite
+def recyclings(draw: st.DrawFn) -> dict[str, Any]:
+    """The part `recycling`: the default's, or up to three other rules."""
+    if draw(st.integers(0, 2)) == 0:
+        return dict(DEFAULT["recycling"])
+    found = {}
+    for number in range(draw(st.integers(0, 3))):
+        target = draw(st.sampled_from(TARGETS))
+        worked = st.sampled_from([stage for stage in WORKED if stage != target])
+        sources = draw(st.lists(worked, min_size=1, max_size=4, unique=True))
+        rule = {"label": LABEL, "from": sources, "to": target}
+        rule |= {"hold": draw(HOLDS), "behaviour": draw(st.sampled_from(["restart", "restart", "keep"]))}
+        if draw(st.booleans()):
+            rule |= {"silent": draw(st.sampled_from(SILENT)), "silent_for": draw(st.sampled_from(["1d", "10d", "30d"]))}
+        else:
+            rule["when"] = draw(st.sampled_from(LEADING_BACK))
+        if draw(st.integers(0, 2)) == 0:
+            rule["through"] = "lost"
+        found[f"way_{number}"] = rule
+    return found
+
+
+@st.composite
+def recycling_contents(draw: st.DrawFn) -> dict[str, Any]:
+    """The default with other ways back, and other things by which leads become hot."""
+    found = _coming_back(draw)
+    more = draw(st.lists(st.sampled_from(BEING[2:] + LEADING_BACK), max_size=1))
+    found["stages"] = [
+        stage | {"when": {"any": [*stage["when"]["any"], *more]}} if stage["id"] == "hot" else stage
+        for stage in found["stages"]
+    ]
+    behaviour = DEFAULT["behaviour"] | {"half_life": draw(DURATIONS)}
+    return found | {"behaviour": behaviour, "total": draw(st.sampled_from([{}, {"at_least": 0}]))}
+
+
+def _coming_back(draw: st.DrawFn) -> dict[str, Any]:
+    """The default with other ways back, and without the stages that no lead comes to by them."""
+    recycling = draw(recyclings())
+    rejection = DEFAULT["rejection"] | {"to": draw(st.sampled_from(TARGETS)), "hold": draw(HOLDS)}
+    rejection |= {"behaviour": draw(st.sampled_from(["restart", "restart", "keep"]))}
+    entered = {rejection["to"], *(rule[key] for rule in recycling.values() for key in ("to", "through") if key in rule)}
+    first, *others = DEFAULT["stages"]
+    stages = [first, *(_stage(draw, stage) for stage in others if "when" in stage or stage["id"] in entered)]
+    return DEFAULT | {"recycling": recycling, "rejection": rejection, "stages": stages}
 
 
 @st.composite

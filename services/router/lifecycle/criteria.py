@@ -31,9 +31,13 @@ from shared.playbook.conditions import (
 from shared.points import to_micro, to_points
 from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Signal
 
+NOTHING = -(2**62)
+"""Micro-points, less than any condition asks for: a total that does not count."""
+
 
 class Facts(msgspec.Struct, frozen=True):
-    """What criteria look at. Points are micro-points; signals not shown after `since` do not count."""
+    """What criteria look at. Points are micro-points; signals not shown after `since` do not count. `waits`: the lead
+    was recycled, and until its waiting time is over only what it shows leads it on."""
 
     signals: Mapping[str, Signal]
     total: int
@@ -41,6 +45,7 @@ class Facts(msgspec.Struct, frozen=True):
     level: int
     fields: Mapping[str, Any]
     since: datetime | None = None
+    waits: bool = False
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,16 +100,18 @@ def facts_since(  # noqa: PLR0913, PLR0917 - a line in time, as the lead has it
     level_valid_for: timedelta,
 ) -> Facts:
     """What counts after a lead was recycled (domain C5) of all `facts` of a record: signals and levels shown after
-    `line_at`, totals after `held_until`, and only of records that begin the behaviour score at `epoch` or later.
+    `line_at`, totals from `held_until` on, and only of records that begin the behaviour score at `epoch` or later.
 
     The day of a level's action is `level_until` less the time for which levels are valid.
     """
     level_is_new = record.level_until is not None and record.level_until - level_valid_for > line_at
+    waits = held_until is not None and record.time < held_until
     return msgspec.structs.replace(
         facts,
         since=line_at,
         level=facts.level if level_is_new else 0,
-        total=facts.total if record.epoch >= epoch and (held_until is None or record.time > held_until) else 0,
+        total=facts.total if record.epoch >= epoch and not waits else NOTHING,
+        waits=waits,
     )
 
 
@@ -176,7 +183,7 @@ def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: boo
         return part(facts) > limit if over else part(facts) >= limit
 
     def leaves(facts: Facts) -> list[Leaf]:
-        value = to_points(part(facts))
+        value = 0.0 if part(facts) == NOTHING else to_points(part(facts))
         return [Leaf(condition=kind, met=holds(facts), wanted=points, value=value, label=label)]
 
     return Criterion(holds, leaves)

@@ -10,15 +10,14 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from services.router.lifecycle import handoffs
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.criteria import Facts, because_of_playbook
 from services.router.lifecycle.facts import facts_of
+from services.router.lifecycle.going_on import go_on, turned_back
 from services.router.lifecycle.model import Decision, HandOff, Lead
-from services.router.lifecycle.recycling import by_signal, recycle
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
-from services.router.lifecycle.stages import Step, follow, walk
+from services.router.lifecycle.stages import Step, walk
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.visits import visit
 from shared.scores import ScoreRecord
@@ -55,12 +54,8 @@ def decide(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what
         contacted_at=_contacted(lead, record, rules),
     )
     case = Case(record, counting, rules, now, record.time, around, record.historical)
-    if steps:
-        decision = _follow(lead, opened, steps, case)
-    elif (way := by_signal(lead, counting, rules)) is not None:
-        decision = recycle(lead, opened, way, case)
-    else:
-        decision = Decision(lead=lead)
+    decision = _follow(lead, opened, steps, case) if steps else Decision(lead=lead)
+    decision = turned_back(decision, opened, case)
     if (alert := visit(decision.lead, record, rules, now)) is not None:
         lead = replace(decision.lead, seq=alert.seq, alerted_at=alert.at)
         decision = replace(decision, lead=lead, alerts=[alert])
@@ -77,9 +72,7 @@ def _follow(lead: Lead, opened: HandOff | None, steps: list[Step], case: Case) -
         lead = replace(lead, followed_up_at=case.now)
     if changed := because_of_playbook(record):
         steps = [Step(step.source, step.target, [*step.reason, *changed]) for step in steps]
-    lead, stages = follow(lead, steps, record.time, historical=record.historical)
-    lead, changes = handoffs.assign(lead, opened, steps, case)
-    return Decision(lead=lead, stages=stages, handoffs=changes)
+    return go_on(lead, opened, steps, case)
 
 
 def _contacted(lead: Lead, record: ScoreRecord, rules: Rules) -> datetime | None:

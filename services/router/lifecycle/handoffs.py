@@ -95,3 +95,10 @@ def retreat(lead: Lead, opened: HandOff | None, step: Step, case: Case) -> tuple
 def _comes_later(department: str | None, target: StageRule, case: Case) -> bool:
     """Whether all stages of a department come after `target`."""
     return all(rule.rank > target.rank for rule in case.rules.way if rule.stage.owner == department)
+
+
+def open_after(opened: HandOff | None, changes: list[HandOffChange]) -> HandOff | None:
+    """The open hand-off after `changes`."""
+    for change in changes:
+        opened = change.handoff if change.handoff.is_open else None
+    return opened

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Facts, Leaf
+from services.router.lifecycle.criteria import Facts, Leaf, all_facts
 from services.router.lifecycle.model import (
     Decision,
     Emitted,
@@ -24,13 +24,14 @@ from services.router.lifecycle.model import (
 )
 from services.router.lifecycle.offers import tell
 from services.router.lifecycle.owning import own
-from services.router.lifecycle.rules import RecyclingWay, Rules
-from services.router.lifecycle.stages import Step, follow
+from services.router.lifecycle.rules import RecyclingWay, Rules, StageRule
+from services.router.lifecycle.stages import Step, first_open_exclusion, follow
 from shared.events import Kind
 from shared.recycling import NAME
 from shared.scores import ScoreRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = timedelta(milliseconds=1)
 RECYCLED = "recycled"
 """The condition of the leaf that says by which rule a lead has gone back."""
 _WAITED = {"ja": "待機期間の終了", "en": "The waiting time is over"}
@@ -60,16 +61,35 @@ def returned_back(rules: Rules) -> Back:
 
 
 def by_signal(lead: Lead, counting: Facts, rules: Rules) -> RecyclingWay | None:
-    """The way back that the lead's facts open now."""
-    ways = rules.recycled_from[lead.stage]
-    return next((way for way in ways if way.when is not None and way.when.holds(counting)), None)
+    """The way back that what the lead has shown opens from its stage: asked when a record has come, and when the lead
+    has come to another stage.
+
+    What it showed before it came there does not count: a deal that was lost last year says nothing against whoever
+    makes an inquiry today. But a stage that rests on signals began with these, however late they were told."""
+    ways = rules.recycled_by_signal.get(lead.stage)
+    if ways is None:
+        return None
+    facts = _since_it_came(lead, counting, rules)
+    return next((way for way in ways if way.when is not None and way.when.holds(facts)), None)
+
+
+def _since_it_came(lead: Lead, counting: Facts, rules: Rules) -> Facts:
+    shown = (counting.signals.get(name) for name in rules.stages[lead.stage].signals)
+    since = counting.since
+    rests_on = [signal.last for signal in shown if signal is not None and (since is None or signal.last > since)]
+    began = [moment for moment in (lead.stage_at, max(rests_on, default=None)) if moment is not None]
+    if not began:
+        return counting
+    came = min(began) - _AT_ONCE
+    return replace(counting, since=came if since is None else max(since, came))
 
 
 def silence_ends(
     lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
 ) -> tuple[datetime, RecyclingWay] | None:
-    """When, and by which way, the lead will go back if nothing happens; None: never. While it is offered to somebody,
-    the deadline of that counts instead; while it has joined a colleague's hand-off, what becomes of that."""
+    """When, and by which way, the lead will go back if nothing happens; None: never. Not before its latest record: what
+    that has taken away was there until then. While it is offered to somebody, the deadline of that counts instead;
+    while it has joined a colleague's hand-off, what becomes of that."""
     if lead.attached_to is not None or (opened is not None and opened.status is not Status.ACCEPTED):
         return None
     ends = [
@@ -77,7 +97,8 @@ def silence_ends(
         for way in rules.recycled_from[lead.stage]
         if way.rule.silent is not None and way.rule.silent_for is not None
     ]
-    return min(ends, key=lambda end: end[0], default=None)
+    end = min(ends, key=lambda end: end[0], default=None)
+    return None if end is None else (max(end[0], record.time), end[1])
 
 
 def wait_ends(lead: Lead, rules: Rules) -> datetime | None:
@@ -116,11 +137,10 @@ def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
         attached_to=None,
     )
     stages: list[StageChange] = []
-    if lead.stage != back.to:
-        lead, stages = follow(
-            lead, [Step(lead.stage, case.rules.stages[back.to], reason)], line, historical=case.historical
-        )
-    owner = case.rules.stages[back.to].stage.owner
+    steps = _steps_back(lead, case.rules.stages[back.to], reason, case)
+    if steps:
+        lead, stages = follow(lead, steps, line, historical=case.historical)
+    owner = case.rules.stages[lead.stage].stage.owner
     if owner != lead.department:
         lead = own(lead, owner, case)
     elif lead.person is not None:
@@ -142,14 +162,28 @@ def go_back(lead: Lead, back: Back, reason: list[Leaf], case: Case) -> Decision:
     return Decision(lead=lead, stages=stages, events=events)
 
 
+def _steps_back(lead: Lead, target: StageRule, reason: list[Leaf], case: Case) -> list[Step]:
+    """To the stage, and on into an exclusion that holds: out of later stages none is entered."""
+    steps = [] if lead.stage == target.stage.id else [Step(lead.stage, target, reason)]
+    known = all_facts(case.record)
+    exclusion = first_open_exclusion({*lead.reached, target.stage.id}, known, case.rules)
+    if exclusion is not None and exclusion.when is not None:
+        steps.append(Step(target.stage.id, exclusion, [*reason, *exclusion.when.reason(known)]))
+    return steps
+
+
 def wait_over(lead: Lead, at: datetime, case: Case) -> Decision:
     """A lead that has waited at a stage goes on to the one that its way back leads to."""
     target = case.rules.stages[case.rules.recycling[lead.recycling or ""].rule.to]
-    reason = [Leaf(condition="waited", name=lead.recycling, met=True, label=_WAITED, at=at)]
-    lead, stages = follow(lead, [Step(lead.stage, target, reason)], at, historical=False)
+    lead, stages = follow(lead, [Step(lead.stage, target, [waited(lead, at)])], at, historical=False)
     if target.stage.owner != lead.department:
         lead = own(lead, target.stage.owner, case)
     return Decision(lead=lead, stages=stages)
+
+
+def waited(lead: Lead, at: datetime) -> Leaf:
+    """As part of a reason: what the lead waited for since it was recycled is over."""
+    return Leaf(condition="waited", name=lead.recycling, met=True, label=_WAITED, at=at)
 
 
 def _last_shown(lead: Lead, name: str | None, record: ScoreRecord) -> datetime:

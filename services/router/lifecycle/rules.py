@@ -17,6 +17,7 @@ from shared.playbook.conditions import (
     LeadCondition,
     LevelAtLeast,
     NotOf,
+    SignalIs,
     SomeOf,
     TotalOver,
     leaves,
@@ -43,11 +44,12 @@ class DueRule:
 
 @dataclass(frozen=True, slots=True)
 class StageRule:
-    """A stage, its place on the way (`rank`), and its compiled conditions."""
+    """A stage, its place on the way (`rank`), its compiled conditions, and the signals that it is entered by."""
 
     stage: Stage
     rank: tuple[int, int]
     when: Criterion | None
+    signals: tuple[str, ...]
     respond: tuple[DueRule, ...]
     contact: tuple[DueRule, ...]
 
@@ -99,6 +101,9 @@ class Rules:
             stage.id: [way for way in self.recycling.values() if stage.id in way.rule.from_]
             for stage in playbook.stages
         }
+        self.recycled_by_signal = {
+            stage: ways for stage, ways in self.recycled_from.items() if any(way.when is not None for way in ways)
+        }
         follow_ups = [FollowUpRule(id, r, _compiled(r.when, playbook)) for id, r in playbook.follow_ups.items()]
         self.follow_ups = {
             stage.id: found
@@ -132,9 +137,14 @@ def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
         stage=stage,
         rank=(stage.number, index),
         when=_compiled(stage.when, playbook),
+        signals=tuple(sorted({leaf.signal for leaf in _leaves(stage.when) if isinstance(leaf, SignalIs)})),
         respond=_due_rules(stage.respond, playbook),
         contact=_due_rules(stage.contact, playbook),
     )
+
+
+def _leaves(condition: LeadCondition | None) -> list[LeadCondition]:
+    return [] if condition is None else list(leaves(condition))
 
 
 def _due_rules(rules: Iterable[ResponseRule], playbook: Playbook) -> tuple[DueRule, ...]:

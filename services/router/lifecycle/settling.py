@@ -1,6 +1,6 @@
 """What time alone will do to a lead, and doing it: it cools, falls silent, or has waited long enough.
 
-All three are foretold by the lead's latest record and dated at their own moment, so that it makes no difference whether
+All of it is foretold by the lead's latest record and dated at their own moment, so that it makes no difference whether
 a timer or the lead's next record notices them."""
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.router.lifecycle import cooling
+from services.router.lifecycle import cooling, handoffs
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.due import due_at
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
-from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead
-from services.router.lifecycle.recycling import recycle, silence_ends, wait_ends, wait_over
+from services.router.lifecycle.going_on import go_on, turned_back
+from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.recycling import recycle, silence_ends, wait_ends, wait_over, waited
 from services.router.lifecycle.rules import Rules
+from services.router.lifecycle.stages import Step, walk
 from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import ScoreRecord
 
@@ -24,7 +26,7 @@ from shared.scores import ScoreRecord
 def settled(decision: Decision, opened: HandOff | None, case: Case) -> Decision:
     """The decision, its lead with the next moments at which time changes something. `opened` is the open hand-off of
     before."""
-    after = open_after(opened, decision.handoffs)
+    after = handoffs.open_after(opened, decision.handoffs)
     lead = timed(decision.lead, after, case.record, case.rules)
     return decision if lead is decision.lead else replace(decision, lead=lead)
 
@@ -37,33 +39,48 @@ def timed(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules)
 
 def moves_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules) -> datetime | None:
     """The first moment at which time leads the lead to another stage; None: never."""
-    if (waited := wait_ends(lead, rules)) is not None:
-        return waited
+    if (wait := wait_ends(lead, rules)) is not None:
+        return wait
     at = cooling.cools_at(lead, opened, record, rules)
-    if not rules.recycled_from[lead.stage]:
-        return at
-    silent = silence_ends(lead, opened, record, rules)
-    return at if silent is None or (at is not None and at <= silent[0]) else silent[0]
+    if rules.recycled_from[lead.stage] and (silent := silence_ends(lead, opened, record, rules)) is not None:
+        at = _earlier(at, silent[0])
+    if lead.held_until is not None and _is_to_come(lead.held_until, lead, record) and _steps_held(lead, record, rules):
+        at = _earlier(at, lead.held_until)
+    return at
+
+
+def _is_to_come(moment: datetime, lead: Lead, record: ScoreRecord) -> bool:
+    """Whether nothing later than `moment` has happened to the lead."""
+    return moment >= record.time and (lead.stage_at is None or moment >= lead.stage_at)
+
+
+def _earlier(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else min(one, other)
+
+
+def _steps_held(lead: Lead, record: ScoreRecord, rules: Rules) -> list[Step]:
+    """Where the lead goes on to when its total counts again, or it is at the stage where it was to wait for that."""
+    assert lead.held_until is not None
+    known, counting = facts_of(lead, faded(record, lead.held_until), rules)
+    steps, _ = walk(lead, known, counting, rules)
+    leaf = waited(lead, lead.held_until)
+    return [Step(step.source, step.target, [leaf, *step.reason]) for step in steps]
 
 
 def move(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what is around them
     lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime, around: Surroundings
 ) -> Decision:
-    """What happens to the lead at `at`, which is what `moves_at` gives for it; `record` is its latest.
+    """What happens to the lead at `at`, which is what `moves_at` gives for it; `record` is its latest. Where several
+    things happen at the same moment it is recycled rather than led on, and led on rather than back.
 
     Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked."""
     case = Case(faded(record, at), facts_of(lead, faded(record, at), rules)[1], rules, at, at, around)
     if wait_ends(lead, rules) is not None:
-        decision = wait_over(lead, at, case)
+        decision = turned_back(wait_over(lead, at, case), opened, case)
     elif (silent := silence_ends(lead, opened, record, rules)) is not None and silent[0] <= at:
         decision = recycle(lead, opened, silent[1], case)
+    elif at == lead.held_until and (steps := _steps_held(lead, record, rules)):
+        decision = turned_back(go_on(lead, opened, steps, case), opened, case)
     else:
-        decision = cooling.cool(lead, opened, record, case)
-    return replace(decision, lead=timed(decision.lead, open_after(opened, decision.handoffs), record, rules))
-
-
-def open_after(opened: HandOff | None, changes: list[HandOffChange]) -> HandOff | None:
-    """The open hand-off after `changes`."""
-    for change in changes:
-        opened = change.handoff if change.handoff.is_open else None
-    return opened
+        decision = turned_back(cooling.cool(lead, opened, record, case), opened, case)
+    return replace(decision, lead=timed(decision.lead, handoffs.open_after(opened, decision.handoffs), record, rules))

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Facts, Leaf
+from services.router.lifecycle.criteria import NOTHING, Facts, Leaf
 from services.router.lifecycle.model import Lead, StageChange
 from services.router.lifecycle.rules import LAST_STAGE_BEFORE_SALES, Rules, StageRule
 
@@ -40,7 +40,7 @@ def walk(lead: Lead, known: Facts, counting: Facts, rules: Rules) -> tuple[list[
     steps: list[Step] = []
     current, reached, held = rules.stages[lead.stage], {*lead.reached, lead.stage}, None
     if current.stage.excluded and current.when and not current.when.holds(known):
-        back = rules.stages[current.stage.after] if current.stage.after else rules.first
+        back = max(before(current, rules), landing(lead, rules), key=lambda rule: rule.rank)
         # Why it ended: none of the parts of its condition holds any more.
         steps.append(Step(current.stage.id, back, current.when.missing(known)))
         current = back
@@ -67,6 +67,12 @@ class _View:
         """The first guard that holds. Found only when it is asked for: few records lead to a guarded stage."""
         return next((guard.id for guard, criterion in self.rules.guards if criterion.holds(self.known)), None)
 
+    def waits_for(self, rule: StageRule) -> bool:
+        """Whether a recycled lead, which is to wait, would enter a stage for nothing but what it is."""
+        if not self.counting.waits or rule.when is None:
+            return False
+        return rule.when.holds(replace(self.counting, signals={}, total=NOTHING, level=0))
+
 
 def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule | None, bool]:
     """The next stage to enter, and whether a guard closed one on the way there."""
@@ -76,7 +82,7 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
             return exclusion, False
     blocked = False
     for rule in view.rules.way:
-        if rule.rank > current.rank and is_open(rule, reached, view.counting):
+        if rule.rank > current.rank and is_open(rule, reached, view.counting) and not view.waits_for(rule):
             if not (rule.stage.guarded and view.guard):
                 return rule, blocked
             blocked = True
@@ -86,6 +92,19 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
 def first_open_exclusion(reached: set[str], known: Facts, rules: Rules) -> StageRule | None:
     """The exclusion that a lead which has been at `reached` belongs into."""
     return next((rule for rule in rules.exclusions if is_open(rule, reached, known)), None)
+
+
+def before(rule: StageRule, rules: Rules) -> StageRule:
+    """The stage that one comes after."""
+    return rules.stages[rule.stage.after] if rule.stage.after else rules.first
+
+
+def landing(lead: Lead, rules: Rules) -> StageRule:
+    """The stage that the lead falls back to at most: where it was last recycled to; the first one if it never was."""
+    if lead.line_at is None:
+        return rules.first
+    way = rules.recycling.get(lead.recycling or "")
+    return rules.stages[rules.playbook.rejection.to if way is None else way.rule.to]
 
 
 def is_open(rule: StageRule, reached: set[str], facts: Facts) -> bool:

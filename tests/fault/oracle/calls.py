@@ -58,6 +58,16 @@ Told = Sent | Recycled
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Whoever has been offered a lead accepts it `at` a moment (ms since 1970), or rejects it with a reason code. By
+    then the lead's events of before have been scored."""
+
+    lead_id: str
+    at: int
+    rejected: str | None = None
+
+
+@dataclass(frozen=True)
 class Happened:
     """One event of one lead. Times are milliseconds since 1970; `fields` those of the playbook (None: told to be
     empty)."""

@@ -1,22 +1,45 @@
-"""Conditions on a lead, as stages and guards have them."""
+"""Conditions on a lead, as stages, guards and recycling have them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
-from tests.fault.oracle.playbook import micro
+from tests.fault.oracle.playbook import Book, micro
 from tests.fault.oracle.values import passes
 
-if TYPE_CHECKING:
-    from tests.fault.oracle.score import Card  # which asks conditions itself
+
+class Known(Protocol):
+    """What is known of a lead, or what of that counts. `total`: None where it does not count."""
+
+    @property
+    def book(self) -> Book: ...
+    @property
+    def total(self) -> int | None: ...
+    @property
+    def attribute(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def fields(self) -> Mapping[str, Any]: ...
+    def has_shown(self, signal: str) -> bool: ...
+    def last_shown(self, signal: str) -> int | None: ...
 
 
-def by_signal(when: Mapping[str, Any], card: Card) -> bool:
+def signals_of(when: Mapping[str, Any]) -> Iterator[str]:
+    """The signals that a condition asks for."""
+    if "signal" in when:
+        yield when["signal"]
+    parts = [*when.get("any", []), *when.get("all", []), *when.get("of", []), *([when["not"]] if "not" in when else [])]
+    for part in parts:
+        yield from signals_of(part)
+
+
+def by_signal(when: Mapping[str, Any], known: Known) -> bool:
     """Whether a signal is among what makes the condition hold."""
     if "signal" in when:
-        return card.has_shown(when["signal"])
-    return any(by_signal(part, card) for part in [*when.get("any", []), *when.get("all", []), *when.get("of", [])])
+        return holds(when, known)
+    return any(by_signal(part, known) for part in [*when.get("any", []), *when.get("all", []), *when.get("of", [])])
 
 
 def asks_for_score(when: Mapping[str, Any]) -> bool:
@@ -25,27 +48,30 @@ def asks_for_score(when: Mapping[str, Any]) -> bool:
     return "total_over" in when or "level_at_least" in when or any(asks_for_score(part) for part in parts)
 
 
-def holds(when: Mapping[str, Any], card: Card) -> bool:  # noqa: PLR0911 - one for each kind of condition
+def holds(when: Mapping[str, Any], known: Known) -> bool:  # noqa: PLR0911 - one for each kind of condition
     """Whether a condition on a lead holds."""
     match when:
+        case {"signal": name, "later_than": other}:
+            last, before = known.last_shown(name), known.last_shown(other)
+            return known.has_shown(name) and (before is None or (last is not None and last > before))
         case {"signal": name}:
-            return card.has_shown(name)
+            return known.has_shown(name)
         case {"total_over": points}:
-            return card.total > micro(points)
+            return known.total is not None and known.total > micro(points)
         case {"attribute_at_least": points}:
-            return card.attribute >= micro(points)
+            return known.attribute >= micro(points)
         case {"grade_at_least": grade}:
-            return card.attribute >= card.book.grades[grade]
+            return known.attribute >= known.book.grades[grade]
         case {"level_at_least": level}:
-            return card.level >= int(level)
+            return known.level >= int(level)
         case {"field": name, "is": check}:
-            return passes(check, card.fields.get(name))
+            return passes(check, known.fields.get(name))
         case {"any": parts}:
-            return any(holds(part, card) for part in parts)
+            return any(holds(part, known) for part in parts)
         case {"all": parts}:
-            return all(holds(part, card) for part in parts)
+            return all(holds(part, known) for part in parts)
         case {"not": part}:
-            return not holds(part, card)
+            return not holds(part, known)
         case {"at_least": count, "of": parts}:
-            return sum(holds(part, card) for part in parts) >= int(count)
+            return sum(holds(part, known) for part in parts) >= int(count)
     raise ValueError(f"unknown condition {when!r}")

@@ -38,8 +38,8 @@ def pair(calls: Mapping[tuple[str, str], Mapping[str, Any]], records: Iterable[R
             poisonous.append(number)
             continue
         record = json.loads(value or b"")
-        if record["kind"] == RECYCLE:
-            log.append(_recycled(record, taken))
+        if record["source"] == ROUTER:
+            log.append(_told_by_router(record, taken))
             continue
         identity = (record["source"], record["id"])
         if identity not in calls:
@@ -87,9 +87,14 @@ def _is_of_router(record: Mapping[str, Any]) -> bool:
     return is_told_why and not record.get("traits") and not record.get("historical")
 
 
-def _recycled(record: Mapping[str, Any], taken: int) -> Recycled:
+def _told_by_router(record: Mapping[str, Any], taken: int) -> Told:
+    """Of these the log itself is the only witness: whether they are right is another question."""
     times = [(_moment(record[name]) - EPOCH) // timedelta(milliseconds=1) for name in ("time", "received_at")]
-    return Recycled(record["key"], record["id"], min(*times, taken))
+    if record["kind"] == RECYCLE:
+        return Recycled(record["key"], record["id"], min(*times, taken))
+    call = {"type": record["kind"], "userId": record["key"], "messageId": record["id"], "event": record.get("name", "")}
+    call |= {"timestamp": record["time"], "properties": record.get("properties", {})}
+    return Sent(call, _moment(record["received_at"]), ROUTER, taken=datetime.fromtimestamp(taken / 1000, UTC))
 
 
 def _wrong_key(told: str, key: bytes | None) -> str | None:

@@ -8,10 +8,11 @@ from typing import Any
 from zlib import crc32
 
 from tests.fault.oracle import identity
-from tests.fault.oracle.calls import Happened, Told, read
+from tests.fault.oracle.calls import Answered, Happened, Told, read
+from tests.fault.oracle.hands import HandOffStep
 from tests.fault.oracle.playbook import Book, read_book
 from tests.fault.oracle.score import Card, SignalShown
-from tests.fault.oracle.way import HandOffStep, StageStep, Way
+from tests.fault.oracle.way import RouterTold, StageStep, Way
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class ExpectedLead:
     tell each other: `stages`, `handoffs` and `owner` say nothing then."""
     epoch: int = 0
     """When it was last recycled; 0: never."""
+    told: tuple[RouterTold, ...] = ()
+    """What the router must have put into the log about it, each once by id."""
     merged_into: str | None = None
     """It is no lead, but a member of this one: nothing else is said."""
     was_several: bool = field(default=False, compare=False)
@@ -45,32 +48,45 @@ class ExpectedLead:
     Of what became of it on the way the same is true."""
 
 
-def expected(log: Iterable[Told], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
+def expected(log: Iterable[Told | Answered], playbook_yaml: str, until: int | None = None) -> dict[str, ExpectedLead]:
     """`log` in the order of the topic (at least within each lead); copies of a message count once, the first. `until`:
     the time by which leads have cooled after all that (milliseconds since 1970); None: no time has passed.
 
     Raises `Refused` for a call that must not be in the log at all."""
     book = read_book(playbook_yaml)
     leads: dict[str, tuple[Card, Way]] = {}
-    events = {}
-    for sent in log:
-        event = read(sent, book)
-        events.setdefault((event.lead_id, event.source, event.id), event)
-    links = _links(events.values())
-    joined = identity.leads(links, book)
-    for event in events.values():
+    events = dict[tuple[str, str, str], Happened]()
+    for told in log:
+        if isinstance(told, Answered):
+            _answer(told, *leads[told.lead_id])
+            continue
+        event = read(told, book)
+        identity_of_it = (event.lead_id, event.source, event.id)
+        if identity_of_it in events:
+            continue
+        events[identity_of_it] = event
         card, way = leads.setdefault(event.lead_id, (Card(book), Way(book, event.lead_id)))
-        way.cool(card, until=max(card.time, event.time))
+        way.pass_time(card, until=max(card.time, event.time))
         card.add(event)
         way.after(event, card)
-        way.cool(card, until=card.time)  # what the event itself has taken away
+        way.pass_time(card, until=card.time)  # what the event itself has taken away
     if until is not None:
         for card, way in leads.values():
-            way.cool(card, until=until)
+            way.pass_time(card, until=until)
+    links = _links(events.values())
+    joined = identity.leads(links, book)
     found = {lead_id: _told(lead_id, card, way) for lead_id, (card, way) in leads.items()}
     found |= _merged(events.values(), joined, book)
     apart = {id for one, other, _ in links if _are_apart(one, other, joined) for id in (one, other)}
     return {id: replace(lead, was_several=id in apart) for id, lead in found.items()}
+
+
+def _answer(told: Answered, card: Card, way: Way) -> None:
+    way.pass_time(card, until=told.at)
+    if told.rejected is None:
+        way.accept(told.at)
+    else:
+        way.reject(told.rejected, card, told.at)
 
 
 def _are_apart(one: str, other: str, joined: Mapping[str, str]) -> bool:
@@ -110,9 +126,10 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         signals=card.signals,
         stage=way.stage.id,
         stages=tuple(way.steps),
-        handoffs=tuple(way.handoffs),
-        owner=way.owner,
+        handoffs=tuple(way.hands.handoffs),
+        owner=way.hands.owner,
         epoch=card.epoch,
+        told=tuple(way.told),
     )
 
 

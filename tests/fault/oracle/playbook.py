@@ -113,6 +113,21 @@ class StageOnTheWay:
 
 
 @dataclass(frozen=True)
+class WayBack:
+    """How leads are recycled: from which stages, by a condition, or by silence (of a signal, for so long), to a stage,
+    through another one for `hold`. `restarts`: whether the behaviour score begins anew."""
+
+    id: str
+    sources: Sequence[str]
+    when: Raw | None
+    silence: tuple[str, int] | None
+    through: str | None
+    target: str
+    hold: int
+    restarts: bool
+
+
+@dataclass(frozen=True)
 class Book:
     """What the oracle knows of a playbook. `teams`: department → [(team, territory)]."""
 
@@ -135,6 +150,14 @@ class Book:
     stages: Sequence[StageOnTheWay]
     guards: Sequence[tuple[str, Raw]]
     teams: Mapping[str, Sequence[tuple[str, Mapping[str, Sequence[Any]]]]]
+    recycling: Sequence[WayBack]
+    rejection: WayBack
+    reassigned: Sequence[str]
+    """The reason codes with which a rejected lead is offered to somebody else instead, `asked_again` times at most."""
+    asked_again: int
+
+    def stage(self, id: str) -> StageOnTheWay:
+        return next(stage for stage in self.stages if stage.id == id)
 
 
 def read_book(text: str) -> Book:
@@ -183,6 +206,23 @@ def read_book(text: str) -> Book:
             department: [(team, told.get("territory", {})) for team, told in has["teams"].items()]
             for department, has in raw["departments"].items()
         },
+        recycling=[_way_back(id, told) for id, told in raw.get("recycling", {}).items()],
+        rejection=_way_back("rejected", raw["rejection"]),
+        reassigned=[code for code, told in raw["rejection"]["reasons"].items() if told.get("then") == "reassign"],
+        asked_again=len(raw.get("handoffs", {}).get("on_expiry", ["next", "escalate"])),
+    )
+
+
+def _way_back(id: str, raw: Raw) -> WayBack:
+    return WayBack(
+        id=id,
+        sources=raw.get("from", []),
+        when=raw.get("when"),
+        silence=(raw["silent"], milliseconds(raw["silent_for"])) if "silent" in raw else None,
+        through=raw.get("through"),
+        target=raw["to"],
+        hold=milliseconds(raw.get("hold", "0d")),
+        restarts=raw.get("behaviour", "restart") == "restart",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -70,6 +71,41 @@ def worth(rule: BehaviourPoints, counted: Days, now: int, zone: ZoneInfo) -> int
         end = end_of(day, zone)
         account, since = faded(account, end - since, rule.half_life) + counted[day], end
     return faded(account, now - since, rule.half_life) + counted.get(today, 0)
+
+
+@dataclass(frozen=True)
+class Fading:
+    """Micro-points that fade from `since` on, and end at `until` (None: only by fading)."""
+
+    micro: int
+    since: int
+    half_life: int
+    until: int | None = None
+
+    def at(self, time: int) -> int:
+        return (
+            0 if self.until is not None and time >= self.until else faded(self.micro, time - self.since, self.half_life)
+        )
+
+
+def foretold(book: Book, counted: Mapping[str, Days], now: int) -> list[Fading]:
+    """How the total's behaviour points go on from `now` if nothing happens, as a score record tells it: what is left of
+    past days is one sum for each half-life, and what the present day counted begins to fade at its end. So what it
+    foretells differs from `worth`, asked then, by what rounding makes of it."""
+    today = day_of(now, book.zone)
+    tonight = end_of(today, book.zone)
+    sums: defaultdict[tuple[int, int], int] = defaultdict(int)
+    ending = []
+    for rule in (rule for rule in book.behaviour if rule.dimension is None):
+        days = counted[rule.id]
+        if rule.expires is not None:
+            ends = [(micro, end_of(day, book.zone)) for day, micro in days.items()]
+            ending += [Fading(micro, end, rule.half_life, end + rule.expires) for micro, end in ends]
+            continue
+        present = days.get(today, 0)
+        sums[now, rule.half_life] += worth(rule, days, now, book.zone) - present
+        sums[tonight, rule.half_life] += present
+    return [Fading(micro, since, half_life) for (since, half_life), micro in sums.items()] + ending
 
 
 def _kept(rule: BehaviourPoints, told: Days, book: Book, today: date) -> dict[date, int]:

@@ -16,7 +16,7 @@ from tests.fault.oracle.conditions import holds
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.people import scanned
 from tests.fault.oracle.playbook import Book
-from tests.fault.oracle.points import counted_days, day_of, points_of, worth
+from tests.fault.oracle.points import Fading, counted_days, day_of, foretold, points_of, worth
 from tests.fault.oracle.values import passes
 
 
@@ -50,6 +50,7 @@ class Card:
     _actions: dict[tuple[str, str], int] = field(default_factory=dict)
     _campaigns: Campaigns = field(init=False)
     _awaited: tuple[int, int] | None = None
+    _foretold: list[Fading] | None = None
 
     def __post_init__(self) -> None:
         self._campaigns = Campaigns(self.book)
@@ -118,8 +119,13 @@ class Card:
         """The lead at a later time, when nothing else has happened. Of its levels only the highest is known to whoever
         waits: when that has ended, there is none until the next event."""
         found = copy(self)
-        found.time, found._awaited = time, self._highest()
+        found.time, found._awaited, found._foretold = time, self._highest(), self._as_foretold()
         return found
+
+    def _as_foretold(self) -> list[Fading]:
+        if self._foretold is not None:
+            return self._foretold
+        return foretold(self.book, counted_days(self.book, self._since_line(), self.time), self.time)
 
     @property
     def is_nobody(self) -> bool:
@@ -163,6 +169,8 @@ class Card:
 
     @property
     def behaviour(self) -> int:
+        if self._foretold is not None and not self.is_nobody:
+            return sum(part.at(self.time) for part in self._foretold)
         return self.dimension(None)
 
     def dimension(self, name: str | None) -> int:
@@ -213,6 +221,15 @@ class Card:
 
     def has_shown(self, signal: str) -> bool:
         return signal in self._shown and not self.is_nobody
+
+    def last_shown(self, signal: str) -> int | None:
+        """When; None: never."""
+        return max(event.time for event in self._shown[signal]) if self.has_shown(signal) else None
+
+    @property
+    def level_since(self) -> int:
+        """When the latest action of its level was."""
+        return self._highest()[1] - self.book.level_valid
 
     @property
     def signals(self) -> dict[str, SignalShown]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.fault.judge import Truth, differences
-from tests.fault.oracle import ExpectedLead, HandOffStep, StageStep
+from tests.fault.oracle import ExpectedLead, HandOffStep, RouterTold, StageStep
+from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
 
@@ -28,7 +29,7 @@ LEAD = ExpectedLead(
     fields={"title": "部長"},
     signals={},
     stage="hot",
-    stages=(StageStep("awareness", "acquired", "m1", False), StageStep("acquired", "hot", "m2", False)),
+    stages=(StageStep("awareness", "acquired", 900, "m1", False), StageStep("acquired", "hot", 1_000, "m2", False)),
     handoffs=(HandOffStep("h1", "offered", "marketing", None, "inside-sales", "head-office", "hot", "m2"),),
     owner=("marketing", "all"),
 )
@@ -50,6 +51,17 @@ def said_to_have_cooled(record: Written) -> Written:
     return replace(record, value=(record.value or b"").replace(b"signal", b"cooled"))
 
 
+def entered(seq: int, source: str, target: str, ms: int) -> dict[str, Any]:
+    at = EPOCH + timedelta(milliseconds=ms)
+    return {"lead_id": "l", "seq": seq, "source": source, "target": target, "at": at, "historical": False}
+
+
+def recycled(seq: int, reason: str = "lost") -> Written:
+    event = {"kind": "recycle", "id": f"recycle:l:{seq}", "source": "tasuki/router", "time": "1970-01-01T00:00:01Z"}
+    value = json.dumps(event | {"properties": {"reason": reason}}, separators=(",", ":")).encode()
+    return Written("events", 0, seq, b"l", value, {})
+
+
 def right() -> Left:
     score = {
         "seq": 1,
@@ -63,6 +75,7 @@ def right() -> Left:
     }
     return Left(
         topics={
+            "events": [],
             "scores": [written("scores", 0, score, ce_id="score:l:0:1")],
             "stages": [told("stages", 0, "stage:l:1", 1, "m1"), told("stages", 1, "stage:l:2", 2, "m2")],
             "handoffs.inside-sales": [told("handoffs.inside-sales", 0, "handoff:h1:offered", 3, "m2")],
@@ -87,15 +100,8 @@ def right() -> Left:
                 }
             ],
             "stages": [
-                {
-                    "lead_id": "l",
-                    "seq": 1,
-                    "epoch": 0,
-                    "source": "awareness",
-                    "target": "acquired",
-                    "historical": False,
-                },
-                {"lead_id": "l", "seq": 2, "source": "acquired", "target": "hot", "historical": False},
+                entered(1, "awareness", "acquired", 900),
+                entered(2, "acquired", "hot", 1_000),
             ],
             "changes": [
                 {
@@ -139,6 +145,8 @@ CHANGES: list[tuple[str, Change]] = [
     ("scores equal the oracle's", lambda left: left.topics["scores"].clear()),
     ("score records: in order, each once", lambda left: left.topics["scores"].append(left.topics["scores"][0])),
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["leads"][0].update(team="other")),
+    ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["stages"][0].update(at=EPOCH)),
+    ("the router tells the log what it must, each once", lambda left: left.topics["events"].append(recycled(2))),
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["leads"][0].update(total=6.4)),
     ("stages, owners and hand-offs equal the oracle's", lambda left: left.rows["changes"][0].update(team="other")),
     (
@@ -172,6 +180,21 @@ def test_each_change_is_found(promise: str, change: Change) -> None:
     left = right()
     change(left)
     assert promise in broken(left)
+
+
+def test_what_the_router_tells_the_log_is_what_it_must_tell_once_by_id() -> None:
+    wanted = replace(TRUTH, leads={"l": replace(LEAD, told=(RouterTold("recycle", 1_000, "lost"),))})
+    promise = {"the router tells the log what it must, each once"}
+    left = right()
+    assert broken(left, wanted) == promise, "it is missing"
+    left.topics["events"] = [recycled(2), recycled(2)]
+    assert broken(left, wanted) == set(), "a copy is no other one"
+    left.topics["events"] = [recycled(2), recycled(2, reason="stalled")]
+    assert broken(left, wanted) == promise, "the same id, and something else"
+    left.topics["events"] = [recycled(2), recycled(1)]
+    assert broken(left, wanted) == promise, "one too many"
+    left.topics["events"] = [recycled(7)]
+    assert broken(left, wanted) == promise, "no stage change has this number"
 
 
 def test_a_score_that_is_off_by_a_millionth_of_a_point_is_found() -> None:

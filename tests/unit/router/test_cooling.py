@@ -157,7 +157,7 @@ def test_after_a_rejection_it_cools_by_what_counts_since() -> None:
     life.shows(total=200.0, later=timedelta(days=31))
     assert life.lead.stage == "hot"  # by the score alone: the inquiry is of before
     life.waits_until(life.story.at + HALF_LIFE)
-    assert (life.lead.stage, life.told[-1]) == ("acquired", ("inside-sales", "withdrawn"))
+    assert (life.lead.stage, life.told[-1]) == ("recycled", ("inside-sales", "withdrawn"))
 
 
 def test_a_record_that_takes_points_away_cools_at_its_own_time() -> None:

@@ -119,6 +119,14 @@ def test_the_default_has_the_stages_of_the_articles() -> None:
         ("without: [attended, surveyed", "without: [booked, surveyed", "can never be concluded: 'booked'"),
         ("campaign: {from: [exhibition, campaign]}", "campaign: {from: []}", "at least 1 item"),
         ("mql: {at_least: 2, of:", "mql: {at_least: 5, of:", "only 4 are given of which 5 must hold"),
+        ("silent: responded, silent_for: 30d", "silent: responded, silent_for: 5m", "expected a day or more"),
+        ("  unresponsive: {label", "  rejected: {label", "so leads are called whose hand-off was rejected"),
+        ("from: [hot, appointment], silent", "from: [awareness, hot], silent", "at 'awareness' nobody works a lead"),
+        ("from: [hot, appointment], silent", "from: [excluded], silent", "at 'excluded' nobody works a lead"),
+        ("silent_for: 30d, to: recycled, hold: 30d}", "silent_for: 30d, to: excluded, hold: 30d}", "is an exclusion"),
+        ("  to: recycled\n  hold: 30d", "  to: excluded\n  hold: 30d", "'excluded' is an exclusion"),
+        ("through: lost, to: recycled, hold: 90d", "through: nurturing, to: recycled, hold: 90d", "only wait there"),
+        ("through: lost, to: recycled, hold: 90d", "through: recycled, to: recycled, hold: 90d", "only wait there"),
     ],
 )
 def test_errors_name_file_line_and_expectation(right: str, wrong: str, expected: str) -> None:
@@ -129,6 +137,17 @@ def test_errors_name_file_line_and_expectation(right: str, wrong: str, expected:
         parse_playbook(changed, "mine.yaml")
     assert any(p.line == line and expected in p.message for p in caught.value.problems), str(caught.value)
     assert f"mine.yaml:{line}: " in str(caught.value)
+
+
+def test_awaited_are_signals_whose_every_showing_may_lead_a_lead_on() -> None:
+    awaited = load_playbook().awaited_signals()
+    assert {"responded", "deal_lost", "deal_registered", "inquiry_made", "usage_high"} <= awaited
+    # Of these only the first counts, or nobody who was recycled comes to their stages again: they are frequent.
+    assert not awaited & {"contact_obtained", "product_site_visited", "mail_clicked", "unsubscribed", "bant_needs"}
+    further_back = parse_playbook(
+        DEFAULT.replace("rejection:\n  to: recycled", "rejection:\n  to: acquired"), "mine.yaml"
+    )
+    assert further_back.awaited_signals() - awaited == {"product_site_visited", "mail_clicked", "retired"}
 
 
 def test_all_problems_are_told_together() -> None:
