@@ -81,7 +81,7 @@ def regroup(  # noqa: PLR0913, PLR0917 - a lead before and after, and what is ar
         yield from _leave(before, lead.lead_id, group, now)
     if lead.attached_to is not None and before != lead.attached_to:
         yield from _enter(lead, group, now)
-    if lead.attached_to is not None and was is not None and lead.contacted_at != was.contacted_at:
+    if lead.attached_to is not None and _tells_of_contact(group.scores[lead.lead_id].record, was, rules):
         yield from _contacted(lead, group, rules)
     if had is None or not had.attached or was is None:
         return
@@ -201,6 +201,12 @@ def _leave(primary_id: str, lead_id: str, group: Group, now: datetime) -> Iterat
         if opened is not None and lead_id in opened.attached:
             rest = tuple(id for id in opened.attached if id != lead_id)
             yield _told(primary, opened, rest, _leaf("left", lead_id), group, now)
+
+
+def _tells_of_contact(record: ScoreRecord, was: Lead | None, rules: Rules) -> bool:
+    """Whether it is this record that says so. When the lead was contacted may be known already, from the report."""
+    is_new = was is not None and was.score_seq < record.seq
+    return is_new and rules.playbook.handoffs.first_contact in record.reported
 
 
 def _contacted(lead: Lead, group: Group, rules: Rules) -> Iterator[Decision]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router import repository
+from services.router import finding, repository
 from services.router.batch import Batch, Received
 from services.router.companies import Companies
 from services.router.contact import ContactDatum
@@ -79,7 +79,11 @@ async def test_one_lead_one_hand_off_and_the_contact_data_of_all_its_ids(ledger:
     async with engine.connect() as connection:
         contacts = await repository.contacts_of(connection, ["u"])
         assert contacts == {"u": {"phone": "03-1", "company.name": "アクメ", "email": "t@acme.co.jp"}}
-        assert set(await repository.told_at(connection, "u")) == {"phone", "company.name", "email"}
+        assert set(await finding.told_at(connection, await finding.ids_of(connection, "u"))) == {
+            "phone",
+            "company.name",
+            "email",
+        }
         (message,) = (await repository.frozen_messages(connection, await _open(engine))).values()
     assert (message.lead_id, message.contact.phone) == ("u", "03-1")
     company = await Companies(engine, RULES, SystemClock()).company("domain:acme.co.jp")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from services.router.lifecycle.joining import LeadsNeeded
 from services.router.lifecycle.model import HandOff, Lead
@@ -136,3 +137,12 @@ def test_a_contact_with_any_of_them_is_the_first_contact() -> None:
     assert lead(one, "a").contacted_at == lead(one, "b").contacted_at is not None
     one.wait(contact_by)
     assert opened(one, "a").status == "accepted"
+
+
+def test_it_is_so_too_when_a_report_was_faster_than_its_event() -> None:
+    one = office("a", "b")
+    one.does({"lead": "a", "answer": "accept"})
+    at = one.now + timedelta(minutes=1)
+    one.known.leads["b"] = replace(lead(one, "b"), contacted_at=at)
+    one.does({"lead": "b", "signal": "sales_activity", "total": 0.0, "level": 0, "attributes": {}})
+    assert lead(one, "a").contacted_at == at
