@@ -11,11 +11,14 @@ from services.router.lifecycle.model import HandOff, Lead
 
 
 def own(lead: Lead, department: str | None, case: Case) -> Lead:
-    """A department gets the lead at once, without being asked: first assignment, history, exclusion, recycling."""
+    """A department gets the lead at once, without being asked: first assignment, history, exclusion, recycling.
+
+    What was imported it has since the import: before, nobody here could have got in touch with it."""
     if department is None:
         return lead
+    since = case.record.trigger.received_at if case.historical else case.at
     team = case.rules.territories.team(department, case.facts.fields)
-    return replace(lead, department=department, team=team, person=None, taken=False, owned_at=case.at, attached_to=None)
+    return replace(lead, department=department, team=team, person=None, taken=False, owned_at=since, attached_to=None)
 
 
 def take_over(lead: Lead, handoff: HandOff, person: str | None, now: datetime) -> Lead:

@@ -81,6 +81,7 @@ class Happened:
     properties: Mapping[str, Any]
     fields: Mapping[str, Any]
     historical: bool
+    received_at: int = 0
     late: bool = False
     """Told live, and so long after it happened that it moves no behaviour points."""
     ignored: str = ""
@@ -135,6 +136,7 @@ def _read(sent: Sent, book: Book) -> Happened:
         names=[] if ignored in ("crawler", "internal_network") else names,
         undoes=undoes,
         mailing=mailing,
+        received_at=_ms(sent.received),
         late=not history and _ms(sent.received) - _time(sent) > book.late_after,
     )
 

@@ -33,12 +33,13 @@ class HandOffStep:
 
 @dataclass(frozen=True)
 class Cause:
-    """When something happens (ms since 1970) and by which event (empty: by none); `fields` are the lead's then."""
+    """When something happens (ms since 1970) and by which event (empty: by none); `fields` are the lead's then.
+    `told_at`: when we were told of it, if that is history."""
 
     at: int
     event_id: str
     fields: Fields
-    historical: bool = False
+    told_at: int | None = None
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Hands:
             self._close_if_outrun(self.offer, last, reported, cause)
         if last.owner is None or self.owner is None or self.offer is not None or last.owner == self.owner[0]:
             return
-        if cause.historical or last.excluded:  # it happened without us, or nobody is to work the lead
+        if cause.told_at is not None or last.excluded:  # it happened without us, or nobody is to work the lead
             self.own(last.owner, cause)
         else:
             self._make_offer(last, cause)
@@ -119,7 +120,7 @@ class Hands:
 
     def own(self, department: str, cause: Cause) -> None:
         self.owner, self.is_taken = (department, self._team(department, cause.fields)), False
-        self.owned_at = cause.at
+        self.owned_at = cause.at if cause.told_at is None else cause.told_at  # nobody here knew it before
 
     def accept(self, at: int) -> None:
         assert self.offer is not None

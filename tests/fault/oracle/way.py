@@ -70,7 +70,7 @@ class Way:
 
     def after(self, event: Happened, card: Card) -> None:
         """Go as far as the event allows; `card` includes it."""
-        cause = Cause(card.time, event.id, card.fields, event.historical)
+        cause = Cause(card.time, event.id, card.fields, event.received_at if event.historical else None)
         self._go_on(card, cause)
         self._turn_back(card, cause)
 
@@ -256,7 +256,7 @@ class Way:
 
     def _enter(self, stages: Sequence[StageOnTheWay], cause: Cause) -> Sequence[StageOnTheWay]:
         for stage in stages:
-            self.steps.append(StageStep(self.stage.id, stage.id, cause.at, cause.event_id, cause.historical))
+            self.steps.append(StageStep(self.stage.id, stage.id, cause.at, cause.event_id, cause.told_at is not None))
             self.stage, self.stage_at = stage, cause.at
             self.reached.append(stage)
         return stages

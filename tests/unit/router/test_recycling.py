@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.router.lifecycle.model import Alerted
 from shared.events import Kind
 from tests.lives import Life
+from tests.score_records import MONDAY
 
 DAY = timedelta(days=1)
 
@@ -105,3 +106,11 @@ def test_follow_ups_missed_while_nobody_looked_are_told_once() -> None:
     life = Life().shows("contact_obtained").shows("deal_won").accepts("高橋").shows("sales_activity")
     life.is_due_until(life.story.at + 100 * DAY)
     assert [alert.kind for alert in life.alerts] == [Alerted.FOLLOW_UP]
+
+
+def test_an_imported_customer_is_ours_to_follow_up_from_the_import_on() -> None:
+    imported = MONDAY + 3000 * DAY
+    life = Life().shows("contact_obtained", historical=True, received_at=imported)
+    life.shows("deal_won", historical=True, received_at=imported).waits_until(imported + 364 * DAY)
+    assert life.lead.stage == "onboarding"
+    assert life.waits_until(imported + 365 * DAY).lead.recycling == "not_followed_up"
