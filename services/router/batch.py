@@ -20,6 +20,7 @@ from services.router.lifecycle.handoffs import open_after
 from services.router.lifecycle.joining import is_joint, regroup
 from services.router.lifecycle.merging import absorb, given_back, has_something, left, returned
 from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.passing import look_again
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import move, moves_at, settled, timed
 from services.router.lifecycle.surroundings import Surroundings
@@ -290,3 +291,12 @@ def due_until(moment: datetime, lead_id: str, known: Known, rules: Rules) -> Ite
         yield from follow(decided, known, rules, moment)
         if decided.counts_only and decision.lead.due_at == lead.due_at:
             raise RuntimeError(f"a deadline of a lead at stage '{lead.stage}' comes to no end")
+
+
+def ask_valve(lead_id: str, known: Known, rules: Rules, now: datetime) -> list[Decided]:
+    """Look again at a lead that stands before a valve; `known` follows, and must hold its latest score."""
+    lead, opened, score = known.leads[lead_id], known.opened.get(lead_id), known.scores[lead_id]
+    decision = look_again(lead, opened, score.record, rules, now, known.around)
+    if decision == Decision(lead=lead):
+        return []
+    return follow(Decided(decision, score, due=True), known, rules, now)

@@ -38,6 +38,7 @@ from services.router.status import Watch
 from services.router.subscribers import subscribers_of
 from services.router.tables import handoffs, leads
 from services.router.timer import Timer
+from services.router.valve_keeper import ValveKeeper
 from shared import logs
 from shared.clock import Clock, EventClock
 from shared.kafka import client_options
@@ -158,6 +159,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
     )
     set_clock = ledger.clock.set if isinstance(ledger.clock, DatabaseClock) else lambda _: None
     timer = Timer(ledger, consumer, errands, watch, set_clock, relay.wake.set)
+    valves = ValveKeeper(ledger, watch, relay.wake.set)
     failures: list[str] = []
 
     @asynccontextmanager
@@ -173,6 +175,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             _start("consumer", consumer.run(), end),
             _start("relay", relay.run(), end),
             _start("timer", timer.run(), end),
+            _start("valves", valves.run(), end),
             _start("feedback", feedback.run(), end),
             _start("webhooks", subscribers.webhooks.dispatcher.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),

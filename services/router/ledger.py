@@ -19,6 +19,7 @@ from services.router.batch import (
     Known,
     Received,
     Rows,
+    ask_valve,
     cool_until,
     decide_all,
     due_until,
@@ -186,6 +187,25 @@ class Ledger:
             decided = await self._decided(connection, known, set(due), decide, bool(also))
             await repository.save(connection, await self._rows(connection, decided, scores))
             return decided
+
+        return await self._together(work)
+
+    async def ask_valves(self, lead_ids: Sequence[str]) -> bool:
+        """Look again at leads that stand before a valve, in this order; whether any of them went on."""
+
+        async def work(connection: AsyncConnection, also: frozenset[str]) -> bool:
+            leads = await repository.lock_leads(connection, set(lead_ids) | also)
+            scores = await repository.latest_scores(connection, leads)
+            known = Known(leads, await repository.open_handoffs(connection, leads), scores, asked=also)
+            now = self.clock.now()
+
+            def decide(again: Known, ids: set[str]) -> list[Decided]:
+                asked = (lead_id for lead_id in lead_ids if lead_id in ids and lead_id in leads)
+                return [item for lead_id in asked for item in ask_valve(lead_id, again, self.rules, now)]
+
+            decided = await self._decided(connection, known, set(lead_ids), decide, bool(also))
+            await repository.save(connection, await self._rows(connection, decided, leads))
+            return any(not item.counts_only for item in decided)
 
         return await self._together(work)
 

@@ -70,6 +70,12 @@ class RouterMetrics:
             ["department", "status"],
             registry=self.registry,
         )
+        self.valve = Gauge(
+            "tasuki_router_valve_points",
+            "The total that a team's valve asks for, as this router has last moved it",
+            ["department", "team"],
+            registry=self.registry,
+        )
         self.webhook_attempts = Counter(
             "tasuki_router_webhook_attempts",
             "Attempts to deliver a message: delivered, refused (an answer that is not 2xx), failed (no answer)",

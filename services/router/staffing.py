@@ -18,9 +18,10 @@ _WANTED = "unnest(CAST(:departments AS text[]), CAST(:teams AS text[])) AS w (de
 _make_teams = text(f"INSERT INTO teams (department, team) SELECT * FROM {_WANTED} ON CONFLICT DO NOTHING")
 _lock_teams = text(
     # The lock makes offers to a team one after the other; in one order, or two could wait for each other for ever.
-    f'SELECT t.department, t.team, t."virtual" FROM teams t JOIN {_WANTED} USING (department, team) '
-    "ORDER BY t.department, t.team FOR UPDATE OF t"
+    'SELECT t.department, t.team, t."virtual", t.valve_step, t.valve_at '
+    f"FROM teams t JOIN {_WANTED} USING (department, team) ORDER BY t.department, t.team FOR UPDATE OF t"
 )
+_valves = text(f"SELECT t.valve_step, t.valve_at FROM teams t JOIN {_WANTED} USING (department, team)")
 _turns = text(f"SELECT p.department, p.team, p.person, p.finish FROM people p JOIN {_WANTED} USING (department, team)")
 _loads = text(
     "SELECT h.receiver AS department, h.team, h.person, count(*) AS load FROM handoffs h "
@@ -32,8 +33,10 @@ _absences = text(
     "ORDER BY person, starts_at"
 )
 _save_teams = text(
-    'UPDATE teams t SET "virtual" = w."virtual" FROM unnest(CAST(:departments AS text[]), CAST(:teams AS text[]), '
-    'CAST(:virtuals AS bigint[])) AS w (department, team, "virtual") '
+    'UPDATE teams t SET "virtual" = w."virtual", valve_step = w.valve_step, valve_at = w.valve_at '
+    "FROM unnest(CAST(:departments AS text[]), CAST(:teams AS text[]), CAST(:virtuals AS bigint[]), "
+    "CAST(:steps AS integer[]), CAST(:moments AS timestamptz[])) "
+    'AS w (department, team, "virtual", valve_step, valve_at) '
     "WHERE t.department = w.department AND t.team = w.team"
 )
 _save_people = text(
@@ -52,12 +55,22 @@ async def ask(connection: AsyncConnection, around: Surroundings, rules: Rules) -
     around.wanted_teams.clear()
 
 
+async def team_state(connection: AsyncConnection, key: TeamKey) -> TeamState:
+    """A team as it is now, its load and its valve; neither locked nor with its people."""
+    named = {"departments": [key[0]], "teams": [key[1]]}
+    row = (await connection.execute(_valves, named)).one_or_none()
+    load = sum(row.load for row in await connection.execute(_loads, named))
+    if row is None:
+        return TeamState(department=key[0], team=key[1], load=load)
+    return TeamState(department=key[0], team=key[1], load=load, valve_step=row.valve_step, valve_at=row.valve_at)
+
+
 async def team_states(connection: AsyncConnection, keys: Iterable[TeamKey], rules: Rules) -> dict[TeamKey, TeamState]:
     """The teams as they are now, locked until the end of the transaction."""
     wanted = sorted(keys)
     named = {"departments": [department for department, _ in wanted], "teams": [team for _, team in wanted]}
     await connection.execute(_make_teams, named)
-    virtual = {(row.department, row.team): row.virtual for row in await connection.execute(_lock_teams, named)}
+    locked = {(row.department, row.team): row for row in await connection.execute(_lock_teams, named)}
     finishes = {(row.department, row.team, row.person): row.finish for row in await connection.execute(_turns, named)}
     loads = {(row.department, row.team, row.person): row.load for row in await connection.execute(_loads, named)}
     people = {key: [person.id for person in rules.teams[key].people] for key in wanted}
@@ -66,10 +79,12 @@ async def team_states(connection: AsyncConnection, keys: Iterable[TeamKey], rule
         key: TeamState(
             department=key[0],
             team=key[1],
-            virtual=virtual[key],
+            virtual=locked[key].virtual,
             people={id: PersonState(finishes.get((*key, id), 0), loads.get((*key, id), 0)) for id in people[key]},
             load=sum(load for (department, team, _), load in loads.items() if (department, team) == key),
             absences={id: absences[id] for id in people[key] if id in absences},
+            valve_step=locked[key].valve_step,
+            valve_at=locked[key].valve_at,
         )
         for key in wanted
     }
@@ -86,6 +101,8 @@ async def save_turns(connection: AsyncConnection, around: Surroundings) -> None:
             "departments": [state.department for state in states],
             "teams": [state.team for state in states],
             "virtuals": [state.virtual for state in states],
+            "steps": [state.valve_step for state in states],
+            "moments": [state.valve_at for state in states],
         },
     )
     turns = [(state, person, own.finish) for state in states for person, own in sorted(state.people.items())]

@@ -16,10 +16,11 @@ class Status:
     kafka: str | None = None
     timer: str | None = None
     feedback: str | None = "starting to read feedback"
+    valves: str | None = None
 
     @property
     def problems(self) -> list[str]:
-        parts = (self.kafka, self.consumer, self.relay, self.timer, self.feedback)
+        parts = (self.kafka, self.consumer, self.relay, self.timer, self.feedback, self.valves)
         return [problem for problem in parts if problem]
 
 

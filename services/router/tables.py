@@ -73,6 +73,8 @@ leads = Table(
     Column("attached_to", Text),
     Column("recycled", Integer, nullable=False, server_default="0"),
     Column("recycling", Text),
+    Column("valve_stage", Text),
+    Column("valve_over", Float),
     Column("total", Float, nullable=False),
     Column("score_at", _time, nullable=False),
     Column("score", LargeBinary, nullable=False),  # the latest score record, as it was received
@@ -83,6 +85,12 @@ leads = Table(
     Index(None, "lane", "cools_at", postgresql_where=text("cools_at IS NOT NULL")),
     Index(None, "lane", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(None, "attached_to", postgresql_where=text("attached_to IS NOT NULL")),
+    Index(
+        "ix_leads_before_valve",
+        "valve_stage",
+        "total",
+        postgresql_where=text("valve_stage IS NOT NULL AND valve_over IS NULL"),
+    ),
 )
 
 # No foreign key to leads: contact data comes from `events`, often before the first score of its lead.

@@ -44,5 +44,5 @@ def turned_handoffs(decided: Iterable[Decision]) -> list[str]:
 
 
 def is_offer(change: HandOffChange) -> bool:
-    """Whether the hand-off is offered by this change."""
-    return change.handoff.status is Status.OFFERED and not change.joined
+    """Whether the hand-off is offered by this change, or begins to wait for it: then it tells all that is known now."""
+    return change.handoff.status in (Status.OFFERED, Status.WAITING) and not change.joined

@@ -25,6 +25,7 @@ from shared.playbook.handoff_checks import handoff_references, stages_of_recycli
 from shared.playbook.schema import CONTACT_FIELDS, LeadField, Playbook
 from shared.playbook.staffing_checks import staffing
 from shared.playbook.values import Check
+from shared.playbook.valve_checks import never_held, valve_references
 
 RESERVED_DIMENSIONS = ("attribute", "behaviour", "bounds")
 
@@ -38,6 +39,7 @@ def crosscheck(playbook: Playbook) -> list[Finding]:
         *campaign_actions(playbook),
         *_stages(playbook),
         *handoff_references(playbook),
+        *valve_references(playbook),
         *_conditions(playbook),
         *staffing(playbook),
         *_never(playbook),
@@ -136,6 +138,7 @@ def _stages(playbook: Playbook) -> Iterator[Finding]:
 def _conditions(playbook: Playbook) -> Iterator[Finding]:
     for whole, known in (
         (_whole_conditions, ()),
+        (never_held, ()),
         (_conditions_on_what_a_lead_is, ()),
         (_conditions_on_contacts, CONTACT_FIELDS),
     ):

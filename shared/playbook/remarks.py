@@ -11,6 +11,7 @@ from shared.playbook.findings import Finding, Path
 from shared.playbook.schema import LeadField, Playbook
 from shared.playbook.staffing import Department, Team
 from shared.playbook.values import Check, Scalar
+from shared.playbook.valve_checks import valve_remarks
 from shared.prefectures import prefecture
 
 
@@ -26,7 +27,7 @@ def remarks(playbook: Playbook) -> list[Finding]:
             )
         found += _accounts(path, department)
         found += _never_first(path, department, playbook)
-    return found
+    return [*found, *valve_remarks(playbook)]
 
 
 def _accounts(path: Path, department: Department) -> Iterator[Finding]:

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from shared.playbook.channels import Channel, TargetAccounts
-from shared.playbook.conditions import EventMatch, LeadCondition, SignalIs, leaves
+from shared.playbook.conditions import EventMatch, LeadCondition, SignalIs, leaves, thresholds
 from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, Rejection, ResponseRule
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
 from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension, Identifier
 from shared.playbook.staffing import Department
 from shared.playbook.values import Duration, Label, Strict
+from shared.playbook.valve import Valve
 
 CONTACT_FIELDS = ("name", "email", "phone", "title", "department", "company.name", "prefecture")
 """Fields that a caller needs (domain D5). Their values are personal or not, but the router knows them."""
@@ -120,6 +121,7 @@ class Playbook(Strict):
     handoffs: HandOffs = HandOffs()
     rejection: Rejection
     recycling: dict[Identifier, RecyclingRule] = Field(default_factory=dict)
+    valves: dict[Identifier, Valve] = Field(default_factory=dict)
     follow_ups: dict[Identifier, FollowUp] = Field(default_factory=dict)
     alerts: Alerts = Alerts()
     companies: Companies = Companies()
@@ -183,6 +185,10 @@ class Playbook(Strict):
         lowest = min((rank for id, rank in ranks.items() if id in targets), default=(0, 0))
         return [stage for stage in self.stages if stage.id in left or ranks[stage.id] > lowest]
 
+    def totals_that_matter(self) -> set[float]:
+        """Whenever a lead's total passes one of these it has a score record."""
+        return thresholds(self.lead_conditions()).union(*(valve.thresholds for valve in self.valves.values()))
+
     def lead_conditions(self) -> list[LeadCondition]:
         """Every condition that a score record is decided by. `effective` and roles are not: they are asked when
         somebody wants to know, and passing a total that only they name needs no record of its own."""
@@ -192,6 +198,7 @@ class Playbook(Strict):
             for condition in (stage.when, *(rule.when for rule in (*stage.respond, *stage.contact)))
         ]
         back = [*(rule.when for rule in self.recycling.values()), *(rule.when for rule in self.follow_ups.values())]
+        back += [valve.never_holds for valve in self.valves.values()]
         others = [*(guard.when for guard in self.guards), *self.milestones.values(), *back]
         return [condition for condition in (*stages, *others) if condition is not None]
 

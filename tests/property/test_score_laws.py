@@ -15,7 +15,6 @@ from services.scorer.scoring.state import decode_state, encode_state
 from services.scorer.scoring.times import from_ms, to_ms
 from shared.events import Event, Kind, Logged
 from shared.playbook import Playbook, load_playbook
-from shared.playbook.conditions import thresholds
 from shared.points import bounded, to_micro
 from shared.recycling import recycle_event
 from shared.scores import Contribution, Position, ScoreRecord, falls_below, score_at, worth_at
@@ -133,7 +132,7 @@ class Ruled:
     """A playbook that is not printed with each failure."""
 
     def __init__(self, playbook: Playbook) -> None:
-        self.scorer, self.limits = Scorer(playbook), thresholds(playbook.lead_conditions())
+        self.scorer, self.limits = Scorer(playbook), playbook.totals_that_matter()
 
     def __repr__(self) -> str:
         return f"a playbook with thresholds {sorted(self.limits)}"

@@ -5,7 +5,7 @@ Conditions are compiled once per playbook; a test then costs one call per part, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,8 @@ NOTHING = -(2**62)
 
 class Facts(msgspec.Struct, frozen=True):
     """What criteria look at. Points are micro-points; signals not shown after `since` do not count. `waits`: the lead
-    was recycled, and until its waiting time is over only what it shows leads it on."""
+    was recycled, and until its waiting time is over only what it shows leads it on. `valve`: a stage, and the total
+    that its valve asks for now; None: as the playbook says."""
 
     signals: Mapping[str, Signal]
     total: int
@@ -46,6 +47,7 @@ class Facts(msgspec.Struct, frozen=True):
     fields: Mapping[str, Any]
     since: datetime | None = None
     waits: bool = False
+    valve: tuple[str, int] | None = None
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,11 +117,23 @@ def facts_since(  # noqa: PLR0913, PLR0917 - a line in time, as the lead has it
     )
 
 
-def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion:  # noqa: PLR0911 - one per kind
+Moved = tuple[str, float]
+"""A stage, and the threshold in its condition that its valve moves."""
+
+
+def compile_condition(  # noqa: PLR0911 - one per kind
+    condition: LeadCondition, playbook: Playbook, moved: Moved | None = None
+) -> Criterion:
     """`condition` as functions of the facts. The playbook gives the labels."""
+
+    def parts_of(conditions: Sequence[LeadCondition]) -> list[Criterion]:
+        return [compile_condition(part, playbook, moved) for part in conditions]
+
     match condition:
         case SignalIs():
             return _signal(condition.signal, condition.later_than, playbook)
+        case TotalOver(total_over=points) if moved is not None and points == moved[1]:
+            return _at_the_valve(*moved)
         case TotalOver():
             return _number("total_over", condition.total_over, lambda facts: facts.total, over=True)
         case AttributeAtLeast():
@@ -135,13 +149,13 @@ def compile_condition(condition: LeadCondition, playbook: Playbook) -> Criterion
         case FieldIs():
             return _field(condition, playbook)
         case NotOf():
-            return _not(compile_condition(condition.not_, playbook))
+            return _not(compile_condition(condition.not_, playbook, moved))
         case AnyOf():
-            return _some(1, [compile_condition(part, playbook) for part in condition.any])
+            return _some(1, parts_of(condition.any))
         case AllOf():
-            return _some(len(condition.all), [compile_condition(part, playbook) for part in condition.all])
+            return _some(len(condition.all), parts_of(condition.all))
         case SomeOf():
-            return _some(condition.at_least, [compile_condition(part, playbook) for part in condition.of])
+            return _some(condition.at_least, parts_of(condition.of))
 
 
 def _signal(name: str, later_than: str | None, playbook: Playbook) -> Criterion:
@@ -187,6 +201,21 @@ def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: boo
         return [Leaf(condition=kind, met=holds(facts), wanted=points, value=value, label=label)]
 
     return Criterion(holds, leaves)
+
+
+def _at_the_valve(stage: str, normal: float) -> Criterion:
+    """The total over what the stage's valve asks for; as `_number` where that is the normal threshold."""
+    usual, limit = _number("total_over", normal, lambda facts: facts.total, over=True), to_micro(normal)
+
+    def asked(facts: Facts) -> int:
+        return limit if facts.valve is None or facts.valve[0] != stage else facts.valve[1]
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        if (now := asked(facts)) == limit:
+            return usual.leaves(facts)
+        return _number("total_over", to_points(now), lambda facts: facts.total, over=True).leaves(facts)
+
+    return Criterion(lambda facts: facts.total > asked(facts), leaves)
 
 
 def _level(wanted: int) -> Criterion:

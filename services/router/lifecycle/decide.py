@@ -15,6 +15,7 @@ from services.router.lifecycle.criteria import Facts, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.going_on import go_on, turned_back
 from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.passing import come_early, pass_waiting, still_waits
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
 from services.router.lifecycle.stages import Step, walk
@@ -22,7 +23,17 @@ from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.visits import visit
 from shared.scores import ScoreRecord
 
-COUNTED = ("score_seq", "held_by", "mql_at", "sql_at", "cools_at", "merged_into", "due_at", "contacted_at")
+COUNTED = (
+    "score_seq",
+    "held_by",
+    "mql_at",
+    "sql_at",
+    "cools_at",
+    "merged_into",
+    "due_at",
+    "contacted_at",
+    "valve_stage",
+)
 """All of a lead that a record changes which leads to no stage."""
 
 
@@ -54,12 +65,20 @@ def decide(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what
         contacted_at=_contacted(lead, record, rules),
     )
     case = Case(record, counting, rules, now, record.time, around, record.historical)
-    decision = _follow(lead, opened, steps, case) if steps else Decision(lead=lead)
+    decision = _follow(lead, opened, steps, case) if steps else _at_the_valve(lead, opened, known, case)
     decision = turned_back(decision, opened, case)
+    if opened is not None and still_waits(opened, decision):
+        decision = pass_waiting(decision, opened, case, in_turn=False)
     if (alert := visit(decision.lead, record, rules, now)) is not None:
         lead = replace(decision.lead, seq=alert.seq, alerted_at=alert.at)
         decision = replace(decision, lead=lead, alerts=[alert])
     return settled(decision, opened, case)
+
+
+def _at_the_valve(lead: Lead, opened: HandOff | None, known: Facts, case: Case) -> Decision:
+    """A lead that goes no further as usual. Few leads are such that a valve might let them pass."""
+    is_asked = lead.valve_stage is not None or lead.department in case.rules.valves_from
+    return come_early(lead, opened, known, case) if is_asked else Decision(lead=lead)
 
 
 def _follow(lead: Lead, opened: HandOff | None, steps: list[Step], case: Case) -> Decision:

@@ -28,8 +28,9 @@ def due_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules
 
 
 def deadline_of(lead: Lead, opened: HandOff) -> datetime | None:
-    """By when its receiver must answer, or get in touch with the lead; None: nothing is waited for."""
-    if opened.status is Status.OFFERED:
+    """By when its receiver must answer, or get in touch with the lead, or until when it waits at a valve; None: nothing
+    is waited for."""
+    if opened.status in (Status.OFFERED, Status.WAITING):
         return opened.respond_by
     is_waited_for = opened.status is Status.ACCEPTED and not _is_contacted(lead)
     return opened.contact_by if is_waited_for else None
@@ -53,7 +54,7 @@ def _is_contacted(lead: Lead) -> bool:
 
 def _reminder(lead: Lead, opened: HandOff, deadline: datetime | None, rules: Rules) -> datetime | None:
     """When the receiver is reminded of the deadline; None: they have been, or it began later than that."""
-    if deadline is None:
+    if deadline is None or opened.status is Status.WAITING:
         return None
     moment = deadline - rules.playbook.handoffs.remind_before
     began = opened.offered_at if opened.status is Status.OFFERED else lead.owned_at

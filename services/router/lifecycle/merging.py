@@ -59,6 +59,7 @@ def absorb(  # noqa: PLR0913, PLR0917 - two leads, and their hand-offs
     changes: list[HandOffChange] = []
     if ahead:
         lead, stages = follow(lead, [Step(lead.stage, rules.stages[member.stage], reason)], now, historical=False)
+        lead = replace(lead, valve_stage=member.valve_stage, valve_over=member.valve_over)
         lead, changes = _close(lead, opened, reason, now)
         opened = None
     if ahead or lead.department is None:
@@ -93,6 +94,8 @@ def _emptied(member: Lead, lead_id: str, rules: Rules) -> Lead:
         attached_to=None,
         recycled=0,
         recycling=None,
+        valve_stage=None,
+        valve_over=None,
     )
 
 
@@ -116,7 +119,7 @@ def _go_on(lead: Lead, its: HandOff, reason: list[Leaf], now: datetime) -> tuple
         its,
         handoff_id=handoff_id(lead.lead_id, number),
         lead_id=lead.lead_id,
-        status=Status.OFFERED,
+        status=Status.WAITING if its.status is Status.WAITING else Status.OFFERED,
         person=None,
         attached=tuple(id for id in its.attached if id != lead.lead_id),
     )

@@ -42,7 +42,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     `recycling`); its total does not count until `held_until`, nor that of a score older than `epoch` (ms since 1970).
     `stage_at`, `owned_at`: since when it is at its stage, and its owner's. `contacted_at`: when sales last got in touch
     with it; `reminded_at`: the latest moment of a reminder that has been told. `attached_to`: the lead whose hand-off
-    it has joined.
+    it has joined. `valve_stage`: the stage whose valve it has passed with a total over `valve_over`, which is less than
+    the usual one; or, if that is None, that it would enter if the valve opened further.
     """
 
     lead_id: str
@@ -79,6 +80,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     attached_to: str | None = None
     recycled: int = 0
     recycling: str | None = None
+    valve_stage: str | None = None
+    valve_over: float | None = None
 
 
 class HandOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +90,10 @@ class HandOff(msgspec.Struct, frozen=True, kw_only=True):
     Of a lead that was offered several times each offer is a hand-off of its own, the `attempt`-th; `previous` is the id
     of the one before, `tried` are the people it was offered to before, `queued` is why it
     was offered to the team's queue and to no person. `contact_by`: by when whoever has accepted it
-    must get in touch with the lead. `points`: the total with which it waits at the valve, or has passed it; `valve`:
-    what the valve said to it.
+    must get in touch with the lead. `points`: the total at the offer, or with which it began to wait; `valve`: what the
+    receiver's valve said to it, if anything.
+
+    A hand-off that waits is offered to nobody yet: `respond_by` is then until when it waits at most.
 
     `company` and `company_part` are the lead's company and its own department there, as far as they were known at the
     offer; `attached` are its colleagues of that department who have joined the hand-off."""

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from services.router.lifecycle import valves
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOff, HandOffChange, Lead, Status
@@ -33,6 +34,15 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressee:
+    """A team; who of it gets the lead whatever the turn, and whom it is not offered to."""
+
+    team: TeamRule
+    preferred: str | None
+    excluded: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """Who is asked: a team, of it a person (None: its queue, and `queued` says why), and when their time begins."""
 
@@ -42,15 +52,23 @@ class Seat:
 
 
 def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
-    """The lead's next hand-off. Its giver, the owner until it is accepted, is the lead's department."""
-    seat = find_seat(lead, wanted, case)
-    respond_by, priority = respond(wanted.stage, seat, case)
-    lead = replace(lead, handoffs=lead.handoffs + 1, attached_to=None)
+    """The lead's next hand-off, which may have to wait at the receiver's valve. Its giver, the owner until it is
+    accepted, is the lead's department."""
+    to = find_addressee(lead, wanted, case)
     previous, near = wanted.previous, case.surroundings.colleagues(lead.lead_id)
+    verdict = None
+    if previous is None and not wanted.escalated:
+        verdict = valves.ask(lead, wanted.receiver, wanted.stage.stage.id, to.team, case)
+    waits = verdict is not None and verdict.said is valves.Said.WAITS
+    seat = Seat(to.team, None, None) if waits else take_seat(lead, to, case)
+    respond_by, priority = respond(wanted.stage, seat, case)
+    if waits and verdict is not None:
+        respond_by = case.now + verdict.longest_wait
+    lead = replace(lead, handoffs=lead.handoffs + 1, attached_to=None)
     handoff = HandOff(
         handoff_id=handoff_id(lead.lead_id, lead.handoffs),
         lead_id=lead.lead_id,
-        status=Status.OFFERED,
+        status=Status.WAITING if waits else Status.OFFERED,
         giver=lead.department or wanted.receiver,
         giver_team=lead.team,
         giver_person=lead.person,
@@ -66,16 +84,18 @@ def offer(lead: Lead, wanted: Wanted, case: Case) -> tuple[Lead, HandOffChange]:
         previous=None if previous is None else previous.handoff_id,
         tried=() if previous is None else tried(previous),
         points=case.record.total,
+        valve=None if verdict is None else verdict.said.value,
         company=near.key if previous is None else previous.company,
         company_part=near.part if previous is None else previous.company_part,
         attached=() if previous is None else previous.attached,
     )
-    return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=wanted.reason))
+    reason = wanted.reason if verdict is None else [verdict.leaf, *wanted.reason]
+    return tell(lead, HandOffChange(handoff=handoff, seq=lead.seq + 1, at=case.now, reason=reason))
 
 
-def find_seat(lead: Lead, wanted: Wanted, case: Case) -> Seat:
-    """The team by named account, by who works the lead's company, or by territory; of it the person whose turn it is.
-    The team's turn is counted in the case's surroundings."""
+def find_addressee(lead: Lead, wanted: Wanted, case: Case) -> Addressee:
+    """The team by named account, by who works the lead's company, or by territory; and who of it comes first or is left
+    out."""
     around, rules = case.surroundings, case.rules
     near = around.colleagues(lead.lead_id)
     place = rules.territories.place(wanted.receiver, case.facts.fields, near.company, near.owners.get(wanted.receiver))
@@ -87,7 +107,13 @@ def find_seat(lead: Lead, wanted: Wanted, case: Case) -> Seat:
     if wanted.escalated and (above := team.escalate_to) is not None:
         team, preferred = rules.teams[wanted.receiver, above.team], above.person
         excluded -= {preferred or ""}
-    choice = choose(team, around.team(team, lead.lead_id), case.now, excluded, preferred)
+    return Addressee(team, preferred, excluded)
+
+
+def take_seat(lead: Lead, to: Addressee, case: Case) -> Seat:
+    """Of the team the person whose turn it is, which is counted in the case's surroundings."""
+    around, team = case.surroundings, to.team
+    choice = choose(team, around.team(team, lead.lead_id), case.now, to.excluded, to.preferred)
     around.take_turn(team, choice.state, lead.lead_id)
     return Seat(team, choice.person, choice.why.value if choice.person is None else None)
 

@@ -34,7 +34,8 @@ class PersonState(msgspec.Struct, frozen=True):
 
 class TeamState(msgspec.Struct, frozen=True, kw_only=True):
     """What the rotation of one team goes on from. `load`: all open hand-offs of the team, also those that nobody has
-    yet. Who is missing in `people` has had no turn and has nothing open; who is not in the playbook is passed over."""
+    yet. Who is missing in `people` has had no turn and has nothing open; who is not in the playbook is passed over.
+    `valve_step`: so many thresholds from the normal one its valve stands, since `valve_at`."""
 
     department: str
     team: str
@@ -42,6 +43,8 @@ class TeamState(msgspec.Struct, frozen=True, kw_only=True):
     people: dict[str, PersonState] = {}
     load: int = 0
     absences: dict[str, tuple[Absence, ...]] = {}
+    valve_step: int = 0
+    valve_at: datetime | None = None
 
 
 class Why(StrEnum):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
-from services.router.lifecycle.criteria import Criterion, compile_condition
+from services.router.lifecycle.criteria import Criterion, Moved, compile_condition
 from services.router.lifecycle.deadlines import WorkCalendar
 from services.router.lifecycle.teams import compile_teams
 from services.router.lifecycle.territory import Territories
@@ -26,6 +27,7 @@ from shared.playbook.conditions import (
 from shared.playbook.handoffs import FollowUp, RecyclingRule, ResponseRule
 from shared.playbook.schema import Stage
 from shared.playbook.values import WorkingTime
+from shared.playbook.valve import Valve
 
 LAST_STAGE_BEFORE_SALES = 4
 """Up to here a lead may still be excluded; from the next one on, signals are what sales people report."""
@@ -83,6 +85,16 @@ class CoolingRule:
     only_falls: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ValveRule:
+    """A valve; its marks as exact shares of a capacity, and whom it never holds, compiled."""
+
+    valve: Valve
+    low: Fraction
+    high: Fraction
+    never_holds: Criterion | None
+
+
 class Rules:
     """What the lifecycle asks of a playbook. Raises `ValueError` naming what it cannot work with."""
 
@@ -93,7 +105,9 @@ class Rules:
         self.first = rules[0]
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
-        self.cooling = {rule.stage.id: cooling for rule in self.way if (cooling := _cooling_rule(rule)) is not None}
+        self.cooling = {
+            rule.stage.id: cooling for rule in self.way if (cooling := _cooling_rule(rule, playbook)) is not None
+        }
         self.recycling = {
             id: RecyclingWay(id, rule, _compiled(rule.when, playbook)) for id, rule in playbook.recycling.items()
         }
@@ -109,6 +123,11 @@ class Rules:
             stage.id: found
             for stage in playbook.stages
             if (found := [one for one in follow_ups if stage.id in one.rule.stages])
+        }
+        valves = [_valve_rule(valve, playbook) for valve in playbook.valves.values()]
+        self.valves = {(rule.valve.from_, rule.valve.to, rule.valve.stage): rule for rule in valves}
+        self.valves_from = {
+            rule.valve.from_: [one for one in valves if one.valve.from_ == rule.valve.from_] for rule in valves
         }
         self.parked = {rule.through for rule in playbook.recycling.values() if rule.through is not None}
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
@@ -136,11 +155,21 @@ def _stage_rule(index: int, stage: Stage, playbook: Playbook) -> StageRule:
     return StageRule(
         stage=stage,
         rank=(stage.number, index),
-        when=_compiled(stage.when, playbook),
+        when=None if stage.when is None else compile_condition(stage.when, playbook, _moved(stage, playbook)),
         signals=tuple(sorted({leaf.signal for leaf in _leaves(stage.when) if isinstance(leaf, SignalIs)})),
         respond=_due_rules(stage.respond, playbook),
         contact=_due_rules(stage.contact, playbook),
     )
+
+
+def _valve_rule(valve: Valve, playbook: Playbook) -> ValveRule:
+    # As written, in hundredths of a per cent: 0.9 as a float is a little more than 135 of 150.
+    low, high = (Fraction(round(share * 10_000), 10_000) for share in (valve.low, valve.high))
+    return ValveRule(valve, low, high, _compiled(valve.never_holds, playbook))
+
+
+def _moved(stage: Stage, playbook: Playbook) -> Moved | None:
+    return next(((stage.id, valve.normal) for valve in playbook.valves.values() if valve.stage == stage.id), None)
 
 
 def _leaves(condition: LeadCondition | None) -> list[LeadCondition]:
@@ -155,12 +184,14 @@ def _compiled(condition: LeadCondition | None, playbook: Playbook) -> Criterion 
     return None if condition is None else compile_condition(condition, playbook)
 
 
-def _cooling_rule(rule: StageRule) -> CoolingRule | None:
+def _cooling_rule(rule: StageRule, playbook: Playbook) -> CoolingRule | None:
     """None for what does not end with time, and for customers."""
     condition, when = rule.stage.when, rule.when
     if condition is None or when is None or rule.stage.number > LAST_PROSPECT_STAGE or not _ends_with_time(condition):
         return None
-    return CoolingRule(when, tuple(sorted(thresholds([condition]))), not _denies_a_score(condition))
+    moved = (valve.thresholds for valve in playbook.valves.values() if valve.stage == rule.stage.id)
+    limits = tuple(sorted(thresholds([condition]).union(*moved)))
+    return CoolingRule(when, limits, not _denies_a_score(condition))
 
 
 def _ends_with_time(condition: LeadCondition) -> bool:

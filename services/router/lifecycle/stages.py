@@ -134,6 +134,13 @@ def follow(lead: Lead, steps: list[Step], at: datetime, *, historical: bool) -> 
         furthest = max(furthest, stage.number)
     target = steps[-1].target.stage.id
     lead = replace(
-        lead, stage=target, stage_at=at, reached=tuple(reached), furthest=furthest, seq=lead.seq + len(steps)
+        lead,
+        stage=target,
+        stage_at=at,
+        reached=tuple(reached),
+        furthest=furthest,
+        seq=lead.seq + len(steps),
+        valve_stage=None,
+        valve_over=None,
     )
     return lead, changes

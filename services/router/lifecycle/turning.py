@@ -17,6 +17,7 @@ from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 
 _EXPIRED = {
     Status.OFFERED: ("respond_by", {"ja": "回答期限を超過", "en": "Nobody answered in time"}),
+    Status.WAITING: ("respond_by", {"ja": "バルブでの待機期限を超過", "en": "Has waited at the valve for too long"}),
     Status.ACCEPTED: ("contact_by", {"ja": "初回対応の期限を超過", "en": "Nobody got in touch in time"}),
 }
 
@@ -41,7 +42,7 @@ def expire(lead: Lead, opened: HandOff, case: Case) -> Decision:
     accepts; after the last step the lead is the giver's, and goes back. Customers stay where they are."""
     name, label = _EXPIRED[opened.status]
     reason = [Leaf(condition="expired", name=name, met=True, label=label, at=getattr(opened, name))]
-    again = steps_left(opened, case.rules)
+    again = opened.status is not Status.WAITING and steps_left(opened, case.rules)
     closed = replace(opened, status=Status.EXPIRED if again else Status.RETURNED)
     if opened.status is Status.ACCEPTED:
         lead = give_back(lead, opened, case.now)

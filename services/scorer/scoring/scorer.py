@@ -23,7 +23,6 @@ from services.scorer.scoring.scanners import About, ScannerRules
 from services.scorer.scoring.state import LeadState, copied
 from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
-from shared.playbook.conditions import thresholds
 from shared.playbook.schema import Playbook
 from shared.points import to_micro
 from shared.scores import Position, ScoreRecord
@@ -43,7 +42,7 @@ class Scorer:
         self._levels = Levels(playbook, self._attributes)
         self._signals = Signals(playbook)
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
-        self._thresholds = sorted(to_micro(points) for points in thresholds(playbook.lead_conditions()))
+        self._thresholds = sorted(to_micro(points) for points in playbook.totals_that_matter())
         self._lowest = min(self._thresholds, default=math.inf)
         people, linking = People(playbook.not_people), Linking(playbook.identity)
         scanners = ScannerRules(playbook.not_people.scanners)

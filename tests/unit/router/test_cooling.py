@@ -171,7 +171,7 @@ def custom(stages: str) -> Rules:
     text = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
     raw = yaml.safe_load(text)
     kept = [stage for stage in raw["stages"] if stage["id"] not in ("lost", "hot", "appointment", "opportunity")]
-    raw["recycling"] = {}  # it names the stages that are left out
+    raw["recycling"] = raw["valves"] = {}  # they name the stages that are left out
     raw["stages"] = sorted([*kept, *yaml.safe_load(stages)], key=lambda stage: int(stage["number"]))
     return Rules(parse_playbook(yaml.safe_dump(raw, allow_unicode=True), "custom.yaml"))
 

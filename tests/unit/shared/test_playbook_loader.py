@@ -143,7 +143,7 @@ def test_awaited_are_signals_whose_every_showing_may_lead_a_lead_on() -> None:
     awaited = load_playbook().awaited_signals()
     assert {"responded", "deal_lost", "deal_registered", "inquiry_made", "usage_high"} <= awaited
     # Of these only the first counts, or nobody who was recycled comes to their stages again: they are frequent.
-    assert not awaited & {"contact_obtained", "product_site_visited", "mail_clicked", "unsubscribed", "bant_needs"}
+    assert not awaited & {"contact_obtained", "product_site_visited", "mail_clicked", "unsubscribed"}
     further_back = parse_playbook(
         DEFAULT.replace("rejection:\n  to: recycled", "rejection:\n  to: acquired"), "mine.yaml"
     )
