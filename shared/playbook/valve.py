@@ -28,7 +28,7 @@ class Valve(Strict):
     """A valve between the departments `from` and `to`: into the stage `stage` lead those whose total is over `normal`,
     as that stage's `when` says. Each team of `to` that has a capacity moves this one number along `thresholds`: a step
     up when its open hand-offs are `high` or more of its capacity, a step down when they are `low` or less, one step in
-    `every` at most. Between the two marks nothing moves, so that it does not swing.
+    `every` at most, but above `normal` at once. Between the two marks nothing moves, so that it does not swing.
 
     Below `normal` leads enter the stage earlier. Above it they enter it as ever, and their hand-offs wait, the highest
     total first, `longest_wait` at most: then they go back as what nobody has taken. Whoever `never_holds` is true of

@@ -65,12 +65,17 @@ class Verdict:
 
 
 def turned(rule: ValveRule, team: TeamRule, state: TeamState, now: datetime) -> TeamState:
-    """The team's state after its valve has moved, if its load asks for that and the last move is long enough ago."""
+    """The team's state after its valve has moved, if its load asks for that and the last move is long enough ago. Above
+    the normal threshold it goes at once: a team that is full does not wait for the hour."""
     share = load_share(team, state)
-    if share is None or (state.valve_at is not None and now - state.valve_at < rule.valve.every):
+    if share is None:
         return state
     lowest, highest = rule.valve.steps
     step = min(max(state.valve_step, lowest), highest)
+    if share >= rule.high and step <= 0 < highest:
+        return replace(state, valve_step=1, valve_at=now)
+    if state.valve_at is not None and now - state.valve_at < rule.valve.every:
+        return state
     if share >= rule.high:
         step = min(step + 1, highest)
     elif share <= rule.low:

@@ -165,6 +165,8 @@ def test_it_moves_by_one_step_an_hour_and_not_between_its_marks() -> None:
     assert (up.valve_step, up.valve_at) == (1, MONDAY)
     assert turned(RULE, TEAM, up, MONDAY + HOUR / 2) is up
     assert turned(RULE, TEAM, up, MONDAY + HOUR).valve_step == 2
+    full = team_at(95, step=-1, at=MONDAY)
+    assert turned(RULE, TEAM, full, MONDAY).valve_step == 1, "a full team does not wait for the hour"
     between = team_at(60, step=2, at=None)
     assert turned(RULE, TEAM, between, MONDAY) is between
     assert turned(RULE, TEAM, team_at(50, step=2, at=None), MONDAY).valve_step == 1
