@@ -21,7 +21,9 @@ _lock_teams = text(
     'SELECT t.department, t.team, t."virtual", t.valve_step, t.valve_at '
     f"FROM teams t JOIN {_WANTED} USING (department, team) ORDER BY t.department, t.team FOR UPDATE OF t"
 )
-_valves = text(f"SELECT t.valve_step, t.valve_at FROM teams t JOIN {_WANTED} USING (department, team)")
+_valves = text(
+    f"SELECT t.department, t.team, t.valve_step, t.valve_at FROM teams t JOIN {_WANTED} USING (department, team)"
+)
 _turns = text(f"SELECT p.department, p.team, p.person, p.finish FROM people p JOIN {_WANTED} USING (department, team)")
 _loads = text(
     "SELECT h.receiver AS department, h.team, h.person, count(*) AS load FROM handoffs h "
@@ -55,14 +57,25 @@ async def ask(connection: AsyncConnection, around: Surroundings, rules: Rules) -
     around.wanted_teams.clear()
 
 
-async def team_state(connection: AsyncConnection, key: TeamKey) -> TeamState:
-    """A team as it is now, its load and its valve; neither locked nor with its people."""
-    named = {"departments": [key[0]], "teams": [key[1]]}
-    row = (await connection.execute(_valves, named)).one_or_none()
-    load = sum(row.load for row in await connection.execute(_loads, named))
-    if row is None:
-        return TeamState(department=key[0], team=key[1], load=load)
-    return TeamState(department=key[0], team=key[1], load=load, valve_step=row.valve_step, valve_at=row.valve_at)
+async def teams_now(connection: AsyncConnection, keys: Iterable[TeamKey]) -> dict[TeamKey, TeamState]:
+    """Loads and valves as they are now, nothing locked: of people only who has something open, and no turns."""
+    wanted = sorted(keys)
+    named = {"departments": [department for department, _ in wanted], "teams": [team for _, team in wanted]}
+    valves = {(row.department, row.team): row for row in await connection.execute(_valves, named)}
+    loads: dict[TeamKey, dict[str | None, int]] = defaultdict(dict)
+    for row in await connection.execute(_loads, named):
+        loads[row.department, row.team][row.person] = row.load
+    return {
+        key: TeamState(
+            department=key[0],
+            team=key[1],
+            people={id: PersonState(load=load) for id, load in loads[key].items() if id is not None},
+            load=sum(loads[key].values()),
+            valve_step=valves[key].valve_step if key in valves else 0,
+            valve_at=valves[key].valve_at if key in valves else None,
+        )
+        for key in wanted
+    }
 
 
 async def team_states(connection: AsyncConnection, keys: Iterable[TeamKey], rules: Rules) -> dict[TeamKey, TeamState]:

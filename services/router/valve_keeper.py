@@ -84,7 +84,7 @@ class ValveKeeper:
         """The team's state, its valve moved if it is time for that."""
         rules, now = self._ledger.rules, self._ledger.clock.now()
         async with self._ledger.engine.connect() as connection:
-            state = await staffing.team_state(connection, valve.key)
+            state = (await staffing.teams_now(connection, [valve.key]))[valve.key]
         if turned(valve.rule, valve.team, state, now) is state:
             return state
         async with self._ledger.engine.begin() as connection:
@@ -129,7 +129,7 @@ class ValveKeeper:
                 return
             await self._look_again([row.lead_id for row in rows])
             async with self._ledger.engine.connect() as connection:
-                state = await staffing.team_state(connection, valve.key)
+                state = (await staffing.teams_now(connection, [valve.key]))[valve.key]
             total, after = rows[-1].total, rows[-1].lead_id
 
     async def _look_again(self, ids: list[str]) -> None:

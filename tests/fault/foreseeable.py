@@ -1,8 +1,9 @@
 """The default playbook as far as the oracle foretells what becomes of a lead.
 
 Without the field that tells who joins whose hand-off, as that depends on who comes first: it is the matter of
-tests/property/test_joining_laws.py. And with more time for answers: nobody answers in a campaign, which may last longer
-than a working hour; what expires by the wall clock is offered again, and no log tells when."""
+tests/property/test_joining_laws.py. Without valves, which depend on the moment: tests/property/test_valve_laws.py. And
+with more time for answers: nobody answers in a campaign, which may last longer than a working hour; what expires by the
+wall clock is offered again, and no log tells when."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from importlib import resources
 
 _LEFT_OUT = (
     r"^  department: +\{.*\n",
+    r"^valves:\n(?:  .*\n)+",
     *(rf"^    {role}: \{{.*field: department.*\n" for role in ("technical", "purchasing", "user")),
 )
 _DUE = r"within: \d+ working (hour|day)s?"

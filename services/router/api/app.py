@@ -18,6 +18,7 @@ from services.router.api import (
     operations,
     people,
     stream,
+    teams,
     webhooks,
 )
 from services.router.companies import Companies
@@ -49,7 +50,7 @@ def build_app(
     app.state.desk = Desk(ledger)
     app.state.companies = Companies(ledger.engine, ledger.rules, ledger.clock)
     errors.install(app)
-    for module in (leads, feedback, companies, handoffs, people, kpi, audit, operations):
+    for module in (leads, feedback, companies, handoffs, people, teams, kpi, audit, operations):
         app.include_router(module.router)
     if subscribers:
         app.state.webhooks, app.state.streams = subscribers.webhooks, subscribers.streams

@@ -108,7 +108,7 @@ class HandOffInfo(BaseModel):
     person: str | None
     stage: str
     offered_at: datetime
-    respond_by: datetime | None = Field(description="by when the receiver must respond")
+    respond_by: datetime | None = Field(description="by when the receiver must respond; until when it waits at most")
     priority: str = Field(description="high where the answer is due within working hours")
     reject_reason: str | None
     attempt: int = Field(description="the how manieth offer of the lead to this department it is")
@@ -121,7 +121,10 @@ class HandOffInfo(BaseModel):
     giver_team: str | None = Field(description="of the department that is responsible until it is accepted")
     giver_person: str | None = Field(description="who has passed the lead")
     points: float | None = Field(description="the lead's total at the offer")
-    valve: str | None = Field(description="what the receiver's valve said to it")
+    valve: str | None = Field(
+        description="what the receiver's valve said to it: waits, waited (and has passed), lowered (it has passed with "
+        "less than usual), raised (more than usual was asked); null: nothing"
+    )
     company: str | None = Field(description="key of the lead's company at the offer")
     attached: list[str] = Field(description="colleagues of the same department who have joined it, by lead id")
 

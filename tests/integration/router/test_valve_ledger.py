@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.router.api.app import build_app
+from services.router.auditing import findings
 from services.router.ledger import Ledger
 from services.router.lifecycle import answers
 from services.router.lifecycle.case import Case
@@ -16,9 +20,12 @@ from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from services.router.status import Watch
 from services.router.valve_keeper import ValveKeeper
+from shared.key_file import ReloadingKeyRing
+from shared.keys import tokens_from
 from shared.scores import ScoreRecord
 from shared.topics import Topics
 from tests.ledgers import accept, apply, rows, scalar
+from tests.router_world import TOKENS
 from tests.score_records import MONDAY, Story
 from tests.staffed import staffed
 
@@ -79,6 +86,17 @@ async def at_field_sales(ledger: Ledger, status: str) -> list[str]:
     return [lead_id for (lead_id,) in found]
 
 
+async def teams(ledger: Ledger) -> list[dict[str, Any]]:
+    app = build_app(ledger, ReloadingKeyRing(tokens_from(TOKENS)), Watch())
+    reader = {"Authorization": "Bearer reader-secret"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://router", headers=reader) as http:
+        answer = await http.get("/v1/teams")
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+
 async def finish(ledger: Ledger, lead_id: str) -> None:
     """Its receiver takes it, and has done with it."""
     handoff = await accept(ledger, lead_id)
@@ -111,6 +129,15 @@ async def test_a_burst_fills_the_team_to_its_mark_and_the_rest_pass_in_order_as_
     assert await at_field_sales(ledger, "offered") == sorted([*offered[5:], *best])
     assert await at_field_sales(ledger, "waiting") == sorted(set(waiting) - set(best))
     assert await scalar(ledger, "SELECT valve_step FROM teams WHERE team = 'osaka-branch'") == 1
+
+    (osaka,) = [team for team in await teams(ledger) if team["team"] == "osaka-branch"]
+    assert (osaka["load"], osaka["waiting"], osaka["queued"], osaka["capacity"]) == (11, 4, 0, PLACES)
+    assert [(one["threshold"], one["normal"]) for one in osaka["valves"]] == [(120.0, 100.0)]
+    assert sum(one["load"] for one in osaka["people"]) == 11
+    async with ledger.engine.connect() as connection:
+        found = await findings(connection, wall.at, 100)
+    assert [found[name] for name in ("without_owner", "with_two_handoffs", "with_two_owners")] == [[], [], []]
+    assert len(found["waiting"]) == 4
 
     told = await rows(ledger, "SELECT status FROM handoff_changes WHERE lead_id = :id ORDER BY seq", id=best[0])
     assert told[-2:] == [("waiting",), ("offered",)]
