@@ -26,10 +26,11 @@ class Kind(StrEnum):
     LINK = "link"
     MEMBER = "member"
     RECYCLE = "recycle"
+    PLAYBOOK = "playbook"
 
 
-LINK, MEMBER, RECYCLE = Kind.LINK, Kind.MEMBER, Kind.RECYCLE
-SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE}
+LINK, MEMBER, RECYCLE, PLAYBOOK = Kind.LINK, Kind.MEMBER, Kind.RECYCLE, Kind.PLAYBOOK
+SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE, PLAYBOOK}
 """What clients send."""
 
 

@@ -58,6 +58,10 @@ class Topics:
     def dead_letters(self) -> str:
         return self.prefix + "dead-letters"
 
+    @property
+    def playbooks(self) -> str:
+        return self.prefix + "playbooks"
+
     def handoffs(self, department: str) -> str:
         return f"{self.prefix}handoffs.{department}"
 
@@ -76,6 +80,7 @@ class Topics:
             *(TopicSpec(self.handoffs(department), partitions, _kept_for(30)) for department in departments),
             TopicSpec(self.alerts, partitions, _kept_for(7)),
             TopicSpec(self.feedback, partitions, _kept_for(30)),
+            TopicSpec(self.playbooks, 1, compacted),
             TopicSpec(self.dead_letters, 1, {**_kept_for(90), "max.message.bytes": str(DEAD_LETTER_BYTES)}),
         ]
 

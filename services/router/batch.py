@@ -59,6 +59,12 @@ class Batch:
     refused_scores: int = 0
     cooled: int = 0
 
+    def take_counts(self, part: Batch) -> None:
+        """Of a part that was applied."""
+        self.refused_contacts += part.refused_contacts
+        self.refused_scores += part.refused_scores
+        self.cooled += part.cooled
+
 
 class Hours:
     """When each record is decided, by the clock: asked once, and the same if it is decided once more."""

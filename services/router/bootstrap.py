@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.router import repository
+from services.router.activation import Told
 from services.router.api.app import build_app
 from services.router.clocks import DatabaseClock
 from services.router.consumer import Consumer, kafka_consumer
@@ -28,9 +29,9 @@ from services.router.failures import traced
 from services.router.feedback.consumer import FeedbackConsumer
 from services.router.intake import Intake
 from services.router.ledger import Ledger
-from services.router.lifecycle.rules import Rules
 from services.router.migrate import refuse_other_schema
 from services.router.notices import listen
+from services.router.playbooks import PlaybookKeeper, Playbooks, rules_of
 from services.router.pool import ask_idle_connections
 from services.router.relay import Relay, lane_producer
 from services.router.settings import ClockKind, RouterSettings
@@ -78,16 +79,16 @@ def serve() -> None:
 async def run(settings: RouterSettings) -> bool:
     """Whether something failed after the start. Raises `ConfigurationError` before the port is opened."""
     playbook = load_playbook(settings.playbook)
-    try:
-        rules = Rules(playbook)
-    except ValueError as error:
-        raise ConfigurationError(f"the playbook cannot be used: {error}") from error
+    own = rules_of(playbook)
     options = client_options(settings)
     engine, engine_of_batches = ledger_engine(settings, {}), ledger_engine(settings, PLANS_OF_BATCHES)
     try:
         await _check_everything(settings, playbook, options, engine)
         clock = await _clock(settings, engine)
-        ledger, batches = (Ledger(one, rules, settings.topics, clock) for one in (engine, engine_of_batches))
+        playbooks = Playbooks(engine, own)
+        async with engine.connect() as connection:
+            await playbooks.refresh(connection)
+        ledger, batches = (Ledger(one, playbooks, settings.topics, clock) for one in (engine, engine_of_batches))
         return await _serve(settings, ledger, batches, options)
     finally:
         await engine.dispose()
@@ -137,7 +138,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             session_timeout_seconds=settings.router_session_timeout_seconds,
         ),
         batches,
-        Intake(batches.rules, settings.topics, watch.metrics),
+        Intake(lambda: batches.rules, settings.topics, watch.metrics),
         watch,
         relay.wake.set,
     )
@@ -159,6 +160,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
     )
     set_clock = ledger.clock.set if isinstance(ledger.clock, DatabaseClock) else lambda _: None
     timer = Timer(ledger, consumer, errands, watch, set_clock, relay.wake.set)
+    told = Told(settings.topics, topics[settings.topics.events])
     valves = ValveKeeper(ledger, watch, relay.wake.set)
     failures: list[str] = []
 
@@ -176,6 +178,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             _start("relay", relay.run(), end),
             _start("timer", timer.run(), end),
             _start("valves", valves.run(), end),
+            _start("playbooks", PlaybookKeeper(ledger.playbooks, ledger.engine, watch).run(), end),
             _start("feedback", feedback.run(), end),
             _start("webhooks", subscribers.webhooks.dispatcher.run(), end),
             _start("notices", listen(settings.database_url, relay.wake.set), end),
@@ -190,7 +193,7 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
     keys = ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file)
     server = uvicorn.Server(
         uvicorn.Config(
-            build_app(ledger, keys, watch, lifespan, subscribers),
+            build_app(ledger, keys, watch, lifespan, subscribers, told),
             host=settings.host,
             port=settings.router_port,
             loop="uvloop",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,11 +82,15 @@ class Overview:
 class Companies:
     """Asks the ledger. Raises `DBAPIError` or `OSError` when Postgres is away."""
 
-    def __init__(self, engine: AsyncEngine, rules: Rules, clock: Clock) -> None:
-        self._engine, self._rules, self._clock = engine, rules, clock
+    def __init__(self, engine: AsyncEngine, rules: Callable[[], Rules], clock: Clock) -> None:
+        self._engine, self._rules_now, self._clock = engine, rules, clock
         self._overview: Overview | None = None
         self._stale_at = 0.0
         self._making = asyncio.Lock()
+
+    @property
+    def _rules(self) -> Rules:
+        return self._rules_now()
 
     async def overview(self) -> Overview:
         """All companies; at most a second old, or 20 times as old as it takes to look at all leads."""

@@ -228,8 +228,8 @@ class Consumer:
         self._metrics.cooled.labels("record").inc(batch.cooled)
         self._metrics.refused_contacts.inc(batch.refused_contacts)
         self._metrics.dead_letters.inc(batch.refused_scores)
-        own = self._ledger.rules.playbook.id
-        foreign = [item.record.playbook for item in batch.scores if item.record.playbook != own]
+        own, known = self._ledger.rules.playbook.id, self._ledger.playbooks.rules
+        foreign = [id for item in batch.scores if (id := item.record.playbook) != own and known(id) is None]
         self._metrics.foreign_scores.inc(len(foreign))
         for id in set(foreign) - self._foreign:
             if len(self._foreign) < MOST_PLAYBOOKS_NAMED:

@@ -7,7 +7,7 @@ might go out without a telephone number; so a score waits until its partition of
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -32,8 +32,10 @@ class TimedRecord(KafkaRecord, Protocol):
 class Intake:
     """Partitions in hand: what is to be applied next (`next`), and scores that wait (`waiting`)."""
 
-    def __init__(self, rules: Rules, topics: Topics, metrics: RouterMetrics) -> None:
-        self._contact, self._topics, self._metrics = ContactReader(rules.playbook), topics, metrics
+    def __init__(self, rules: Callable[[], Rules], topics: Topics, metrics: RouterMetrics) -> None:
+        """`rules` gives those that hold: a new playbook may find contact data elsewhere."""
+        self._rules, self._topics, self._metrics = rules, topics, metrics
+        self._read_by, self._contact = rules(), ContactReader(rules().playbook)
         self.next: dict[tuple[str, int], int] = {}
         self.waiting: defaultdict[int, deque[KafkaRecord]] = defaultdict(deque)
         self._events: Mapping[int, Iterable[TimedRecord]] = {}
@@ -53,6 +55,8 @@ class Intake:
     def batch(self, positions: Mapping[tuple[str, int], int]) -> Batch:
         """Everything that can be applied now. `positions`: the next offset that Kafka will hand over, per place."""
         batch = Batch()
+        if (rules := self._rules()) is not self._read_by:
+            self._read_by, self._contact = rules, ContactReader(rules.playbook)
         for records in self._events.values():
             self._read_events(records, batch)
         for (topic, lane), position in positions.items():

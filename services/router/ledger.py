@@ -36,6 +36,8 @@ from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.needs import cooling_before, kin_named, who_names
 from services.router.outbox import OutboxRow, dead_letter_row
+from services.router.parting import parts
+from services.router.playbooks import Playbooks
 from services.router.repository import OUTBOX_CHANNEL
 from services.router.scribe import Scribe
 from services.router.telling import reached_out, turned_handoffs
@@ -62,11 +64,32 @@ class HandOffUnknown(Exception):
 class Ledger:
     """Applies batches, and answers that people give to hand-offs."""
 
-    def __init__(self, engine: AsyncEngine, rules: Rules, topics: Topics, clock: Clock) -> None:
-        self.engine, self.rules, self.topics, self.clock = engine, rules, topics, clock
+    def __init__(self, engine: AsyncEngine, rules: Rules | Playbooks, topics: Topics, clock: Clock) -> None:
+        self.engine, self.topics, self.clock = engine, topics, clock
+        self.playbooks = rules if isinstance(rules, Playbooks) else Playbooks(engine, rules)
+
+    @property
+    def rules(self) -> Rules:
+        """Those that hold now."""
+        return self.playbooks.current
 
     async def apply(self, batch: Batch) -> int:
-        """Apply a batch, all or nothing; returns the number of messages that wait to be sent because of it.
+        """Apply a batch, each score by the rules of the playbook that it was made with; where these are not known, by
+        those that hold. As `apply_by_one` for each part."""
+        ids = {item.record.playbook for item in batch.scores}
+        if ids <= {self.rules.playbook.id}:
+            return await self.apply_by_one(batch)
+        await self.playbooks.deciding(ids)
+        messages = 0
+        for id, part in parts(batch, self.topics.scores):
+            ledger = Ledger(self.engine, self.playbooks.rules(id) or self.rules, self.topics, self.clock)
+            messages += await ledger.apply_by_one(part)
+            batch.take_counts(part)
+        return messages
+
+    async def apply_by_one(self, batch: Batch) -> int:
+        """Apply a batch by the rules that hold, all or nothing; returns the number of messages that wait to be sent
+        because of it.
 
         Raises `OffsetsMoved` when another worker owns one of the partitions, `DBAPIError` or `OSError` when Postgres
         is away. A score that Postgres refuses goes to the dead letters, refused contact data is left out, and the

@@ -91,6 +91,11 @@ def log_row(event: Event, lane: int, topics: Topics) -> OutboxRow:
     return (lane, topics.events, event.key.encode(), _encode_headers([]), encode_event(event), None)
 
 
+def text_row(topic: str, key: str, written: str) -> OutboxRow:
+    """What is about no lead."""
+    return (0, topic, key.encode(), _encode_headers([]), written.encode(), None)
+
+
 def message_row(topic: str, lead: Lead, headers: Headers, value: bytes) -> OutboxRow:
     """A message about a lead that nothing is measured by."""
     return _row(topic, lead, headers, value, None)

@@ -23,6 +23,7 @@ from services.router import repository
 from services.router.failures import PostgresAway, told_apart
 from services.router.outbox import decode_headers
 from services.router.status import Watch
+from shared import activation
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,9 @@ async def _delete(connection: AsyncConnection, rows: Sequence[RowMapping]) -> No
 
 
 def _message(row: RowMapping) -> dict[str, Any]:
-    return {
+    # Which partition else follows from the key; an activation is told in each.
+    place = {"partition": row["lane"]} if row["key"] == activation.RAW_KEY else {}
+    return place | {
         "topic": row["topic"],
         "key": row["key"],
         "value": row["value"],

@@ -17,10 +17,11 @@ class Status:
     timer: str | None = None
     feedback: str | None = "starting to read feedback"
     valves: str | None = None
+    playbooks: str | None = None
 
     @property
     def problems(self) -> list[str]:
-        parts = (self.kafka, self.consumer, self.relay, self.timer, self.feedback, self.valves)
+        parts = (self.kafka, self.consumer, self.relay, self.timer, self.feedback, self.valves, self.playbooks)
         return [problem for problem in parts if problem]
 
 

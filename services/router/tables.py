@@ -280,6 +280,17 @@ deals = Table(
     Column("status", Text, Computed(DEAL_STATUS, persisted=True)),
 )
 
+# Every activation of a playbook, in order; the last one holds.
+playbooks = Table(
+    "playbooks",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("playbook", Text, nullable=False),  # its id, with the digest
+    Column("text", Text, nullable=False),
+    Column("activated_at", _time, nullable=False),
+    Column("activated_by", Text, nullable=False),
+)
+
 # Who gets messages by HTTP. `old_secret` signs beside `secret` until `old_secret_until`.
 webhooks = Table(
     "webhooks",

@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +27,7 @@ from services.scorer.app import create_app
 from services.scorer.apply import Applying, Codec, Scoring
 from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.playbooks import Playbooks
 from services.scorer.progress import Watch
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
@@ -33,7 +36,8 @@ from services.scorer.store import PartitionStore
 from services.scorer.web import serving
 from shared import logs
 from shared.kafka import client_options
-from shared.playbook import load_playbook
+from shared.playbook import Playbook, load_playbook
+from shared.playbook_topic import read_playbooks
 from shared.settings import ConfigurationError, load_settings
 from shared.topic_check import partition_counts, refuse_missing, refuse_unequal
 from shared.transaction_backoff import shorten_transaction_backoff
@@ -52,11 +56,15 @@ def serve() -> None:
         scorer = Scorer(load_playbook(settings.playbook))
     except ConfigurationError as error:
         sys.exit(_misconfigured(error))
-    run(settings, scorer, Codec(encode_state, decode_state, playbook_of))
+    run(settings, scorer, Codec(encode_state, decode_state, playbook_of), Scorer)
 
 
-def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any]) -> NoReturn:
-    """Run a worker with any scoring; ends the process."""
+Make = Callable[[Playbook], Scoring[Any, Any]]
+"""Scoring by another playbook."""
+
+
+def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any], make: Make | None = None) -> NoReturn:
+    """Run a worker with any scoring; ends the process. Without `make` it scores by that one alone."""
     _configure_logging(settings.log_level)
     # A policy, because Faust's consumer makes the loop of its thread itself.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -64,37 +72,48 @@ def run(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any])
     # A batch makes tens of thousands of objects that all live until it is committed, and the defaults look for cycles
     # among them after every 700, which is a few events; cycles are rare here.
     gc.set_threshold(1_000_000, 20, 100)
-    code = asyncio.run(_checked(settings, scoring, codec))
+    code = asyncio.run(_checked(settings, scoring, codec, make))
     logging.shutdown()
     # Threads of a consumer that did not stop would keep the process alive.
     os._exit(code)
 
 
-async def _checked(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any]) -> int:
+async def _checked(settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any], make: Make | None) -> int:
     try:
         await _check_topics(settings)
     except ConfigurationError as error:
         return _misconfigured(error)
     with tempfile.TemporaryDirectory(prefix="tasuki-scorer-") as data_dir:
-        return await Worker(settings, scoring, codec, Path(data_dir)).run()
+        return await Worker(settings, scoring, codec, make, Path(data_dir)).run()
 
 
 async def _check_topics(settings: ScorerSettings) -> None:
     topics, known = settings.topics, await partition_counts(client_options(settings))
     together = [topics.events, topics.scores, topics.scorer_state]
-    refuse_missing(known, [*together, topics.dead_letters])
+    refuse_missing(known, [*together, topics.dead_letters, topics.playbooks])
     refuse_unequal(known, together)
 
 
 class Worker:
     """One worker process: builds the parts, runs them, and brings them down in order."""
 
-    def __init__(self, settings: ScorerSettings, scoring: Scoring[Any, Any], codec: Codec[Any], data_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: ScorerSettings,
+        scoring: Scoring[Any, Any],
+        codec: Codec[Any],
+        make: Make | None,
+        data_dir: Path,
+    ) -> None:
         self._settings = settings
         self._options = client_options(settings)
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
-        self._applying = Applying(settings.topics, scoring, codec)
+        self._playbooks = Playbooks(
+            Applying(settings.topics, scoring, codec),
+            partial(read_playbooks, self._options, settings.topics.playbooks),
+            None if make is None else lambda playbook: Applying(settings.topics, make(playbook), codec),
+        )
         self._turn = asyncio.Lock()
         self._lanes = Lanes(self._lane, self._metrics)
         self._watch = Watch(self._lanes, self._metrics, self._options, settings.topics.events)
@@ -124,7 +143,7 @@ class Worker:
 
     def _lane(self, partition: int) -> Lane:
         most = self._settings.scorer_batch_events
-        return Lane(partition, self._open, self._applying, self._metrics, self._fail, most, self._turn)
+        return Lane(partition, self._open, self._playbooks, self._metrics, self._fail, most, self._turn)
 
     async def _open(self, partition: int) -> PartitionStore:
         topics = self._settings.topics

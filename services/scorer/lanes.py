@@ -11,16 +11,18 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from services.scorer.apply import Applied, Applying
+from services.scorer.apply import Applied
 from services.scorer.batching import Batch
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.playbooks import Playbooks
 from services.scorer.rescoring import Rescoring
 from services.scorer.store import PartitionStore, StoreError
+from shared.activation import activated
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class Lane:
         self,
         partition: int,
         opening: Opening,
-        applying: Applying,
+        playbooks: Playbooks,
         metrics: ScorerMetrics,
         on_failure: Callable[[BaseException], None],
         most_events: int,
@@ -55,7 +57,8 @@ class Lane:
         self.store: PartitionStore | None = None
         self.pace_seconds = PACE_SECONDS
         self._opening = opening
-        self._applying = applying
+        self._playbooks = playbooks
+        self._applying = playbooks.own
         self._metrics = metrics
         self._on_failure = on_failure
         self._most_events = most_events
@@ -97,24 +100,35 @@ class Lane:
             began = time.monotonic()
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
-            self._rescoring = rescoring = Rescoring(self.partition, self.store, self._applying, self._metrics)
-            await rescoring.find()
+            await self._follow(self.store)
             while not self._closing:
                 await asyncio.sleep(max(0.0, began + self.pace_seconds - time.monotonic()))
-                batches = await self._take(0.0 if rescoring.at_work else IDLE_SECONDS)
+                batches = await self._take(0.0 if self._is_rescoring else IDLE_SECONDS)
                 self._in_hand = True
-                if batches or rescoring.at_work:
+                if batches or self._is_rescoring:
                     began = time.monotonic()
                 if batches:
                     await self._apply(self.store, batches)
                 # After the events: those that come during a slice wait for no more than this one.
-                if rescoring.at_work:
-                    await rescoring.slice()
+                if self._rescoring is not None and self._rescoring.at_work:
+                    await self._rescoring.slice()
                 elif not batches:
                     await self._keep_up(self.store)
                 self._in_hand = False
         except Exception as error:  # noqa: BLE001 - reported, never survived
             self._on_failure(error)
+
+    async def _follow(self, store: PartitionStore) -> None:
+        """Score by the playbook that holds from here on, and leads of any other one anew."""
+        self._applying = await self._playbooks.applying(store.playbook)
+        if self._rescoring is not None:
+            self._rescoring.close()
+        self._rescoring = Rescoring(self.partition, store, self._applying, self._metrics)
+        await self._rescoring.find()
+
+    @property
+    def _is_rescoring(self) -> bool:
+        return self._rescoring is not None and self._rescoring.at_work
 
     async def _keep_up(self, store: PartitionStore) -> None:
         """Nothing waits. Markers of transactions at the end of the log are behind us as well, or it would look as if
@@ -148,17 +162,41 @@ class Lane:
         if not records:
             self._metrics.skipped.inc(skipped)
             return
+        for part, playbook in _parts(records):
+            last = playbook is None
+            await self._commit(store, part, position if last else part[-1].offset, playbook, skipped)
+            skipped = 0
+
+    async def _commit(
+        self, store: PartitionStore, records: Sequence[Any], position: int, playbook: str | None, skipped: int
+    ) -> None:
+        """These records, in a transaction. `playbook`: the last of them says that this one holds from there on."""
+        events = records if playbook is None else records[:-1]
         async with self._turn:
             applied = Applied()
-            for _ in self._applying.steps(records, store.get, datetime.now(UTC), applied):
+            for _ in self._applying.steps(events, store.get, datetime.now(UTC), applied):
                 await asyncio.sleep(0)  # health checks, and what other lanes hear of Kafka
         began = time.monotonic()
-        await store.commit(applied.changes, applied.outputs, position)
+        await store.commit(applied.changes, applied.outputs, position, playbook)
         self._metrics.committed(applied, skipped, time.monotonic() - began, datetime.now(UTC))
+        if playbook is not None:
+            log.info("partition %d: the playbook %s holds from offset %d on", self.partition, playbook, position)
+            await self._follow(store)
 
 
 def _events(batches: Iterable[Batch]) -> int:
     return sum(len(batch.records) for batch in batches)
+
+
+def _parts(records: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str | None]]:
+    """The records, cut after each that activates a playbook, with its id; those after the last one with None."""
+    start = 0
+    for place, record in enumerate(records, start=1):
+        if (playbook := activated(record.key, record.value)) is not None:
+            yield records[start:place], playbook
+            start = place
+    if start < len(records):
+        yield records[start:], None
 
 
 def _check(position: int, batch: Batch) -> None:

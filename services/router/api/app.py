@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
+from services.router.activation import Told
 from services.router.api import (
     audit,
     companies,
@@ -17,6 +18,7 @@ from services.router.api import (
     leads,
     operations,
     people,
+    playbooks,
     stream,
     teams,
     webhooks,
@@ -31,14 +33,15 @@ from shared.key_file import ReloadingKeyRing
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_app(
+def build_app(  # noqa: PLR0913, PLR0917 - made by the bootstrap, and by tests in parts
     ledger: Ledger,
     keys: ReloadingKeyRing,
     watch: Watch,
     lifespan: Lifespan | None = None,
     subscribers: Subscribers | None = None,
+    told: Told | None = None,
 ) -> FastAPI:
-    """Without `subscribers` it has no webhooks and no stream."""
+    """Without `subscribers` it has no webhooks and no stream; without `told` no playbook can be activated."""
     app = FastAPI(
         title="Tasuki router",
         description="Leads, their stages and hand-offs. Times are UTC; errors are JSON with `code` and `message`.",
@@ -48,10 +51,13 @@ def build_app(
     )
     app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
     app.state.desk = Desk(ledger)
-    app.state.companies = Companies(ledger.engine, ledger.rules, ledger.clock)
+    app.state.companies = Companies(ledger.engine, lambda: ledger.rules, ledger.clock)
     errors.install(app)
     for module in (leads, feedback, companies, handoffs, people, teams, kpi, audit, operations):
         app.include_router(module.router)
+    if told:
+        app.state.told = told
+        app.include_router(playbooks.router)
     if subscribers:
         app.state.webhooks, app.state.streams = subscribers.webhooks, subscribers.streams
         app.include_router(webhooks.router)

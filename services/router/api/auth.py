@@ -47,3 +47,4 @@ def is_still_allowed(request: Request, scope: str) -> bool:
 
 Reader = Annotated[KeyEntry, Depends(require("read"))]
 Writer = Annotated[KeyEntry, Depends(require("write"))]
+Admin = Annotated[KeyEntry, Depends(require("admin"))]

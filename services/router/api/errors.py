@@ -40,7 +40,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         401: "no token, or one that is not known",
         403: "the token lacks the scope",
         404: "there is no such thing",
-        409: "the hand-off is in another state",
+        409: "it cannot be done as things stand; the message says why",
         422: "the request is not as described",
         503: "the database does not answer: try again",
     }

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from services.router.activation import Told
 from services.router.companies import Companies
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
@@ -23,6 +24,11 @@ def _desk(request: Request) -> Desk:
     return cast(Desk, request.app.state.desk)
 
 
+def _told(request: Request) -> Told:
+    return cast(Told, request.app.state.told)
+
+
 CompaniesHere = Annotated[Companies, Depends(_companies)]
 DeskHere = Annotated[Desk, Depends(_desk)]
+ToldHere = Annotated[Told, Depends(_told)]
 LedgerHere = Annotated[Ledger, Depends(_ledger)]

@@ -21,6 +21,7 @@ from services.router.ledger import Ledger
 from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.contacting import contacted
 from services.router.lifecycle.model import Lead
+from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.messages import decode_handoff
 from services.router.outbox import KafkaRecord, dead_letter_row, log_row
@@ -54,8 +55,11 @@ class Desk:
     """Where reports are handed in."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._topics, self._rules = ledger, ledger.topics, ledger.rules
-        self._contact_events = effects.contact_events(self._rules.playbook)
+        self._ledger, self._topics = ledger, ledger.topics
+
+    @property
+    def _rules(self) -> Rules:
+        return self._ledger.rules
 
     async def take(self, id: str, report: AnyReport, report_id: str, by: str) -> Filed:
         """A report by HTTP about the lead that `id` names. Raises `Refused` or `ReportInvalid`."""
@@ -136,7 +140,10 @@ class Desk:
 
     async def _contacted(self, connection: AsyncConnection, lead: Lead, reported: Reported) -> Lead:
         """A deadline for the first contact is met at once: the report's own score may come too late for it."""
-        if effects.event_name(reported.report) not in self._contact_events or lead.merged_into is not None:
+        if (
+            effects.event_name(reported.report) not in effects.contact_events(self._rules.playbook)
+            or lead.merged_into is not None
+        ):
             return lead
         opened = (await repository.open_handoffs(connection, [lead.lead_id])).get(lead.lead_id)
         record = await repository.latest_score(connection, lead.lead_id)

@@ -55,6 +55,8 @@ class PartitionStore:
         self._told, self._told_at = -1, NEVER
         self.position = -1
         """Offset of the last applied source record, -1 for none."""
+        self.playbook = ""
+        """Id of the playbook that holds from there on; empty: none was ever activated."""
 
     @classmethod
     async def open(  # noqa: PLR0913 - each is a name or a limit of its own
@@ -116,10 +118,14 @@ class PartitionStore:
         return len(self._states)
 
     async def commit(
-        self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
+        self,
+        changes: Mapping[str, bytes | None],
+        outputs: Sequence[Output],
+        position: int | None = None,
+        playbook: str | None = None,
     ) -> None:
         """States (None deletes), outputs and position in one transaction, now and then with the group's offset; then in
-        memory. Without `position` no source record is the reason, and it stays as it is.
+        memory. Without `position` no source record is the reason, and it stays as it is, and so does `playbook`.
 
         Raises `StoreFenced` or `StoreFailed`; memory is then as before, but what the topic holds is unknown.
         """
@@ -127,9 +133,11 @@ class PartitionStore:
             position = self.position
         elif position <= self.position:
             raise ValueError(f"position {position} is applied already ({self.position})")
-        await self._commit([*self._state_records(changes, position), *outputs], position)
+        playbook = self.playbook if playbook is None else playbook
+        at = PositionRecord(self._source.topic, position, playbook)
+        await self._commit([*self._state_records(changes, at), *outputs], position)
         self._remember(changes)
-        self.position = position
+        self.position, self.playbook = position, playbook
 
     async def tell_group(self) -> None:
         """Bring the group's offset to the position: lag tools go by it, and the next owner reads from there. Raises
@@ -167,6 +175,7 @@ class PartitionStore:
         marks = await read_marks(options, self._state, self._source, self._group)
         restored = await read_states(options, self._state, marks.state_end)
         self.position = check(restored, marks, self._source, self._group)
+        self.playbook = restored.position.playbook if restored.position else ""
         self._states = restored.states
         self._told = -1 if marks.committed is None else marks.committed - 1
         log.info(
@@ -223,11 +232,11 @@ class PartitionStore:
                     _append(batch, record)
             futures.append(await self._producer.send_batch(batch, topic, partition=partition))
 
-    def _state_records(self, changes: Mapping[str, bytes | None], position: int) -> Iterable[Output]:
+    def _state_records(self, changes: Mapping[str, bytes | None], at: PositionRecord) -> Iterable[Output]:
         topic, partition = self._state.topic, self._state.partition
         for key, state in changes.items():
             yield Output(topic, key.encode(), state, [], partition)
-        yield Output(topic, POSITION_KEY, encode_position(PositionRecord(self._source.topic, position)), [], partition)
+        yield Output(topic, POSITION_KEY, encode_position(at), [], partition)
 
     def _remember(self, changes: Mapping[str, bytes | None]) -> None:
         for key, state in changes.items():

@@ -21,10 +21,12 @@ class Output(msgspec.Struct, gc=False, frozen=True):
 
 
 class PositionRecord(msgspec.Struct, gc=False, frozen=True):
-    """How far the states have come: the last applied offset of `source`."""
+    """How far the states have come: the last applied offset of `source`; and by which playbook what follows is to be
+    scored (empty: none was ever activated)."""
 
     source: str
     position: int
+    playbook: str = ""
 
 
 encode_position = msgspec.json.Encoder().encode

@@ -161,7 +161,7 @@ async def test_one_company_and_all_companies_agree(engine: AsyncEngine) -> None:
     leads = [f"lead-{number}" for number in range(40)]
     data = [_said(dice, lead, number) for lead in leads for number in range(5)]
     overview = await _applied(engine, data, [scored(lead, 1.0) for lead in leads], dice)
-    companies = Companies(engine, RULES, EventClock(overview.at))
+    companies = Companies(engine, lambda: RULES, EventClock(overview.at))
     own = await _domains(engine)
     adopted = 0
     for company in overview.companies:
@@ -216,7 +216,7 @@ async def _applied(
         await ledger.apply(Batch(contacts=rest[:cut]))
         rest = rest[cut:]
     await ledger.apply(Batch(scores=[Received(0, n, None, encode_score(r), [], r) for n, r in enumerate(scores)]))
-    return await Companies(engine, RULES, clock).overview()
+    return await Companies(engine, lambda: RULES, clock).overview()
 
 
 async def _until(http: Any, path: str) -> None:

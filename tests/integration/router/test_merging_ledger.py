@@ -86,7 +86,7 @@ async def test_one_lead_one_hand_off_and_the_contact_data_of_all_its_ids(ledger:
         }
         (message,) = (await repository.frozen_messages(connection, await _open(engine))).values()
     assert (message.lead_id, message.contact.phone) == ("u", "03-1")
-    company = await Companies(engine, RULES, SystemClock()).company("domain:acme.co.jp")
+    company = await Companies(engine, lambda: RULES, SystemClock()).company("domain:acme.co.jp")
     assert company is not None
     assert [member.lead.lead_id for member in company[1]] == ["u"]
     assert company[0].name == "アクメ"

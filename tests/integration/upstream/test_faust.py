@@ -18,6 +18,7 @@ from services.scorer.apply import Applying, Codec
 from services.scorer.batching import Batch, BatchingTransport
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.playbooks import Playbooks
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
 from services.scorer.store import PartitionStore
@@ -125,7 +126,7 @@ async def test_a_lane_notices_the_hole(options: dict[str, Any], new_topic: NewTo
     source, state = await new_topic("source"), await new_topic("state")
     failed = asyncio.get_running_loop().create_future()
     applying = Applying(Topics(""), Scorer(load_playbook()), Codec(encode_state, decode_state, playbook_of))
-    lane = Lane(0, open_store, applying, ScorerMetrics(), failed.set_result, 1000, asyncio.Lock())
+    lane = Lane(0, open_store, Playbooks(applying), ScorerMetrics(), failed.set_result, 1000, asyncio.Lock())
     await lane.put(Batch(source, 0, [record(3)], follows=3, next_offset=4, end_offset=4))
     assert isinstance(await asyncio.wait_for(failed, 10), LogGap)
     await lane.close()

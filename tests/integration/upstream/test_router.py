@@ -57,7 +57,7 @@ async def test_it_goes_on_with_what_it_has_left(world: World, engine: AsyncEngin
     )
     rules, watch = Rules(load_playbook()), Watch()
     ledger = SlowLedger(engine, rules, world.topics, SystemClock())
-    intake = Intake(rules, world.topics, watch.metrics)
+    intake = Intake(lambda: rules, world.topics, watch.metrics)
     consumer = Consumer(kafka, ledger, intake, watch, lambda: None)
     for partition in range(2):
         await Feeder(world).events([b"no event: only its offset counts"], partition)

@@ -63,7 +63,7 @@ async def test_a_lane_that_cannot_be_opened_is_told_until_it_is_gone() -> None:
 async def test_the_lag_of_partitions_that_were_taken_away_is_forgotten() -> None:
     rules, topics, watch = Rules(load_playbook()), Topics("t."), Watch()
     ledger = Ledger(engine(), rules, topics, SystemClock())
-    consumer = Consumer(None, ledger, Intake(rules, topics, watch.metrics), watch, lambda: None)
+    consumer = Consumer(None, ledger, Intake(lambda: rules, topics, watch.metrics), watch, lambda: None)
     watch.metrics.lag.labels("t.events", 3).set(7)
     consumer.rebalanced(lanes_lost=True)
     assert [sample for metric in watch.metrics.lag.collect() for sample in metric.samples] == []

@@ -14,6 +14,7 @@ from services.scorer.apply import Applying
 from services.scorer.batching import Batch
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
+from services.scorer.playbooks import Playbooks
 from services.scorer.rescoring import SLICE_LEADS
 from services.scorer.store.records import Output
 from shared.scores import Position, ScoreRecord, Trigger, decode_score
@@ -28,7 +29,7 @@ class SlowStore:
     """A store in memory whose commits wait until they are let go."""
 
     def __init__(self) -> None:
-        self.position = -1
+        self.position, self.playbook = -1, ""
         self.states: dict[str, bytes] = {}
         self.commits: list[int] = []
         self.outputs: list[Output] = []
@@ -43,7 +44,11 @@ class SlowStore:
         return list(self.states)
 
     async def commit(
-        self, changes: Mapping[str, bytes | None], outputs: Sequence[Output], position: int | None = None
+        self,
+        changes: Mapping[str, bytes | None],
+        outputs: Sequence[Output],
+        position: int | None = None,
+        playbook: str | None = None,
     ) -> None:
         self.begun += 1
         await self.go.acquire()
@@ -51,6 +56,7 @@ class SlowStore:
         self.outputs += outputs
         if position is not None:
             self.position = position
+        self.playbook = self.playbook if playbook is None else playbook
         self.commits.append(self.position)
 
     async def tell_group(self) -> None:
@@ -75,7 +81,13 @@ async def opened(failures: list[BaseException]) -> tuple[Lane, SlowStore]:
         return store
 
     return Lane(
-        0, opening, Applying(Topics(""), Counting(), CODEC), ScorerMetrics(), failures.append, MOST, asyncio.Lock()
+        0,
+        opening,
+        Playbooks(Applying(Topics(""), Counting(), CODEC)),
+        ScorerMetrics(),
+        failures.append,
+        MOST,
+        asyncio.Lock(),
     ), store
 
 
@@ -177,7 +189,15 @@ async def opened_anew(leads: list[str], failures: list[BaseException]) -> tuple[
         return store
 
     return (
-        Lane(0, opening, Applying(Topics(""), Renamed(), CODEC), metrics, failures.append, MOST, asyncio.Lock()),
+        Lane(
+            0,
+            opening,
+            Playbooks(Applying(Topics(""), Renamed(), CODEC)),
+            metrics,
+            failures.append,
+            MOST,
+            asyncio.Lock(),
+        ),
         store,
         metrics,
     )
