@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from shared import between, recycling
-from shared.events import LINK, MEMBER, RECYCLE, Event, decode_event
+from shared import between, erasure, recycling
+from shared.events import ERASE, LINK, MEMBER, RECYCLE, Event, decode_event
 
 MAX_KEY_BYTES = 1_100
 """256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
@@ -53,6 +53,8 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         between.check(event)
     elif kind is RECYCLE:
         recycling.check(event)
+    elif kind is ERASE:
+        erasure.check(event)
     taken_at = _moment(appended)
     return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 

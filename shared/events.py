@@ -15,7 +15,8 @@ import msgspec
 
 class Kind(StrEnum):
     """The calls of the Segment specification that can be told about a person; what the scorer tells itself, from one
-    partition to another, about who is the same person; and what the router tells it of a lead that begins anew."""
+    partition to another, about who is the same person; and what the router tells it: of a lead that begins anew, and of
+    one that is erased."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -26,10 +27,11 @@ class Kind(StrEnum):
     LINK = "link"
     MEMBER = "member"
     RECYCLE = "recycle"
+    ERASE = "erase"
 
 
-LINK, MEMBER, RECYCLE = Kind.LINK, Kind.MEMBER, Kind.RECYCLE
-SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE}
+LINK, MEMBER, RECYCLE, ERASE = Kind.LINK, Kind.MEMBER, Kind.RECYCLE, Kind.ERASE
+SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE, ERASE}
 """What clients send."""
 
 

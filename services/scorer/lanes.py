@@ -18,6 +18,7 @@ from typing import Any
 
 from services.scorer.apply import Applied, Applying
 from services.scorer.batching import Batch
+from services.scorer.denied import Denied
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.rescoring import Rescoring
 from services.scorer.store import PartitionStore, StoreError
@@ -97,6 +98,7 @@ class Lane:
             began = time.monotonic()
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
+            denied = self._applying.denied(self.store.denied)
             self._rescoring = rescoring = Rescoring(self.partition, self.store, self._applying, self._metrics)
             await rescoring.find()
             while not self._closing:
@@ -106,7 +108,7 @@ class Lane:
                 if batches or rescoring.at_work:
                     began = time.monotonic()
                 if batches:
-                    await self._apply(self.store, batches)
+                    await self._apply(self.store, batches, denied)
                 # After the events: those that come during a slice wait for no more than this one.
                 if rescoring.at_work:
                     await rescoring.slice()
@@ -137,7 +139,7 @@ class Lane:
             self._changed.notify_all()
         return taken
 
-    async def _apply(self, store: PartitionStore, batches: Sequence[Batch]) -> None:
+    async def _apply(self, store: PartitionStore, batches: Sequence[Batch], denied: Denied) -> None:
         records: list[Any] = []
         position = store.position
         for batch in batches:
@@ -150,7 +152,7 @@ class Lane:
             return
         async with self._turn:
             applied = Applied()
-            for _ in self._applying.steps(records, store.get, datetime.now(UTC), applied):
+            for _ in self._applying.steps(records, store.get, datetime.now(UTC), applied, denied):
                 await asyncio.sleep(0)  # health checks, and what other lanes hear of Kafka
         began = time.monotonic()
         await store.commit(applied.changes, applied.outputs, position)

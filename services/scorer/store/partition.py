@@ -51,6 +51,8 @@ class PartitionStore:
         self._group = group
         self._timeout = transaction_timeout
         self._states: dict[str, bytes] = {}
+        self.denied: dict[bytes, bytes] = {}
+        """The partition's deny-list when it was opened, as the topic has it (see `services.scorer.denied`)."""
         self._usable = True
         self._told, self._told_at = -1, NEVER
         self.position = -1
@@ -167,7 +169,7 @@ class PartitionStore:
         marks = await read_marks(options, self._state, self._source, self._group)
         restored = await read_states(options, self._state, marks.state_end)
         self.position = check(restored, marks, self._source, self._group)
-        self._states = restored.states
+        self._states, self.denied = restored.states, restored.denied
         self._told = -1 if marks.committed is None else marks.committed - 1
         log.info(
             "%s[%d]: %d states up to offset %d restored in %.2f s",
