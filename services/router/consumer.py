@@ -227,6 +227,7 @@ class Consumer:
             self.latest[item.lane] = max(item.record.time, self.latest.get(item.lane, item.record.time))
         self._metrics.cooled.labels("record").inc(batch.cooled)
         self._metrics.refused_contacts.inc(batch.refused_contacts)
+        self._metrics.denied.inc(batch.denied)
         self._metrics.dead_letters.inc(batch.refused_scores)
         own = self._ledger.rules.playbook.id
         foreign = [item.record.playbook for item in batch.scores if item.record.playbook != own]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from services.router.api import (
     audit,
     companies,
+    erasure,
     errors,
     feedback,
     handoffs,
@@ -21,6 +22,7 @@ from services.router.api import (
     webhooks,
 )
 from services.router.companies import Companies
+from services.router.erasure.eraser import SETTLES, Eraser
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 from services.router.status import Watch
@@ -47,9 +49,10 @@ def build_app(
     )
     app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
     app.state.desk = Desk(ledger)
+    app.state.eraser = Eraser.of(ledger, SETTLES)
     app.state.companies = Companies(ledger.engine, ledger.rules, ledger.clock)
     errors.install(app)
-    for module in (leads, feedback, companies, handoffs, people, kpi, audit, operations):
+    for module in (leads, feedback, erasure, companies, handoffs, people, kpi, audit, operations):
         app.include_router(module.router)
     if subscribers:
         app.state.webhooks, app.state.streams = subscribers.webhooks, subscribers.streams

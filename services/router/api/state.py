@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from services.router.companies import Companies
+from services.router.erasure.eraser import Eraser
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 
@@ -23,6 +24,11 @@ def _desk(request: Request) -> Desk:
     return cast(Desk, request.app.state.desk)
 
 
+def _eraser(request: Request) -> Eraser:
+    return cast(Eraser, request.app.state.eraser)
+
+
 CompaniesHere = Annotated[Companies, Depends(_companies)]
 DeskHere = Annotated[Desk, Depends(_desk)]
+EraserHere = Annotated[Eraser, Depends(_eraser)]
 LedgerHere = Annotated[Ledger, Depends(_ledger)]
