@@ -218,6 +218,9 @@ async def test_an_address_that_somebody_else_has_told_stays_theirs(ledger: Ledge
     erased = await eraser(ledger).erase("u-1", "x")
     assert erased.entry.ids == 1
     assert await rows(ledger, "SELECT DISTINCT lead_id FROM contacts") == [("u-2",)]
+    assert (await eraser(ledger).erase(MAIL, "x")).entry.ids == 2, "nobody else tells it any more"
+    assert (await eraser(ledger).erase(MAIL, "x")).again
+    assert await holding(ledger, "taro", "u-1", "u-2") == []
 
 
 async def test_contact_data_without_a_score_is_erased_as_well(ledger: Ledger) -> None:
