@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import msgspec
 
-from shared import activation, between, recycling
-from shared.events import LINK, MEMBER, PLAYBOOK, RECYCLE, Event, decode_event
+from shared import activation, between, erasure, recycling
+from shared.events import ERASE, LINK, MEMBER, PLAYBOOK, RECYCLE, Event, decode_event
 
 MAX_KEY_BYTES = 1_100
 """256 characters of UTF-8 and a prefix, well below what a Postgres index can hold (2,704 bytes)."""
@@ -55,6 +55,8 @@ def accepted(key: bytes | None, value: bytes | None, appended: int) -> Event:
         recycling.check(event)
     elif kind is PLAYBOOK:
         activation.check(event)
+    elif kind is ERASE:
+        erasure.check(event)
     taken_at = _moment(appended)
     return event if received_at <= taken_at else msgspec.structs.replace(event, received_at=taken_at)
 

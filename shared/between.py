@@ -1,7 +1,8 @@
 """What the scorer tells itself from one partition to another, by events in the log: who is the same person.
 
 `Link`: the event's lead is also known as `lead`, as `witness` said at its place `version`; or, if it `ends`, does not
-say so any more; `taken_back`: a user has said that they are two.
+say so any more; `taken_back`: a user has said that they are two; `erased`: `lead` is no more, and whoever names it
+forgets it.
 
 `Membership`: `member` is of the event's lead, and has gathered `parts` up to its place `position`: by identity the
 place up to which that one's part goes, and its state. Without any it has left.
@@ -27,6 +28,7 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     ends: bool = False
     taken_back: bool = False
+    erased: bool = False
 
 
 class Membership(msgspec.Struct, frozen=True):

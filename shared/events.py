@@ -15,7 +15,8 @@ import msgspec
 
 class Kind(StrEnum):
     """The calls of the Segment specification that can be told about a person; what the scorer tells itself, from one
-    partition to another, about who is the same person; and what the router tells it of a lead that begins anew."""
+    partition to another, about who is the same person; and what the router tells it: of a lead that begins anew, and of
+    one that is erased."""
 
     TRACK = "track"
     IDENTIFY = "identify"
@@ -26,11 +27,12 @@ class Kind(StrEnum):
     LINK = "link"
     MEMBER = "member"
     RECYCLE = "recycle"
+    ERASE = "erase"
     PLAYBOOK = "playbook"
 
 
-LINK, MEMBER, RECYCLE, PLAYBOOK = Kind.LINK, Kind.MEMBER, Kind.RECYCLE, Kind.PLAYBOOK
-SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE, PLAYBOOK}
+LINK, MEMBER, RECYCLE, ERASE, PLAYBOOK = Kind.LINK, Kind.MEMBER, Kind.RECYCLE, Kind.ERASE, Kind.PLAYBOOK
+SENT = frozenset(Kind) - {LINK, MEMBER, RECYCLE, ERASE, PLAYBOOK}
 """What clients send."""
 
 

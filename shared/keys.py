@@ -35,7 +35,8 @@ class KeyKind(StrEnum):
     TOKEN = "token"
 
 
-SCOPES = frozenset({"read", "write", "admin"})
+SCOPES = frozenset({"read", "write", "erase", "admin"})
+"""`admin` includes the others."""
 _PREFIXES = {KeyKind.WRITE: "wk_", KeyKind.TOKEN: "tk_"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

@@ -63,12 +63,15 @@ CHANNELS = (
         tuple(alert_type(kind.value) for kind in Alerted),
     ),
     Channel(
-        "scores", "The latest score of a lead, with its explanation (compacted).", ScoreRecord, (CLOUD_EVENT_TYPE,)
+        "scores",
+        "The latest score of a lead, with its explanation (compacted). A record without a value: the lead was erased.",
+        ScoreRecord,
+        (CLOUD_EVENT_TYPE,),
     ),
     Channel(
         "events",
-        "Every accepted event. Kinds link, member and recycle are Tasuki's own: leave them out. The id is unique "
-        "within its source; no CloudEvents headers.",
+        "Every accepted event. Kinds link, member, recycle and erase are Tasuki's own: leave them out. The id is "
+        "unique within its source; no CloudEvents headers.",
         Event,
     ),
     Channel(

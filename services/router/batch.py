@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -48,8 +48,9 @@ class Received:
 class Batch:
     """Contact data is complete up to the position of each score. `offsets`: place → (expected, next).
 
-    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`; `cooled` are the leads
-    that cooled before one of the scores was decided, or because of it."""
+    What Postgres refused is taken out when the batch is applied, and counted in `refused_…`, and so is in `denied` what
+    is of somebody who was erased; `cooled` are the leads that cooled before one of the scores was decided, or because
+    of it."""
 
     contacts: list[ContactDatum] = field(default_factory=list)
     scores: list[Received] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Batch:
     offsets: dict[Place, tuple[int, int]] = field(default_factory=dict)
     refused_contacts: int = 0
     refused_scores: int = 0
+    denied: int = 0
     cooled: int = 0
 
     def take_counts(self, part: Batch) -> None:
@@ -91,17 +93,19 @@ class Scored(NamedTuple):
 @dataclass(slots=True)
 class Known:
     """What the ledger holds about the leads of a batch. `scores`: the latest of each lead that may have cooled,
-    or is another's member or its lead. `asked`: leads that were looked for because of their colleagues."""
+    or is another's member or its lead. `asked`: leads that were looked for because of their colleagues. `begun`: how
+    leads begin whose id was another one's before."""
 
     leads: dict[str, Lead]
     opened: dict[str, HandOff]
     scores: dict[str, Scored] = field(default_factory=dict)
     around: Surroundings = field(default_factory=Surroundings)
     asked: frozenset[str] = frozenset()
+    begun: Mapping[str, Lead] = field(default_factory=dict)
 
     def with_(self, around: Surroundings) -> Known:
         """The same as the ledger has it, for deciding in other surroundings."""
-        return Known(dict(self.leads), dict(self.opened), dict(self.scores), around, self.asked)
+        return Known(dict(self.leads), dict(self.opened), dict(self.scores), around, self.asked, self.begun)
 
     def root(self, lead_id: str) -> str:
         """The lead that an id is part of, as far as is known."""
@@ -178,7 +182,7 @@ def decide_all(scores: Iterable[Received], known: Known, rules: Rules, hours: Ho
     for received in scores:
         record = received.record
         lead_id = record.lead_id
-        lead = known.leads.get(lead_id) or new_lead(lead_id, received.lane, rules)
+        lead = known.leads.get(lead_id) or known.begun.get(lead_id) or new_lead(lead_id, received.lane, rules)
         if is_stale(lead, record):
             continue
         now = hours.of(received)

@@ -24,6 +24,8 @@ from services.router.activation import Told
 from services.router.api.app import build_app
 from services.router.clocks import DatabaseClock
 from services.router.consumer import Consumer, kafka_consumer
+from services.router.erasure.deny_list import refuse_another_key
+from services.router.erasure.eraser import Eraser
 from services.router.errands import Cooling, Deadlines, Errand, Hour
 from services.router.failures import traced
 from services.router.feedback.consumer import FeedbackConsumer
@@ -42,6 +44,7 @@ from services.router.timer import Timer
 from services.router.valve_keeper import ValveKeeper
 from shared import logs
 from shared.clock import Clock, EventClock
+from shared.erasure import ErasureKey
 from shared.kafka import client_options
 from shared.key_file import ReloadingKeyRing
 from shared.playbook import Playbook, PlaybookError, load_playbook
@@ -84,11 +87,11 @@ async def run(settings: RouterSettings) -> bool:
     engine, engine_of_batches = ledger_engine(settings, {}), ledger_engine(settings, PLANS_OF_BATCHES)
     try:
         await _check_everything(settings, playbook, options, engine)
-        clock = await _clock(settings, engine)
+        clock, key = await _clock(settings, engine), ErasureKey.of(settings.erasure_key)
         playbooks = Playbooks(engine, own)
         async with engine.connect() as connection:
             await playbooks.refresh(connection)
-        ledger, batches = (Ledger(one, playbooks, settings.topics, clock) for one in (engine, engine_of_batches))
+        ledger, batches = (Ledger(one, playbooks, settings.topics, clock, key) for one in (engine, engine_of_batches))
         return await _serve(settings, ledger, batches, options)
     finally:
         await engine.dispose()
@@ -191,9 +194,11 @@ async def _serve(settings: RouterSettings, ledger: Ledger, batches: Ledger, opti
             await asyncio.gather(*tasks, return_exceptions=True)
 
     keys = ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file)
+    app = build_app(ledger, keys, watch, lifespan, subscribers, told)
+    app.state.eraser = Eraser.of(ledger, timedelta(seconds=settings.router_erasure_settles_seconds))
     server = uvicorn.Server(
         uvicorn.Config(
-            build_app(ledger, keys, watch, lifespan, subscribers, told),
+            app,
             host=settings.host,
             port=settings.router_port,
             loop="uvloop",
@@ -224,7 +229,7 @@ async def _check_everything(
 ) -> None:
     """Raises one `ConfigurationError` with all that is wrong."""
     found = await asyncio.gather(
-        _check_kafka(settings, playbook, options), _check_database(playbook, engine), return_exceptions=True
+        _check_kafka(settings, playbook, options), _check_database(settings, playbook, engine), return_exceptions=True
     )
     problems = [item for item in found if isinstance(item, BaseException)]
     for problem in problems:
@@ -243,10 +248,11 @@ async def _check_kafka(settings: RouterSettings, playbook: Playbook, options: di
     refuse_unequal(known, [topics.events, topics.scores, topics.feedback])
 
 
-async def _check_database(playbook: Playbook, engine: AsyncEngine) -> None:
+async def _check_database(settings: RouterSettings, playbook: Playbook, engine: AsyncEngine) -> None:
     await refuse_other_schema(engine)
     stages = {stage.id for stage in playbook.stages}
     async with engine.connect() as connection:
+        await refuse_another_key(connection, ErasureKey.of(settings.erasure_key))
         used = set(await connection.scalars(select(leads.c.stage).distinct()))
         owners = set(await connection.scalars(select(leads.c.department).distinct())) - {None}
         owners |= set(await connection.scalars(select(handoffs.c.receiver).distinct()))

@@ -227,6 +227,7 @@ class Consumer:
             self.latest[item.lane] = max(item.record.time, self.latest.get(item.lane, item.record.time))
         self._metrics.cooled.labels("record").inc(batch.cooled)
         self._metrics.refused_contacts.inc(batch.refused_contacts)
+        self._metrics.denied.inc(batch.denied)
         self._metrics.dead_letters.inc(batch.refused_scores)
         own, known = self._ledger.rules.playbook.id, self._ledger.playbooks.rules
         foreign = [id for item in batch.scores if (id := item.record.playbook) != own and known(id) is None]

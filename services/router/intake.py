@@ -94,7 +94,7 @@ class Intake:
         count = 0
         while waiting:
             record = waiting[0]
-            if record.value is not None:  # a tombstone erases; that is not for us to decide
+            if record.value is not None:  # a tombstone erases; the ledger was told before the scorer
                 received = self._decode(lane, record, batch)
                 if received is not None:
                     if received.record.position.offset >= covered:

@@ -27,6 +27,7 @@ from services.router.batch import (
 )
 from services.router.company_view import around_of
 from services.router.contact import ContactDatum
+from services.router.erasure.deny_list import DenyList
 from services.router.failures import described, is_about_values, sqlstate
 from services.router.lifecycle.answers import case_of
 from services.router.lifecycle.case import Case
@@ -42,6 +43,7 @@ from services.router.repository import OUTBOX_CHANNEL
 from services.router.scribe import Scribe
 from services.router.telling import reached_out, turned_handoffs
 from shared.clock import Clock
+from shared.erasure import ErasureKey
 from shared.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -64,9 +66,17 @@ class HandOffUnknown(Exception):
 class Ledger:
     """Applies batches, and answers that people give to hand-offs."""
 
-    def __init__(self, engine: AsyncEngine, rules: Rules | Playbooks, topics: Topics, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        rules: Rules | Playbooks,
+        topics: Topics,
+        clock: Clock,
+        erasure_key: ErasureKey | None = None,
+    ) -> None:
         self.engine, self.topics, self.clock = engine, topics, clock
         self.playbooks = rules if isinstance(rules, Playbooks) else Playbooks(engine, rules)
+        self.denied = DenyList(erasure_key)
 
     @property
     def rules(self) -> Rules:
@@ -82,10 +92,15 @@ class Ledger:
         await self.playbooks.deciding(ids)
         messages = 0
         for id, part in parts(batch, self.topics.scores):
-            ledger = Ledger(self.engine, self.playbooks.rules(id) or self.rules, self.topics, self.clock)
-            messages += await ledger.apply_by_one(part)
+            messages += await self._by(self.playbooks.rules(id) or self.rules).apply_by_one(part)
             batch.take_counts(part)
         return messages
+
+    def _by(self, rules: Rules) -> Ledger:
+        """The same ledger, deciding by these."""
+        ledger = Ledger(self.engine, rules, self.topics, self.clock)
+        ledger.denied = self.denied
+        return ledger
 
     async def apply_by_one(self, batch: Batch) -> int:
         """Apply a batch by the rules that hold, all or nothing; returns the number of messages that wait to be sent
@@ -122,7 +137,8 @@ class Ledger:
     async def _apply(
         self, connection: AsyncConnection, also: frozenset[str], batch: Batch, poison: list[OutboxRow]
     ) -> int:
-        await repository.advance(connection, batch.offsets)
+        await self.denied.follow(connection, await repository.advance(connection, batch.offsets))
+        self.denied.take_out(batch)
         await repository.save_contacts(connection, batch.contacts)
         rows = await self._decide(connection, also, batch.scores)
         batch.cooled = rows.cooled
@@ -145,7 +161,7 @@ class Ledger:
         opened = await repository.open_handoffs(connection, passed) if passed else {}
         due = [*cooling_before(leads, scores), *kin]
         latest = await repository.latest_scores(connection, due) if due else {}
-        known = Known(dict(leads), opened, latest, asked=also)
+        known = Known(dict(leads), opened, latest, asked=also, begun=self.denied.begun(scores, leads, self.rules))
         hours = Hours(self.clock)
 
         def decide(again: Known, ids: set[str]) -> list[Decided]:
@@ -327,6 +343,8 @@ class Ledger:
         if lead_id is None:
             raise HandOffUnknown(handoff_id)
         leads = await repository.lock_leads(connection, {lead_id} | also)
+        if lead_id not in leads:
+            raise HandOffUnknown(handoff_id)  # the lead was erased just before it was locked
         handoff = await repository.handoff(connection, handoff_id)
         opened = await repository.open_handoffs(connection, leads)
         known = Known(leads, opened, await repository.latest_scores(connection, leads), asked=also)

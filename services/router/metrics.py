@@ -30,6 +30,11 @@ class RouterMetrics:
         self.refused_contacts = Counter(
             "tasuki_router_refused_contacts", "Contact data that Postgres refused; left out", registry=self.registry
         )
+        self.denied = Counter(
+            "tasuki_router_denied_records",
+            "Scores and contact data that were dropped, as they are of before their lead was erased",
+            registry=self.registry,
+        )
         self.foreign_scores = Counter(
             "tasuki_router_foreign_scores",
             "Scores made with another playbook than this router's",

@@ -50,11 +50,12 @@ _advance = text(
     "locked AS (SELECT o.topic, o.partition FROM offsets o JOIN wanted w USING (topic, partition) "
     "WHERE o.next_offset = w.expected ORDER BY o.topic, o.partition FOR UPDATE OF o) "
     "UPDATE offsets o SET next_offset = w.next FROM wanted w JOIN locked l USING (topic, partition) "
-    "WHERE o.topic = w.topic AND o.partition = w.partition AND o.next_offset = w.expected"
+    "WHERE o.topic = w.topic AND o.partition = w.partition AND o.next_offset = w.expected RETURNING o.erasures"
 )
 _start_offsets = text(
-    "INSERT INTO offsets (topic, partition, next_offset) "
-    "SELECT * , 0 FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) ON CONFLICT DO NOTHING"
+    "INSERT INTO offsets (topic, partition, next_offset, erasures) "
+    "SELECT topic, partition, 0, (SELECT COALESCE(max(erasure_id), 0) FROM erasures) "
+    "FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS w (topic, partition) ON CONFLICT DO NOTHING"
 )
 _read_offsets = text(
     "SELECT topic, partition, next_offset FROM offsets JOIN "
@@ -138,8 +139,9 @@ class OffsetsMoved(Exception):
     """Another worker has gone on with one of these partitions: it owns them now."""
 
 
-async def advance(connection: AsyncConnection, offsets: Mapping[Place, tuple[int, int]]) -> None:
-    """Move offsets from the expected to the next ones. Raises `OffsetsMoved` unless all were as expected."""
+async def advance(connection: AsyncConnection, offsets: Mapping[Place, tuple[int, int]]) -> int:
+    """Move offsets from the expected to the next ones. Gives the number of the latest erasure; until this transaction
+    ends there is no other. Raises `OffsetsMoved` unless all were as expected."""
     places = sorted(offsets)
     values = {
         "topics": [topic for topic, _ in places],
@@ -147,9 +149,10 @@ async def advance(connection: AsyncConnection, offsets: Mapping[Place, tuple[int
         "expected": [offsets[place][0] for place in places],
         "next": [offsets[place][1] for place in places],
     }
-    result = await connection.execute(_advance, values)
-    if result.rowcount != len(places):
-        raise OffsetsMoved(f"{len(places) - result.rowcount} of {len(places)} offsets were moved by another worker")
+    moved = (await connection.execute(_advance, values)).scalars().all()
+    if len(moved) != len(places):
+        raise OffsetsMoved(f"{len(places) - len(moved)} of {len(places)} offsets were moved by another worker")
+    return max(moved, default=0)
 
 
 async def starting_offsets(connection: AsyncConnection, places: Iterable[Place]) -> dict[Place, int]:

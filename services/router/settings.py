@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from shared.erasure import ErasureSecret
 from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, tokens_from
 from shared.settings import CommonSettings
 
@@ -56,6 +57,13 @@ class RouterSettings(CommonSettings):
         default=100_000, gt=0, description="a webhook for which more messages wait is disabled"
     )
     router_stream_most_clients: int = Field(default=100, ge=0, description="open streams of one router; 0: none")
+
+    erasure_key: ErasureSecret | None = Field(
+        default=None, description="secret by which erased people are known; the same as the scorer's"
+    )
+    router_erasure_settles_seconds: float = Field(
+        default=60.0, ge=0, le=86_400, description="what a person does so long after being erased is erased, too"
+    )
 
     @field_validator("api_tokens")
     @classmethod

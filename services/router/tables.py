@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -346,11 +347,39 @@ outbox = Table(
     Index(None, "lane", "id"),
 )
 
+# What was asked to be forgotten, and how much that was. No personal data.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("erasure_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("erased_at", _time, nullable=False),
+    Column("until", _time, nullable=False),
+    Column("by", Text, nullable=False),  # name of the token
+    Column("ids", Integer, nullable=False),
+    Column("removed", JSONB, nullable=False),  # rows by table
+    Column("key", Text, nullable=False),  # tells by which key hashes were made
+)
+
+# Ids that are not to come back, by keyed hash: what happened by `until` is denied. A new lead of the id goes on with
+# the numbers of its messages and hand-offs, so that none has the id of an earlier one.
+denied = Table(
+    "denied",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("until", _time, nullable=False),
+    Column("erasure_id", BigInteger, ForeignKey(erasures.c.erasure_id), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("handoffs", Integer, nullable=False),
+    Index(None, "erasure_id"),
+)
+
 offsets = Table(
     "offsets",
     metadata,
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next_offset", BigInteger, nullable=False),
+    # The latest erasure, in all rows: whoever moves an offset hears of it, and waits until it is done.
+    Column("erasures", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("next_offset >= 0", name="not_negative"),
 )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol
 
-from services.scorer.scoring.heard import Remark
+from services.scorer.deciding import Codec, Heard, Scoring
+from services.scorer.denied import Denied
+from services.scorer.scoring.heard import EMPTIED, Remark
 from services.scorer.scoring.times import to_ms
 from services.scorer.store.records import Output
 from shared import cloudevents, dead_letters
 from shared.acceptance import accepted, accepted_before
 from shared.between import SOURCE
-from shared.events import Event, encode_event
+from shared.erasure import ErasureKey, erasure_of
+from shared.events import ERASE, Event, encode_event
 from shared.scores import CLOUD_EVENT_TYPE, Position, ScoreRecord, encode_score
 from shared.topics import DAY_MS, Topics
 
@@ -25,46 +28,6 @@ MAX_RECORD_BYTES = 900_000  # brokers refuse record batches over 1 MiB by defaul
 MAX_REASON = 500
 EVENTS_AT_ONCE, LEADS_AT_ONCE = 2_000, 500
 """In one step of a batch: some 10 and 30 ms."""
-
-
-S = TypeVar("S")
-
-
-class Heard(Protocol):
-    """What the deciding side has made of the event at `offset`."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def remarks(self) -> tuple[str, ...]: ...
-
-
-H = TypeVar("H", bound=Heard)
-
-
-class Codec(NamedTuple, Generic[S]):
-    """How a lead's state becomes bytes and back, and by which playbook bytes were made."""
-
-    encode: Callable[[S], bytes]
-    decode: Callable[[bytes], S]
-    playbook_of: Callable[[bytes], str]
-
-
-class Scoring(Protocol[S, H]):
-    """The deciding side, see `services.scorer.scoring.Scorer`."""
-
-    @property
-    def playbook_id(self) -> str: ...
-
-    def new_state(self) -> S: ...
-
-    def hear(self, event: Event, offset: int, day: int) -> H: ...
-
-    def score(
-        self, state: S, events: Sequence[H], partition: int, event_at: Callable[[int], Event]
-    ) -> Sequence[ScoreRecord | Event | Remark]: ...
-
-    def rescore(self, state: S, lead_id: str, position: Position, at: int) -> ScoreRecord | None: ...
 
 
 class Record(Protocol):
@@ -83,7 +46,8 @@ class Record(Protocol):
 class Applied:
     """What one transaction has to hold, apart from the position."""
 
-    changes: dict[str, bytes] = field(default_factory=dict)
+    changes: dict[str, bytes | None] = field(default_factory=dict)
+    """States by lead; None: it has none any more."""
     outputs: list[Output] = field(default_factory=list)
     scores: int = 0
     """Score records among the outputs. As objects they are let go: they take ten times the memory of their bytes."""
@@ -94,6 +58,10 @@ class Applied:
     dead_letters: int = 0
     remarks: Counter[str] = field(default_factory=Counter)
     """What is to be said of events that were applied, and of how many."""
+    erased: int = 0
+    """Ids that were erased."""
+    denied: int = 0
+    """Events that were dropped, as they are of somebody who was erased."""
     not_rescored: dict[str, str] = field(default_factory=dict)
     """Why a lead could not be scored anew."""
 
@@ -105,6 +73,17 @@ class _Batch:
     records: Sequence[Record]
     at: datetime
     applied: Applied
+    known: Callable[[str], bytes | None]
+    denied: Denied
+
+    @property
+    def partition(self) -> int:
+        return self.records[0].partition
+
+    def state_of(self, lead: str) -> bytes | None:
+        """As it is by now."""
+        changes = self.applied.changes
+        return changes[lead] if lead in changes else self.known(lead)
 
     def record_at(self, offset: int) -> Record:
         records = self.records
@@ -121,34 +100,53 @@ class _Batch:
 
 @dataclass(frozen=True)
 class Applying:
-    """Applies batches of one installation's events."""
+    """Applies batches of one installation's events. Without `erasure_key` nobody can be erased."""
 
     topics: Topics
     scoring: Scoring[Any, Any]
     codec: Codec[Any]
+    erasure_key: ErasureKey | None = None
 
-    def apply(self, records: Sequence[Record], known: Callable[[str], bytes | None], at: datetime) -> Applied:
+    def denied(self, stored: Mapping[bytes, bytes]) -> Denied:
+        """The deny-list of a partition, as its state topic has it. Raises `ErasureKeyError`."""
+        return Denied(self.erasure_key, stored)
+
+    def apply(
+        self,
+        records: Sequence[Record],
+        known: Callable[[str], bytes | None],
+        at: datetime,
+        denied: Denied | None = None,
+    ) -> Applied:
         """`records` are of one partition, in log order.
 
         `known` finds a lead's state; `at` is written into dead letters. States stay bytes between batches: decoding one
         costs less than the copy that a batch needs, as it may fail, and bytes take a tenth of the memory.
         """
         applied = Applied()
-        for _ in self.steps(records, known, at, applied):
+        for _ in self.steps(records, known, at, applied, self.denied({}) if denied is None else denied):
             pass
         return applied
 
     def steps(
-        self, records: Sequence[Record], known: Callable[[str], bytes | None], at: datetime, applied: Applied
+        self,
+        records: Sequence[Record],
+        known: Callable[[str], bytes | None],
+        at: datetime,
+        applied: Applied,
+        denied: Denied,
     ) -> Iterator[None]:
-        """The same into `applied`, in steps of some ten milliseconds, so that others may work in between."""
-        batch, by_lead = _Batch(records, at, applied), dict[str, list[Heard]]()
+        """The same into `applied`, in steps of some ten milliseconds, so that others may work in between. `denied` is
+        the partition's, and follows at once: if the transaction fails, it is of no use any more.
+
+        Raises `ErasureKeyError` at an erasure that was made by another key."""
+        batch, by_lead = _Batch(records, at, applied, known, denied), dict[str, list[Heard]]()
         for start in range(0, len(records), EVENTS_AT_ONCE):
             if start:
                 yield
             self._hear(batch, records[start : start + EVENTS_AT_ONCE], by_lead)
         for number, (lead, heard) in enumerate(by_lead.items(), start=1):
-            self._score(batch, lead, heard, known(lead))
+            self._score(batch, lead, heard, batch.state_of(lead))
             if number % LEADS_AT_ONCE == 0:
                 yield
 
@@ -179,12 +177,20 @@ class Applying:
     def _hear(self, batch: _Batch, records: Sequence[Record], by_lead: dict[str, list[Heard]]) -> None:
         """Add what these of its events tell. Each event is let go at once: to keep a batch of them costs a third more,
         as they do not fit into the processor's cache (6.4 instead of 10.4 µs an event, of the benchmark's job)."""
-        hear, remarks = self.scoring.hear, batch.applied.remarks
+        hear, remarks, denied = self.scoring.hear, batch.applied.remarks, batch.denied
+        newest = denied.newest
         for record in records:
             try:
                 event = accepted(record.key, record.value, record.timestamp)
             except ValueError as error:
                 self._bury(batch, record, str(error))
+                continue
+            if event.kind is ERASE:
+                self._erase(batch, event, record.offset, by_lead)
+                newest = denied.newest
+                continue
+            if (event.time <= newest or event.received_at <= newest) and denied.covers(event):
+                batch.applied.denied += 1  # no dead letter: that would keep personal data
                 continue
             try:
                 heard = hear(event, record.offset, record.timestamp // DAY_MS)
@@ -199,8 +205,28 @@ class Applying:
             else:
                 its_events.append(heard)
 
+    def _erase(self, batch: _Batch, event: Event, offset: int, by_lead: dict[str, list[Heard]]) -> None:
+        """Nothing is left of the lead, nor of what it did in this batch, but its hash on the deny-list; whoever names
+        it is told to forget it."""
+        applied, lead = batch.applied, event.key
+        key, value = batch.denied.add(lead, erasure_of(event))
+        for heard in by_lead.pop(lead, ()):
+            applied.remarks.subtract(heard.remarks)
+        state = batch.state_of(lead)
+        if state is not None:
+            told = self.scoring.erase(self.codec.decode(state), event, offset)
+            applied.outputs += [self._pass_on(one) for one in told]
+        applied.outputs.append(Output(self.topics.scorer_state, key, value, [], batch.partition))
+        applied.erased += 1
+        self._drop(batch, lead)
+
+    def _drop(self, batch: _Batch, lead: str) -> None:
+        """The lead's state, and its score for whoever reads the compacted topic."""
+        batch.applied.changes[lead] = None
+        batch.applied.outputs.append(Output(self.topics.scores, lead.encode(), None, [], batch.partition))
+
     def _score(self, batch: _Batch, lead: str, heard: list[Heard], state: bytes | None) -> None:
-        applied, partition = batch.applied, batch.records[0].partition
+        applied, partition = batch.applied, batch.partition
         # Not below: a state that cannot be read is no fault of the event.
         working = self.codec.decode(state) if state is not None else self.scoring.new_state()
         try:
@@ -215,7 +241,7 @@ class Applying:
                 self._bury(batch, batch.record_at(heard[0].offset), _unbearable(error))
                 return
             for one in heard:
-                self._score(batch, lead, [one], applied.changes.get(lead, state))
+                self._score(batch, lead, [one], batch.state_of(lead))
             return
         applied.changes[lead] = encoded
         applied.events += len(heard)
@@ -227,6 +253,8 @@ class Applying:
                     applied.received.append(result.trigger.received_at)
             elif isinstance(result, Remark):
                 applied.remarks[result.what] += 1
+                if result.what == EMPTIED:
+                    self._drop(batch, lead)
 
     def _output(self, told: ScoreRecord | Event, partition: int) -> Output:
         return self._publish(told, partition) if isinstance(told, ScoreRecord) else self._pass_on(told)

@@ -24,7 +24,8 @@ import uvloop
 
 from services.scorer import batching
 from services.scorer.app import create_app
-from services.scorer.apply import Applying, Codec, Scoring
+from services.scorer.apply import Applying
+from services.scorer.deciding import Codec, Scoring
 from services.scorer.lanes import Lane, Lanes
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.playbooks import Playbooks
@@ -35,6 +36,7 @@ from services.scorer.settings import ScorerSettings
 from services.scorer.store import PartitionStore
 from services.scorer.web import serving
 from shared import logs
+from shared.erasure import ErasureKey
 from shared.kafka import client_options
 from shared.playbook import Playbook, load_playbook
 from shared.playbook_topic import read_playbooks
@@ -109,10 +111,11 @@ class Worker:
         self._options = client_options(settings)
         self._ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._metrics = ScorerMetrics()
+        key = ErasureKey.of(settings.erasure_key)
         self._playbooks = Playbooks(
-            Applying(settings.topics, scoring, codec),
+            Applying(settings.topics, scoring, codec, key),
             partial(read_playbooks, self._options, settings.topics.playbooks),
-            None if make is None else lambda playbook: Applying(settings.topics, make(playbook), codec),
+            None if make is None else lambda playbook: Applying(settings.topics, make(playbook), codec, key),
         )
         self._turn = asyncio.Lock()
         self._lanes = Lanes(self._lane, self._metrics)
@@ -139,6 +142,8 @@ class Worker:
         except OSError as error:
             where = f"{settings.host}:{settings.scorer_port}"
             return _misconfigured(ConfigurationError(f"cannot listen on {where} (TASUKI_SCORER_PORT): {error}"))
+        if isinstance(failure, ConfigurationError):
+            return _misconfigured(failure)  # what only the topics tell: somebody was erased, by a key that is not ours
         return 0 if failure is None else FAILED
 
     def _lane(self, partition: int) -> Lane:

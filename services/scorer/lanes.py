@@ -18,6 +18,7 @@ from typing import Any
 
 from services.scorer.apply import Applied
 from services.scorer.batching import Batch
+from services.scorer.denied import Denied
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.playbooks import Playbooks
 from services.scorer.rescoring import Rescoring
@@ -100,6 +101,7 @@ class Lane:
             began = time.monotonic()
             self.store = await self._opening(self.partition)
             self._metrics.restore_seconds.observe(time.monotonic() - began)
+            denied = self._applying.denied(self.store.denied)
             await self._follow(self.store)
             while not self._closing:
                 await asyncio.sleep(max(0.0, began + self.pace_seconds - time.monotonic()))
@@ -108,7 +110,7 @@ class Lane:
                 if batches or self._is_rescoring:
                     began = time.monotonic()
                 if batches:
-                    await self._apply(self.store, batches)
+                    await self._apply(self.store, batches, denied)
                 # After the events: those that come during a slice wait for no more than this one.
                 if self._rescoring is not None and self._rescoring.at_work:
                     await self._rescoring.slice()
@@ -151,7 +153,7 @@ class Lane:
             self._changed.notify_all()
         return taken
 
-    async def _apply(self, store: PartitionStore, batches: Sequence[Batch]) -> None:
+    async def _apply(self, store: PartitionStore, batches: Sequence[Batch], denied: Denied) -> None:
         records: list[Any] = []
         position = store.position
         for batch in batches:
@@ -164,21 +166,21 @@ class Lane:
             return
         for part, playbook in _parts(records):
             last = playbook is None
-            await self._commit(store, part, position if last else part[-1].offset, playbook, skipped)
-            skipped = 0
+            await self._commit(store, part, position if last else part[-1].offset, playbook, denied)
+        self._metrics.skipped.inc(skipped)
 
     async def _commit(
-        self, store: PartitionStore, records: Sequence[Any], position: int, playbook: str | None, skipped: int
+        self, store: PartitionStore, records: Sequence[Any], position: int, playbook: str | None, denied: Denied
     ) -> None:
         """These records, in a transaction. `playbook`: the last of them says that this one holds from there on."""
         events = records if playbook is None else records[:-1]
         async with self._turn:
             applied = Applied()
-            for _ in self._applying.steps(events, store.get, datetime.now(UTC), applied):
+            for _ in self._applying.steps(events, store.get, datetime.now(UTC), applied, denied):
                 await asyncio.sleep(0)  # health checks, and what other lanes hear of Kafka
         began = time.monotonic()
         await store.commit(applied.changes, applied.outputs, position, playbook)
-        self._metrics.committed(applied, skipped, time.monotonic() - began, datetime.now(UTC))
+        self._metrics.committed(applied, time.monotonic() - began, datetime.now(UTC))
         if playbook is not None:
             log.info("partition %d: the playbook %s holds from offset %d on", self.partition, playbook, position)
             await self._follow(store)

@@ -12,6 +12,7 @@ from services.scorer.scoring.heard import FUTURE, LATE, LINK_GIVEN_UP, MISFIT, U
 from services.scorer.scoring.people import CRAWLER, INTERNAL, NETWORK, SCANNER
 from shared.events import LINK, MEMBER, RECYCLE
 
+ERASED = "erased"
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)
 
 
@@ -33,6 +34,9 @@ class ScorerMetrics:
             "Applied messages of the router about leads whose behaviour score begins anew",
             registry=self.registry,
         )
+        self.erased = Counter(
+            "tasuki_scorer_erased_leads", "Ids that were erased because the router said so", registry=self.registry
+        )
         self.links_given_up = Counter(
             "tasuki_scorer_links_given_up",
             "Identities that are not joined to a lead, as it has as many as are kept",
@@ -44,7 +48,8 @@ class ScorerMetrics:
         self.dead_letters = Counter("tasuki_scorer_dead_letters", "Events buried", registry=self.registry)
         self.ignored = Counter(
             "tasuki_scorer_ignored_events",
-            "Events that are worth nothing, as they are no person's or our own, by reason",
+            "Events that are worth nothing, as they are no person's, our own, or of somebody who has been erased, by "
+            "reason",
             ["reason"],
             registry=self.registry,
         )
@@ -109,15 +114,17 @@ class ScorerMetrics:
         )
         self.partitions = Gauge("tasuki_scorer_partitions", "Partitions open here", registry=self.registry)
 
-    def committed(self, applied: Applied, skipped: int, seconds: float, now: datetime) -> None:
+    def committed(self, applied: Applied, seconds: float, now: datetime) -> None:
         """After a transaction has succeeded."""
         for kind, messages in self.between.items():
             messages.inc(applied.remarks[kind])
         recycled = applied.remarks[RECYCLE.value]
         self.recycled.inc(recycled)
         self.events.inc(applied.events - recycled - sum(applied.remarks[kind] for kind in self.between))
+        self.erased.inc(applied.erased)
+        if applied.denied:
+            self.ignored.labels(ERASED).inc(applied.denied)
         self.links_given_up.inc(applied.remarks[LINK_GIVEN_UP])
-        self.skipped.inc(skipped)
         self.dead_letters.inc(applied.dead_letters)
         self.late.inc(applied.remarks[LATE])
         self.future.inc(applied.remarks[FUTURE])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from shared.erasure import ErasureSecret
 from shared.settings import CommonSettings
 
 
@@ -23,6 +24,10 @@ class ScorerSettings(CommonSettings):
     scorer_batch_events: int = Field(default=40_000, ge=1, le=100_000, description="most events in one transaction")
     scorer_stall_seconds: float = Field(
         default=60.0, ge=1, description="with lag and no progress for this long the worker ends, to be started again"
+    )
+
+    erasure_key: ErasureSecret | None = Field(
+        default=None, description="secret by which erased people are known; the same as the router's"
     )
 
     @property

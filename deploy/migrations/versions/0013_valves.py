@@ -1,7 +1,7 @@
 """leads: what they have passed a valve with, or would pass it with
 
 Revision ID: 0013
-Revises: 0010
+Revises: 0011
 
 Where a team's valve stands is in `teams` since 0006.
 """
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

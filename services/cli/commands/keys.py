@@ -25,7 +25,7 @@ def create(
         str, typer.Option("--name", "--source", help="who uses it; for a write key, the source of its events")
     ],
     file: Annotated[Path, typer.Option(envvar="TASUKI_KEYS_FILE", help="keys file; made when missing")],
-    scopes: Annotated[str, typer.Option(help="of a token: read,write,admin")] = "",
+    scopes: Annotated[str, typer.Option(help="of a token: read,write,erase,admin")] = "",
 ) -> None:
     """Make a key, add its digest to the keys file and print the secret. It is shown only now."""
     try:

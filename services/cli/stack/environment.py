@@ -54,7 +54,7 @@ def service_environment(
         **{f"TASUKI_{name.upper()}_PORT": str(port) for name, port in ports.items()},
         "TASUKI_HOST": "127.0.0.1",
         "TASUKI_WRITE_KEYS": _with(base.get("TASUKI_WRITE_KEYS"), f"{access.write_key}={SOURCE}"),
-        "TASUKI_API_TOKENS": _with(base.get("TASUKI_API_TOKENS"), f"{access.token}={SOURCE}:read+write"),
+        "TASUKI_API_TOKENS": _with(base.get("TASUKI_API_TOKENS"), f"{access.token}={SOURCE}:read+write+erase"),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -19,6 +19,7 @@ import httpx
 
 from services.cli.errors import CommandError
 from services.cli.stack.environment import Access, chosen_ports, make_access, service_environment
+from services.cli.stack.erasure_key import erasure_key
 from services.cli.stack.supervisor import Supervised, service_command
 from services.router.migrate import upgrade
 from shared.kafka import client_options, create_topics
@@ -80,6 +81,7 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
                 "TASUKI_DATABASE_URL": database_url,
                 "TASUKI_TOPIC_PREFIX": settings.topic_prefix,
                 "TASUKI_CLOCK": options.clock,
+                **erasure_key(os.environ, options.data_dir, options.own_names or not _has_given_parts()),
             },
             ports,
             access,
@@ -94,6 +96,10 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
         for service in services:
             _await_ready(service, access.urls[service.name])
         yield Stack(parts, access, settings, database_url, logs, services)
+
+
+def _has_given_parts() -> bool:
+    return "TASUKI_KAFKA_BOOTSTRAP" in os.environ or "TASUKI_DATABASE_URL" in os.environ
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from services.router.activation import Told
 from services.router.api import (
     audit,
     companies,
+    erasure,
     errors,
     feedback,
     handoffs,
@@ -24,6 +25,7 @@ from services.router.api import (
     webhooks,
 )
 from services.router.companies import Companies
+from services.router.erasure.eraser import SETTLES, Eraser
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 from services.router.status import Watch
@@ -51,9 +53,10 @@ def build_app(  # noqa: PLR0913, PLR0917 - made by the bootstrap, and by tests i
     )
     app.state.ledger, app.state.keys, app.state.watch = ledger, keys, watch
     app.state.desk = Desk(ledger)
+    app.state.eraser = Eraser.of(ledger, SETTLES)
     app.state.companies = Companies(ledger.engine, lambda: ledger.rules, ledger.clock)
     errors.install(app)
-    for module in (leads, feedback, companies, handoffs, people, teams, kpi, audit, operations):
+    for module in (leads, feedback, erasure, companies, handoffs, people, teams, kpi, audit, operations):
         app.include_router(module.router)
     if told:
         app.state.told = told

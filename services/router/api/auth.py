@@ -46,5 +46,6 @@ def is_still_allowed(request: Request, scope: str) -> bool:
 
 
 Reader = Annotated[KeyEntry, Depends(require("read"))]
+Erasing = Annotated[KeyEntry, Depends(require("erase"))]
 Writer = Annotated[KeyEntry, Depends(require("write"))]
 Admin = Annotated[KeyEntry, Depends(require("admin"))]

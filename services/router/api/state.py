@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from services.router.activation import Told
 from services.router.companies import Companies
+from services.router.erasure.eraser import Eraser
 from services.router.feedback.desk import Desk
 from services.router.ledger import Ledger
 
@@ -28,7 +29,12 @@ def _told(request: Request) -> Told:
     return cast(Told, request.app.state.told)
 
 
+def _eraser(request: Request) -> Eraser:
+    return cast(Eraser, request.app.state.eraser)
+
+
 CompaniesHere = Annotated[Companies, Depends(_companies)]
 DeskHere = Annotated[Desk, Depends(_desk)]
+EraserHere = Annotated[Eraser, Depends(_eraser)]
 ToldHere = Annotated[Told, Depends(_told)]
 LedgerHere = Annotated[Ledger, Depends(_ledger)]

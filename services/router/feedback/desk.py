@@ -45,7 +45,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A report as it was taken; `again`: that was earlier."""
+    """A report as it was taken; `again`: nothing was written, as that was earlier, or as it is of somebody who has been
+    erased since."""
 
     reported: Reported
     again: bool = False
@@ -67,7 +68,11 @@ class Desk:
             found = await finding.find(connection, id)
             if found is None:
                 raise Refused("unknown_lead", f"no lead has the id or e-mail address '{id}'")
-            filed = await self._file(connection, self._reported(report, report_id, found["lead_id"], by), found["lane"])
+            reported = self._reported(report, report_id, found["lead_id"], by)
+            await self._ledger.denied.ask(connection)
+            if self._ledger.denied.covers(reported.lead_id, reported.at):
+                raise Refused("unknown_lead", "who had this id then has been erased")
+            filed = await self._file(connection, reported, found["lane"], must_exist=True)
             await connection.execute(_notify)
         return filed
 
@@ -79,7 +84,8 @@ class Desk:
         away."""
         try:
             async with self._ledger.engine.begin() as connection:
-                await repository.advance(connection, {place: (expected, record.offset + 1)})
+                latest = await repository.advance(connection, {place: (expected, record.offset + 1)})
+                await self._ledger.denied.follow(connection, latest)
                 filed = await self._file_record(connection, place, record)
                 await connection.execute(_notify)
         except (Refused, ReportInvalid) as refused:
@@ -102,7 +108,10 @@ class Desk:
         found = await finding.find(connection, id)
         # Of a lead that nobody knows yet: its history may begin with this report.
         lead_id, lane = (found["lead_id"], found["lane"]) if found else (known_identity(id), place[1])
-        return await self._file(connection, self._reported(report, report_id, lead_id, BY_TOPIC), lane)
+        reported = self._reported(report, report_id, lead_id, BY_TOPIC)
+        if self._ledger.denied.covers(lead_id, reported.at):
+            return Filed(reported, again=True)  # no dead letter: that would keep what people wrote
+        return await self._file(connection, reported, lane)
 
     def _reported(self, report: AnyReport, report_id: str, lead_id: str, by: str) -> Reported:
         clock = self._ledger.clock
@@ -112,9 +121,13 @@ class Desk:
         now = clock.now()
         return Reported(report, report_id, lead_id, effects.moment_of(report, now), now, by)
 
-    async def _file(self, connection: AsyncConnection, reported: Reported, lane: int) -> Filed:
+    async def _file(
+        self, connection: AsyncConnection, reported: Reported, lane: int, must_exist: bool = False
+    ) -> Filed:
         """Write the report and all that it comes to; nothing, if it has been written before."""
         known = lead = await finding.lock(connection, reported.lead_id)
+        if lead is None and must_exist:
+            raise Refused("unknown_lead", "the lead has just been erased")
         if lead is not None:
             reported, lane = replace(reported, lead_id=lead.lead_id), lead.lane
         ids = await finding.ids_of(connection, reported.lead_id)

@@ -29,6 +29,8 @@ from shared.reading import Fields
 NOTHING_ODD: tuple[str, ...] = ()
 LATE, UNCLASSIFIED, FUTURE, MISFIT = "late", "unclassified", "future", "misfit"
 LINK_GIVEN_UP = "link given up"
+EMPTIED = "emptied"
+"""All that was known of the lead was somebody who has been erased."""
 _LATE, _UNCLASSIFIED, _FUTURE, _MISFIT, _SCANNER = (LATE,), (UNCLASSIFIED,), (FUTURE,), (MISFIT,), (SCANNER,)
 _TRACK: Final = Kind.TRACK
 _ALIAS: Final = Kind.ALIAS

@@ -9,13 +9,15 @@ from itertools import groupby
 import msgspec
 
 from services.scorer.scoring.duplicates import fresh
-from services.scorer.scoring.heard import LINK_GIVEN_UP, Heard, Remark
+from services.scorer.scoring.forgetting import forget, is_nothing
+from services.scorer.scoring.heard import EMPTIED, LINK_GIVEN_UP, Heard, Remark
 from services.scorer.scoring.links import Linking, snapshot, take_in
 from services.scorer.scoring.parts import Links
 from services.scorer.scoring.publishing import Publishing
 from services.scorer.scoring.state import LeadState, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered_here, unite
+from shared.between import link_of
 from shared.events import Event, Kind
 from shared.scores import ScoreRecord
 
@@ -65,7 +67,8 @@ class LinkedScoring:
 
 @dataclass
 class _Turn:
-    """One lead's part of a batch. `run` are events to be booked; `has_more`: its lead is to be told."""
+    """One lead's part of a batch. `run` are events to be booked; `has_more`: its lead is to be told; `forgot`: somebody
+    who was erased."""
 
     with_: LinkedScoring
     state: LeadState
@@ -74,13 +77,16 @@ class _Turn:
     told: list[Told] = field(default_factory=list)
     run: list[Heard] = field(default_factory=list)
     has_more: bool = False
+    forgot: bool = False
 
     def meet(self, heard: Heard) -> None:
         """What the event says about who is the same person, and then the event itself, if it is the lead's own."""
         self._book()
         state, event = self.state, self._event(heard)
-        before = _lead(state)
-        if not self._follow(event, heard):
+        before, gone = _lead(state), _erased(event)
+        if gone:
+            self._forget(event, heard, gone)
+        elif not self._follow(event, heard):
             return
         self.told += self.with_.linking.decide(state, event, heard.offset)
         if not heard.between:
@@ -88,16 +94,21 @@ class _Turn:
             self._book()
         has_moved = _lead(state) != before
         self.has_more = self.has_more or has_moved
-        if has_moved and before:
+        if has_moved and before and before != gone:
             self.told.append(snapshot(state, event, before, self.partition, heard.offset, leaves=True))
         is_known = state.time != BEFORE_ALL or bool(state.seq)
-        if is_known and (has_moved or (event.kind is Kind.MEMBER and not _lead(state))):
+        # Whoever has known somebody who was erased may name them in its latest record.
+        if is_known and (has_moved or gone or (event.kind is Kind.MEMBER and not _lead(state))):
             self._publish(heard)
 
     def finish(self, last: Heard) -> None:
         """After the lead's last event of the batch."""
         self._book()
         state, lead = self.state, _lead(self.state)
+        if self.forgot and is_nothing(state):
+            kept: list[Told] = [one for one in self.told if not isinstance(one, ScoreRecord)]
+            self.told = [*kept, Remark(EMPTIED)]
+            return
         if not (lead and self.has_more and (state.time != BEFORE_ALL or state.seq)):
             return
         if not state.seq:  # the id has never been heard of, and whoever asks for it is to find the lead
@@ -110,7 +121,7 @@ class _Turn:
         links = state.links = state.links or Links()
         given_up, is_new = links.given_up, True
         if event.kind is Kind.LINK:
-            linking.follow(links, event)
+            linking.follow(links, link_of(event))
         elif event.kind is Kind.MEMBER:
             is_new = take_in(state, links, event)
         else:
@@ -120,6 +131,15 @@ class _Turn:
             self._unite()
             self.has_more = True
         return is_new
+
+    def _forget(self, event: Event, heard: Heard, gone: str) -> None:
+        links = self.state.links = self.state.links or Links()
+        told, has_less = forget(links, event, gone, heard.offset)
+        self.told += told
+        self.forgot = True
+        if has_less:
+            self._unite()
+            self.has_more = True
 
     def _book(self) -> None:
         """The events of `run`: on what the lead has gathered itself, and on the union with its members."""
@@ -184,3 +204,11 @@ def _is_new(links: Links | None, heard: Heard) -> bool:
 
 def _lead(state: LeadState) -> str:
     return state.links.lead if state.links is not None else ""
+
+
+def _erased(event: Event) -> str:
+    """Whom the event says to forget; empty: nobody."""
+    if event.kind is not Kind.LINK:
+        return ""
+    what = link_of(event)
+    return what.lead if what.erased else ""

@@ -20,7 +20,7 @@ from services.scorer.scoring.parts import Links, Member
 from services.scorer.scoring.state import LeadState, decode_state
 from services.scorer.scoring.times import BEFORE_ALL
 from services.scorer.scoring.union import gathered, gathered_here
-from shared.between import Link, Membership, link_of, membership_of, told
+from shared.between import Link, Membership, membership_of, told
 from shared.events import Event, Kind
 from shared.identity import Rank, known_identity, other_identities, rank_of
 from shared.playbook.identity import Identity
@@ -71,9 +71,8 @@ class Linking:
         return found
 
     @staticmethod
-    def follow(links: Links, link: Event) -> None:
+    def follow(links: Links, what: Link) -> None:
         """What another partition has told of a link."""
-        what = link_of(link)
         _claim(links, what.lead, what.witness, what.version, ends=what.ends, taken_back=what.taken_back)
 
     def decide(self, state: LeadState, event: Event, offset: int) -> list[Event]:

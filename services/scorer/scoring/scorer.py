@@ -11,6 +11,7 @@ from services.scorer.scoring.attributes import Attributes
 from services.scorer.scoring.behaviour import Behaviour
 from services.scorer.scoring.duplicates import fresh
 from services.scorer.scoring.fields import FieldReader
+from services.scorer.scoring.forgetting import farewell
 from services.scorer.scoring.heard import Heard, Hearing
 from services.scorer.scoring.linked import LinkedScoring, Told
 from services.scorer.scoring.links import Linking
@@ -149,6 +150,11 @@ class Scorer:
         seen = copied(state)
         seen.seq, seen.time = seen.seq - 1, max(seen.time, at)
         return self._publishing.anew(seen, lead_id, position)
+
+    @staticmethod
+    def erase(state: LeadState, event: Event, offset: int) -> list[Event]:
+        """The lead is erased by an event at its place. Gives what to tell those who know of it; they forget it."""
+        return farewell(state.links, event, offset)
 
     def _judged(self, state: LeadState, heard: Heard) -> tuple[Heard, Sequence[Act]]:
         """What of an event is to be booked, and which earlier acts are to be taken back because of it."""

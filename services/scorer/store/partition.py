@@ -51,6 +51,8 @@ class PartitionStore:
         self._group = group
         self._timeout = transaction_timeout
         self._states: dict[str, bytes] = {}
+        self.denied: dict[bytes, bytes] = {}
+        """The partition's deny-list when it was opened, as the topic has it (see `services.scorer.denied`)."""
         self._usable = True
         self._told, self._told_at = -1, NEVER
         self.position = -1
@@ -176,7 +178,7 @@ class PartitionStore:
         restored = await read_states(options, self._state, marks.state_end)
         self.position = check(restored, marks, self._source, self._group)
         self.playbook = restored.position.playbook if restored.position else ""
-        self._states = restored.states
+        self._states, self.denied = restored.states, restored.denied
         self._told = -1 if marks.committed is None else marks.committed - 1
         log.info(
             "%s[%d]: %d states up to offset %d restored in %.2f s",

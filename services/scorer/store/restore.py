@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.scorer.denied import DENIED_PREFIX
 from services.scorer.store.errors import StoreFailed, StoreMismatch
 from services.scorer.store.records import POSITION_KEY, PositionRecord, decode_position
 
@@ -23,9 +24,10 @@ PROGRESS_SECONDS = 2.0
 
 @dataclass
 class Restored:
-    """States by key, and the last applied offset."""
+    """States and the deny-list by key, and the last applied offset."""
 
     states: dict[str, bytes] = field(default_factory=dict)
+    denied: dict[bytes, bytes] = field(default_factory=dict)
     position: PositionRecord | None = None
 
 
@@ -82,6 +84,8 @@ def _take(restored: Restored, records: list[Any]) -> None:
     for record in records:
         if record.key == POSITION_KEY:
             restored.position = decode_position(record.value)
+        elif record.key.startswith(DENIED_PREFIX):
+            restored.denied[record.key] = record.value
         elif record.value is None:
             restored.states.pop(record.key.decode(), None)
         else:

@@ -27,6 +27,8 @@ def stack_environment(
         "TASUKI_ROUTER_PORT": str(router),
         "TASUKI_WRITE_KEY": "wk_test",
         "TASUKI_TOKEN": "tk_test",
+        "TASUKI_ERASURE_KEY": "a secret of the tests, 32 characters",
+        "TASUKI_ROUTER_ERASURE_SETTLES_SECONDS": "1",
     }
     for name in [name for name in os.environ if name.startswith("TASUKI_")]:
         monkeypatch.delenv(name)

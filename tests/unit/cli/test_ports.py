@@ -46,5 +46,5 @@ def test_services_are_told_keys_beside_those_of_the_user() -> None:
     access = make_access({"ingest": 1}, {"TASUKI_WRITE_KEY": "mine"})
     told = service_environment({"TASUKI_WRITE_KEYS": "theirs=web"}, {}, {"ingest": 1}, access)
     assert told["TASUKI_WRITE_KEYS"] == "theirs=web,mine=tasuki-up"
-    assert told["TASUKI_API_TOKENS"] == f"{access.token}=tasuki-up:read+write"
+    assert told["TASUKI_API_TOKENS"] == f"{access.token}=tasuki-up:read+write+erase"
     assert told["TASUKI_INGEST_PORT"] == "1"

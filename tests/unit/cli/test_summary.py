@@ -109,7 +109,7 @@ def test_events_that_count_for_nothing_are_told_with_their_shares() -> None:
 def test_the_scorers_metrics_are_understood() -> None:
     metrics = ScorerMetrics()
     applied = Applied(events=9, remarks=Counter(unclassified=4, crawler=3, internal=1, link=7))
-    metrics.committed(applied, 0, 0.1, datetime.now(UTC))
+    metrics.committed(applied, 0.1, datetime.now(UTC))
     found = read_remarks(generate_latest(metrics.registry).decode())
     assert found == Remarks(4, {"crawler": 3, "internal": 1})
 

@@ -31,6 +31,16 @@ def test_no_token_at_all_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert load_settings(RouterSettings).entries_from_environment() == []
 
 
+def test_the_secret_of_erasures_is_long_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_API_TOKENS", "t=laptop:erase")
+    monkeypatch.setenv("TASUKI_ERASURE_KEY", "too-short")
+    with pytest.raises(ConfigurationError, match=r"TASUKI_ERASURE_KEY: it must have 32 characters") as refused:
+        load_settings(RouterSettings)
+    assert "too-short" not in str(refused.value)
+    monkeypatch.setenv("TASUKI_ERASURE_KEY", "s" * 32)
+    assert "ssss" not in repr(load_settings(RouterSettings))
+
+
 def test_a_token_by_variable_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASUKI_API_TOKENS", "t=laptop:read")
     assert [entry.name for entry in load_settings(RouterSettings).entries_from_environment()] == ["laptop"]

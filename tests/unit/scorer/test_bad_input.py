@@ -42,7 +42,7 @@ def apply(*events: Event) -> Applied:
 
 def counted(applied: Applied) -> Callable[[str], float | None]:
     metrics = ScorerMetrics()
-    metrics.committed(applied, 0, 0.01, NOW)
+    metrics.committed(applied, 0.01, NOW)
     return lambda name: metrics.registry.get_sample_value(f"tasuki_scorer_{name}_total")
 
 
@@ -117,7 +117,7 @@ def test_ten_thousand_names_are_counted_together_and_leave_nothing_behind() -> N
     assert len(raw) < MAX_REMEMBERED * DIGEST_BYTES + 200
     metrics = ScorerMetrics()
     before = sum(len(metric.samples) for metric in metrics.registry.collect())
-    metrics.committed(applied, 0, 0.01, NOW)
+    metrics.committed(applied, 0.01, NOW)
     assert sum(len(metric.samples) for metric in metrics.registry.collect()) == before, "no label for each name"
 
 

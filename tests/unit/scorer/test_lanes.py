@@ -31,6 +31,7 @@ class SlowStore:
     def __init__(self) -> None:
         self.position, self.playbook = -1, ""
         self.states: dict[str, bytes] = {}
+        self.denied: dict[bytes, bytes] = {}
         self.commits: list[int] = []
         self.outputs: list[Output] = []
         self.told = -1

@@ -213,6 +213,6 @@ def test_nobody_else_can_say_so(change: dict[str, Any]) -> None:
 
 def test_it_is_counted_apart_from_what_others_have_sent() -> None:
     metrics = ScorerMetrics()
-    metrics.committed(applied(event("a", 0), recycled(1)), 0, 0.01, MONDAY)
+    metrics.committed(applied(event("a", 0), recycled(1)), 0.01, MONDAY)
     names = ("tasuki_scorer_events_total", "tasuki_scorer_recycled_leads_total")
     assert [metrics.registry.get_sample_value(name) for name in names] == [1.0, 1.0]
