@@ -165,8 +165,9 @@ class Lane:
             self._metrics.skipped.inc(skipped)
             return
         for part, playbook in _parts(records):
-            last = playbook is None
-            await self._commit(store, part, position if last else part[-1].offset, playbook, denied)
+            # Behind the last record there may be markers of transactions, which nobody reads.
+            reached = position if part[-1] is records[-1] else part[-1].offset
+            await self._commit(store, part, reached, playbook, denied)
         self._metrics.skipped.inc(skipped)
 
     async def _commit(

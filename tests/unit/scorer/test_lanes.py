@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from services.scorer.apply import Applying
 from services.scorer.batching import Batch
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
-from services.scorer.playbooks import Playbooks
+from services.scorer.playbooks import PlaybookMissing, Playbooks
 from services.scorer.rescoring import SLICE_LEADS
 from services.scorer.store.records import Output
+from shared.activation import KEY, Activation, activation_event
+from shared.events import encode_event
 from shared.scores import Position, ScoreRecord, Trigger, decode_score
 from shared.topics import Topics
 from tests.load.counting import CODEC, Count, Counting
@@ -250,3 +253,53 @@ async def test_where_all_follow_the_playbook_nothing_is_written() -> None:
     await until(lambda: store.told == 4)
     assert (store.commits, to_rescore(metrics)) == ([], 0)
     await lane.close()
+
+
+async def test_from_a_marker_in_the_log_on_another_playbook_holds() -> None:
+    failures: list[BaseException] = []
+    store = SlowStore()
+    store.go = asyncio.Semaphore(100)
+    written = resources.files("shared.playbook").joinpath("default.yaml").read_text("utf-8")
+
+    async def opening(partition: int) -> Any:
+        return store
+
+    async def texts() -> dict[str, str]:
+        return {"renamed": written}
+
+    own = Applying(Topics(""), Counting(), CODEC)
+    playbooks = Playbooks(own, texts, lambda playbook: Applying(Topics(""), Renamed(), CODEC))
+    lane = Lane(0, opening, playbooks, ScorerMetrics(), failures.append, MOST, asyncio.Lock())
+    marker = activation_event(Activation("renamed", 1), datetime(2026, 11, 16, tzinfo=UTC))
+    told = record(2, KEY)
+    told.value = encode_event(marker)
+    records: list[Any] = [record(0, "a"), record(1, "b"), told, record(3, "a")]
+    await lane.put(Batch("events", 0, records, None, 4, 4))
+    await until(lambda: store.position == 3 and len(store.outputs) == 4)
+    assert (store.commits[:2], store.playbook, failures) == ([2, 3], "renamed", [])
+    made = [decode_score(output.value or b"") for output in store.outputs]
+    assert [(one.lead_id, one.playbook) for one in made] == [
+        ("a", "counting"),
+        ("b", "counting"),
+        ("a", "anew"),
+        ("b", "anew"),  # which has no event of its own
+    ]
+    told_again = record(4, KEY)
+    told_again.value = encode_event(marker)
+    await lane.put(Batch("events", 0, [told_again], 4, 6, 6))  # the end of a transaction follows it
+    await until(lambda: store.position == 5)
+    await lane.put(batch(6, follows=6))
+    await until(lambda: store.position == 6)
+    assert failures == []
+    await lane.close()
+
+
+async def test_a_playbook_that_nobody_has_ends_the_lane() -> None:
+    async def texts() -> dict[str, str]:
+        return {"another": "nonsense: ["}
+
+    playbooks = Playbooks(Applying(Topics(""), Counting(), CODEC), texts, lambda playbook: playbooks.own)
+    with pytest.raises(PlaybookMissing, match="this version cannot read"):
+        await playbooks.applying("another")
+    with pytest.raises(PlaybookMissing, match="whose text is not in the topic"):
+        await Playbooks(playbooks.own).applying("unknown")
