@@ -45,6 +45,7 @@ class Laws:
         self._seq: dict[str, int] = {}
         self._epoch: dict[str, int] = {}
         self._status: dict[str, Status] = {}
+        self._merged: set[str] = set()  # leads whose next record will tell what they rest on since they were merged
         self._deadlines: list[tuple[datetime, str]] = []
         self.left_alone: dict[str, datetime] = {}
         self.looked_at = 0
@@ -53,7 +54,12 @@ class Laws:
         """Raises `Broken`."""
         touched = set()
         for item in decided:
-            touched.add(item.decision.lead.lead_id)
+            lead_id = item.decision.lead.lead_id
+            touched.add(lead_id)
+            if item.merged or item.decision.lead.merged_into is not None:
+                self._merged.add(lead_id)
+            elif item.is_scored:
+                self._merged.discard(lead_id)
             self._see_one(item, now)
         for lead_id in touched:
             self.lead(lead_id)
@@ -96,7 +102,7 @@ class Laws:
             _hold(lead.department == opened.giver, f"{lead_id} is offered, and its giver is not its owner")
             by, due = opened.respond_by, lead.due_at
             _hold(by is not None, f"{lead_id} may be offered for ever")
-            is_seen = lead.merged_into is not None or (by is not None and due is not None and due <= by)
+            is_seen = lead_id in self._merged or (by is not None and due is not None and due <= by)
             _hold(is_seen, f"{lead_id} is to be answered by {by}, and looked at {due}")
 
     def _is_attached(self, lead: Lead, opened: HandOff | None) -> None:
