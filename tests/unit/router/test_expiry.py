@@ -156,3 +156,11 @@ def test_a_customer_whom_nobody_takes_stays_a_customer_with_the_giver() -> None:
         life.is_due_until(life.opened.respond_by or life.story.at)
     assert (life.lead.stage, life.told[-1]) == ("onboarding", ("customer-success", "returned"))
     assert life.lead.department == "marketing"
+
+
+def test_a_customer_who_was_introduced_before_anybody_answered_does_not_wait_for_ever() -> None:
+    life = Life().shows("contact_obtained").shows("onboarding_completed").shows("deal_won")
+    assert (life.lead.stage, life.opened.receiver) == ("expansion", "customer-success")
+    assert life.opened.respond_by is not None
+    life.is_due_until(life.opened.respond_by)
+    assert life.opened.attempt == 2
