@@ -25,7 +25,9 @@ def staffed_company(base: str | None = None, max_load: int | None = None) -> Pla
         department["hours"] = {"closed": CLOSED}
     _staff(departments, "inside-sales", "hq-inside-sales", ["aoki", "ito", "ueda", "endo", "ogawa"], max_load or 40)
     _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or 14)
-    _staff(departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or 14)
+    _staff(
+        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or 14
+    )
     _staff(departments, "customer-success", "customer-success", ["mori", "nagai"], None)
     departments["inside-sales"]["teams"]["hq-inside-sales"]["people"]["ueda"]["hours"] = {
         "days": ["mon", "tue", "wed"],

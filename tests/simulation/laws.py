@@ -152,7 +152,9 @@ class Laws:
         team = rules.teams[one.receiver, one.team]
         if rules.stages[one.stage].stage.guarded:
             since = self.left_alone.get(one.lead_id)
-            _hold(since is None or since >= now, f"{one.lead_id} is offered to {one.receiver}, to be left alone {since}")
+            _hold(
+                since is None or since >= now, f"{one.lead_id} is offered to {one.receiver}, to be left alone {since}"
+            )
         if one.person is not None and (person := team.person(one.person)) is not None:
             _hold(one.person not in one.tried or person.weight == 0, f"{one.lead_id} is offered to {one.person} again")
             load = self._ledger.loads[one.receiver, one.team][one.person]

@@ -1,0 +1,70 @@
+"""Two years of business in simulated time, looked at at every step.
+
+    python -m tests.simulation.run --leads 3000 --seed 1
+    python -m tests.simulation.run --playbook mine.yaml --csv build/load.csv
+
+Ends with an error at the first step at which a law does not hold, and says which and of which lead."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+from tests.simulation import report
+from tests.simulation.chronicle import Chronicle
+from tests.simulation.company import staffed_company
+from tests.simulation.laws import Broken
+from tests.simulation.scenario import Scenario
+
+
+def main() -> None:
+    given = _arguments()
+    playbook = staffed_company(given.playbook.read_text("utf-8") if given.playbook else None)
+    scenario = Scenario(playbook, seed=given.seed, leads=given.leads, days=given.days)
+    chronicle, started = Chronicle(scenario.business), perf_counter()
+    try:
+        scenario.run()
+    except Broken as broken:
+        sys.exit(f"{scenario.business.now:%Y-%m-%d %H:%M:%S.%f} UTC, seed {given.seed}: {broken}")
+    _tell(chronicle, timedelta(days=given.days), perf_counter() - started)
+    if given.csv:
+        given.csv.write_text("\n".join(report.load_csv(chronicle.weeks)) + "\n", "utf-8")
+
+
+def _tell(chronicle: Chronicle, time: timedelta, seconds: float) -> None:
+    business = chronicle.business
+    say(f"{time.days} days in {seconds:.0f} s; every law held at every step.")
+    say(*report.summary(business))
+    say(report.section("Audit, as GET /v1/audit has it:", report.audited(business)))
+    say(
+        report.section(
+            "Conversion (leads that came so far, and share of the stage before):", report.conversion(business)
+        )
+    )
+    say(report.section("Load of each team at the end of each week:", report.load(chronicle)))
+    lead_id = report.whole_way(chronicle)
+    if lead_id is None:
+        say("", "No lead went through all eight stages with a rejection and a recycling: take more leads.")
+    else:
+        say(report.section(f"{lead_id}, from the first touch:", report.timeline(chronicle, lead_id)))
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--leads", type=int, default=3000)
+    parser.add_argument("--days", type=int, default=730)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--playbook", type=Path, help="in place of the default one; people are put into its teams")
+    parser.add_argument("--csv", type=Path, help="where to write the load of each team by week")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
