@@ -147,4 +147,4 @@ class Company(RuleBasedStateMachine):
 
 
 TestCompany = Company.TestCase
-TestCompany.settings = settings(max_examples=80, stateful_step_count=40)
+TestCompany.settings = settings(stateful_step_count=40)

@@ -24,7 +24,7 @@ from services.scorer.scoring import Scorer
 from services.scorer.scoring.linked import Told
 from services.scorer.scoring.state import LeadState
 from shared.clock import EventClock
-from shared.events import Event, Kind, Logged
+from shared.events import Event, Kind
 from shared.feedback import AnyReport
 from shared.identity import routing_identity
 from shared.playbook import Playbook
@@ -42,9 +42,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Business:
     """`now` never goes back. `listeners` are told of each transaction; `events` counts what came into the log."""
 
-    def __init__(self, playbook: Playbook, now: datetime) -> None:
+    def __init__(self, playbook: Playbook, now: datetime, ledger: type[MemoryLedger] = MemoryLedger) -> None:
         self.rules, self.scorer, self.now = Rules(playbook), Scorer(playbook), now
-        self.ledger = MemoryLedger(self.rules)
+        self.ledger = ledger(self.rules)
         self.laws = Laws(self.ledger)
         self.listeners: list[Callable[[Sequence[Decided]], None]] = []
         self.events, self.records = 0, 0
@@ -75,7 +75,7 @@ class Business:
             self.now = max(self.now, moment)
             self.laws.nobody_is_late(self.now)
             if self._moments and self._moments[0][0] <= self.now:
-                self._time_has_come(heapq.heappop(self._moments)[1])
+                self.time_has_come(heapq.heappop(self._moments)[1])
             else:
                 heapq.heappop(self._agenda)[2]()
         self.now = until
@@ -121,7 +121,7 @@ class Business:
         """Somebody of sales reports on a lead: a first contact counts at once, the rest when it was scored."""
         reported = Reported(report, f"r{next(self._numbers)}", lead_id, self.now, self.now, "simulation")
         if event_name(report) in self._contact_events:
-            self._decide_about(lead_id, lambda lead, opened, case: self._contacted(lead, opened, case))
+            self._decide_about(lead_id, self._contacted)
         event = event_of(reported)
         self.at(self.now + DELAY, lambda: self.hear(event))
 
@@ -175,7 +175,7 @@ class Business:
             if moment is not None:
                 heapq.heappush(self._moments, (moment, lead.lead_id))
 
-    def _time_has_come(self, lead_id: str) -> None:
+    def time_has_come(self, lead_id: str) -> None:
         """As the router's timer does: first what time leads to, then what is due by the clock."""
         lead = self.ledger.leads[lead_id]
         if lead.cools_at is not None and lead.cools_at <= self.now:

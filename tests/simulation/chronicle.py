@@ -30,11 +30,13 @@ class Week:
 
 @dataclass
 class Chronicle:
-    """`steps` of each lead in order; `weeks` of each team that has people."""
+    """`steps` of each lead in order; `weeks` of each team that has people; `joined`: how often a lead has joined the
+    hand-off of a colleague."""
 
     business: Business
     steps: dict[str, list[Step]] = field(default_factory=lambda: defaultdict(list))
     weeks: dict[TeamKey, list[Week]] = field(default_factory=lambda: defaultdict(list))
+    joined: int = 0
     _offered: Counter[TeamKey] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -47,7 +49,9 @@ class Chronicle:
             changes: list[Step] = [*decision.stages, *decision.handoffs, *decision.alerts]
             self.steps[decision.lead.lead_id] += sorted(changes, key=attrgetter("seq"))
             for change in decision.handoffs:
-                if change.handoff.status is Status.OFFERED and not change.joined:
+                if change.joined:
+                    self.joined += any(leaf.condition == "joined" for leaf in change.reason)
+                elif change.handoff.status is Status.OFFERED:
                     self._offered[change.handoff.receiver, change.handoff.team] += 1
 
     def _week_ends(self) -> None:

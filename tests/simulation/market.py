@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from services.cli.sample.people import Person, make_person
-from shared.feedback import AnyReport, Suppress
-from tests.simulation.business import Business
+from tests.simulation.business import Act, Business
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY = timedelta(days=1)
 NOT_TARGETS = ("官公庁", "個人")
 ACTS: Mapping[str, float] = {
     "/": 20,
@@ -39,7 +38,7 @@ CHANNELS: Mapping[str, float] = {
 
 @dataclass
 class Market:
-    """`companies`: among how many the leads work; `open_until`: after so long a person has lost interest."""
+    """`companies`: among how many the leads work; `interest_lasts`: how long a person goes on to act at most."""
 
     business: Business
     chance: Random
@@ -68,12 +67,12 @@ class Market:
         self._acts(id, self._choose(CHANNELS))
         self._goes_on(id, business.now + self.interest_lasts * self.chance.random())
 
-    def _goes_on(self, id: str, until: object) -> None:
+    def _goes_on(self, id: str, until: datetime) -> None:
         interest = self.people[id].interest
         self._later(0.2, 2 * 28 / (1 + 6 * interest), lambda: self._acts_again(id, until))
 
-    def _acts_again(self, id: str, until: object) -> None:
-        if self.business.now < until and not self._is_left_alone(id):  # type: ignore[operator]
+    def _acts_again(self, id: str, until: datetime) -> None:
+        if self.business.now < until and not self._is_left_alone(id):
             interest = self.people[id].interest
             for _ in range(self.chance.choice((1, 1, 2, 3 if interest > 0.3 else 1))):
                 self._acts(id, self._choose(ACTS))
@@ -107,14 +106,9 @@ class Market:
     def _is_left_alone(self, id: str) -> bool:
         return id in self.business.laws.left_alone
 
-    def asks_to_be_left_alone(self, lead_id: str) -> AnyReport:
-        """What sales reports of a lead that wants no more calls."""
-        self.business.laws.left_alone.setdefault(lead_id, self.business.now)
-        return Suppress(reason="asked")
-
     def _choose(self, weights: Mapping[str, float]) -> str:
         return self.chance.choices([*weights], [*weights.values()])[0]
 
-    def _later(self, least: float, most: float, act: object) -> None:
+    def _later(self, least: float, most: float, act: Act) -> None:
         """So many days later, at any hour."""
-        self.business.at(self.business.now + self.chance.uniform(least, most) * DAY, act)  # type: ignore[arg-type]
+        self.business.at(self.business.now + self.chance.uniform(least, most) * DAY, act)

@@ -5,7 +5,7 @@ They see what a sales tool shows: a hand-off that was withdrawn, or passed to so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
@@ -53,7 +53,6 @@ class Office:
     chance: Random
     idle: float = 0.0
     deals: int = 0
-    _works: dict[str, int] = field(default_factory=dict)
 
     def listens(self, decided: Sequence[Decided]) -> None:
         """What is offered is answered some time later; what is accepted, worked."""

@@ -11,24 +11,24 @@ from services.router.lifecycle.rules import LAST_PROSPECT_STAGE
 from services.router.lifecycle.surroundings import TeamKey
 from tests.simulation.audit import audit
 from tests.simulation.business import Business
-from tests.simulation.chronicle import Chronicle, Step, Week
+from tests.simulation.chronicle import Chronicle, Week
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def summary(business: Business) -> Iterator[str]:
+def summary(chronicle: Chronicle) -> Iterator[str]:
     """What came into the log, and what became of the hand-offs."""
-    ledger, laws = business.ledger, business.laws
+    business, ledger, laws = chronicle.business, chronicle.business.ledger, chronicle.business.laws
     yield f"{business.events:,} events, {business.records:,} score records, {laws.looked_at:,} transactions looked at"
     offered = ledger.handoffs.values()
     ended = {status: sum(one.status is status for one in offered) for status in Status}
     told = ", ".join(f"{number} {status.value}" for status, number in ended.items() if number)
     yield f"{len(offered):,} hand-offs: {told}"
     own = [lead for lead in ledger.leads.values() if lead.merged_into is None]
-    joined = sum(len(one.attached) for one in ledger.opened.values())
     yield (
         f"{len(own):,} leads; {sum(lead.recycled for lead in own):,} times one was recycled; "
-        f"{len(ledger.leads) - len(own):,} browsers turned out to be a lead; {joined} colleagues have joined now"
+        f"{len(ledger.leads) - len(own):,} browsers turned out to be a lead; {chronicle.joined} times "
+        "one joined a colleague's hand-off"
     )
 
 
@@ -40,13 +40,13 @@ def audited(business: Business) -> Iterator[str]:
 
 def conversion(business: Business) -> Iterator[str]:
     """How many leads have come how far, and what share of those who were a stage before."""
-    ways = [lead.reached for lead in business.ledger.leads.values() if lead.merged_into is None]
-    before = len(ways)
+    before = sum(1 for _ in _own(business))
     for stage in business.rules.playbook.stages:
         if stage.excluded or stage.id in {"recycled", "lost"}:
             continue
         further = sum(lead.furthest >= stage.number for lead in _own(business))
-        yield f"  {stage.number} {stage.label.en:<24}{further:>6,}{further / before:>8.1%}" if before else ""
+        share = f"{further / before:.1%}" if before else "-"
+        yield f"  {stage.number} {stage.label.en:<24}{further:>6,}{share:>8}"
         before = further
 
 

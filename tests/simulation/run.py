@@ -14,16 +14,17 @@ from pathlib import Path
 from time import perf_counter
 
 from tests.simulation import report
+from tests.simulation.business import Business
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.company import staffed_company
 from tests.simulation.laws import Broken
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import START, Scenario
 
 
 def main() -> None:
     given = _arguments()
     playbook = staffed_company(given.playbook.read_text("utf-8") if given.playbook else None)
-    scenario = Scenario(playbook, seed=given.seed, leads=given.leads, days=given.days)
+    scenario = Scenario(Business(playbook, START), seed=given.seed, leads=given.leads, days=given.days)
     chronicle, started = Chronicle(scenario.business), perf_counter()
     try:
         scenario.run()
@@ -37,7 +38,7 @@ def main() -> None:
 def _tell(chronicle: Chronicle, time: timedelta, seconds: float) -> None:
     business = chronicle.business
     say(f"{time.days} days in {seconds:.0f} s; every law held at every step.")
-    say(*report.summary(business))
+    say(*report.summary(chronicle))
     say(report.section("Audit, as GET /v1/audit has it:", report.audited(business)))
     say(
         report.section(

@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 
-from shared.playbook import Playbook
 from tests.simulation.business import Business
 from tests.simulation.market import Market
 from tests.simulation.office import Office
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+LEADS_PER_COMPANY = 4
 RUSH = (7, 1)
 """So many months after the start an exhibition brings five times as many leads, for one month."""
 
 
 class Scenario:
-    """One history of `days` with so many leads, made by `seed` alone."""
+    """One history of `days` with so many leads, made by `seed` alone, of a `business` that begins at `START`."""
 
-    def __init__(self, playbook: Playbook, *, seed: int, leads: int, days: int) -> None:
-        self.business = Business(playbook, START)
+    def __init__(self, business: Business, *, seed: int, leads: int, days: int) -> None:
+        self.business = business
         self.end = START + days * DAY
         chance = Random(f"{seed}:market")
-        self.market = Market(self.business, chance, seed, max(1, leads // 2))
-        self.office = Office(self.business, Random(f"{seed}:office"))
+        self.market = Market(business, chance, seed, max(1, leads // LEADS_PER_COMPANY))
+        self.office = Office(business, Random(f"{seed}:office"))
         self.business.listeners.append(self.office.listens)
         self._plan_absences(Random(f"{seed}:absences"), days)
         for number, moment in enumerate(_arrivals(Random(f"{seed}:arrivals"), leads, days)):

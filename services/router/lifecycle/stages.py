@@ -90,8 +90,8 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
 
 
 def held_back(stage: StageRule, known: Facts, rules: Rules) -> list[Leaf]:
-    """Why the lead must not be offered at a stage, although it is there already: the guard that holds by now (domain C6,
-    C7). Empty: none does."""
+    """Why a lead must not be offered at a stage, although it is there already: the guard that holds by now (domain
+    C6, C7). Empty: none does."""
     if not stage.stage.guarded:
         return []
     return next((criterion.reason(known) for _, criterion in rules.guards if criterion.holds(known)), [])

@@ -98,8 +98,8 @@ class Way:
         self.hands.accept(at)
 
     def reject(self, reason: str, card: Card, at: int) -> None:
-        """The receiver of the open hand-off has rejected it. Customers do not go back; nobody else is asked about whoever
-        is to be left alone by then."""
+        """The receiver of the open hand-off has rejected it. Customers do not go back; and nobody else is asked about
+        whoever is to be left alone by then."""
         assert self.hands.offer is not None
         self.told.append(RouterTold("rejected", at, reason, self.hands.offer.handoff_id))
         is_customer = self.stage.rank[0] > LAST_NUMBER_BEFORE_CUSTOMERS
