@@ -35,7 +35,7 @@ def audit(ledger: MemoryLedger, now: datetime) -> dict[str, list[str]]:
             one.handoff_id for one in open_ones if one.status is Status.OFFERED and _is_past(one.respond_by, now)
         ],
         "contact_overdue": [
-            one.handoff_id for one in open_ones if _is_not_contacted(one, ledger.leads[one.lead_id], now)
+            one.handoff_id for one in open_ones if is_not_contacted(one, ledger.leads[one.lead_id], now)
         ],
         "follow_up_overdue": [
             lead.lead_id for lead in every if lead.lead_id not in opened and _is_past(lead.due_at, now)
@@ -60,7 +60,8 @@ def _is_anothers(one: HandOff, lead: Lead) -> bool:
     return one.status is Status.ACCEPTED and (lead.department, lead.person) != (one.receiver, one.person)
 
 
-def _is_not_contacted(one: HandOff, lead: Lead, now: datetime) -> bool:
+def is_not_contacted(one: HandOff, lead: Lead, now: datetime) -> bool:
+    """Whether somebody has accepted it, and by the deadline for that nobody has got in touch."""
     if one.status is not Status.ACCEPTED or not _is_past(one.contact_by, now):
         return False
     return lead.contacted_at is None or (lead.owned_at is not None and lead.contacted_at < lead.owned_at)

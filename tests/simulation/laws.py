@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from services.router.batch import Decided
 from services.router.lifecycle.model import HandOff, HandOffChange, Lead, StageChange, Status
+from shared.playbook.handoffs import ResponseRule
 from shared.playbook.values import WorkingTime
-from shared.scores import ScoreRecord
+from tests.simulation.audit import is_not_contacted
 from tests.simulation.ledger import MemoryLedger
 from tests.simulation.working_time import day_length, worked
 
@@ -42,6 +43,7 @@ class Laws:
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
+        self._places = {stage.id: place for place, stage in enumerate(ledger.rules.playbook.stages)}
         self._seq: dict[str, int] = {}
         self._epoch: dict[str, int] = {}
         self._status: dict[str, Status] = {}
@@ -77,11 +79,13 @@ class Laws:
         self.nobody_is_late(now)
 
     def nobody_is_late(self, now: datetime) -> None:
-        """No hand-off is offered, or waits, a second after it was to be answered."""
+        """No hand-off is offered, or waits, a second after it was to be answered; nor accepted, with nobody having got
+        in touch by then."""
         while self._deadlines and self._deadlines[0][0] + SECOND < now:
             deadline, id = heapq.heappop(self._deadlines)
             one = self._ledger.handoffs[id]
             is_late = one.status in (S.OFFERED, S.WAITING) and one.respond_by == deadline
+            is_late |= is_not_contacted(one, self._ledger.leads[one.lead_id], now)
             _hold(not is_late, f"{one.lead_id}: {one.status} since {one.offered_at}, to be answered by {deadline}")
 
     def lead(self, lead_id: str) -> None:
@@ -121,7 +125,7 @@ class Laws:
                 case StageChange():
                     self._rests_on_this_epoch(change, item)
                 case HandOffChange():
-                    self._changed(change, item.score.record, now)
+                    self._changed(change, now, merged=item.merged)
         _hold(decision.lead.seq == seq, f"{lead_id} counts {decision.lead.seq} messages, of {seq}")
         self._seq[lead_id], self._epoch[lead_id] = seq, decision.lead.epoch
 
@@ -131,7 +135,7 @@ class Laws:
             is_new = item.score.record.epoch >= self._epoch.get(change.lead_id, 0)
             _hold(is_new, f"{change.lead_id} is at '{change.target}' for points from before it was recycled")
 
-    def _changed(self, change: HandOffChange, record: ScoreRecord, now: datetime) -> None:
+    def _changed(self, change: HandOffChange, now: datetime, *, merged: bool) -> None:
         one, before = change.handoff, self._status.get(change.handoff.handoff_id)
         if change.joined:
             _hold(one.status is before, f"{one.lead_id}: a colleague has made {before} {one.status}")
@@ -142,12 +146,21 @@ class Laws:
         _hold(1 <= one.attempt <= attempts, f"{one.lead_id}: offered for the {one.attempt}th time")
         if one.status in (S.OFFERED, S.WAITING) and one.respond_by is not None:
             heapq.heappush(self._deadlines, (one.respond_by, one.handoff_id))
-        if one.status is S.OFFERED and one.offered_at == now:
-            self._is_offered_rightly(one, record, now)
+        if one.contact_by is not None and one.status is S.ACCEPTED:
+            heapq.heappush(self._deadlines, (one.contact_by, one.handoff_id))
+        if merged:
+            return  # it goes on under another id, with the deadlines that it had
+        rule = self._ledger.rules.playbook.stages[self._places[one.stage]]
+        if one.status is S.OFFERED:
+            _hold(one.offered_at == now, f"{one.lead_id} is offered now, and says since {one.offered_at}")
+            self._is_offered_rightly(one, now)
+            self._is_counted_in_working_time(one, one.respond_by, rule.respond, now)
+        if one.status is S.ACCEPTED:
+            self._is_counted_in_working_time(one, one.contact_by, rule.contact, now)
         if one.status in (S.EXPIRED, S.RETURNED) and before is S.OFFERED:
             _hold(one.respond_by is not None and one.respond_by <= now, f"{one.lead_id} expired before its time")
 
-    def _is_offered_rightly(self, one: HandOff, record: ScoreRecord, now: datetime) -> None:
+    def _is_offered_rightly(self, one: HandOff, now: datetime) -> None:
         rules = self._ledger.rules
         team = rules.teams[one.receiver, one.team]
         if rules.stages[one.stage].stage.guarded:
@@ -163,16 +176,19 @@ class Laws:
             begins = person.calendar.next_work(now)
             is_away = any(start <= begins < end for start, end in self._ledger.absences[one.person])
             _hold(not is_away, f"{one.lead_id} is offered to {one.person}, who is away")
-        self._is_counted_in_working_time(one, record, now)
 
-    def _is_counted_in_working_time(self, one: HandOff, record: ScoreRecord, now: datetime) -> None:
+    def _is_counted_in_working_time(
+        self, one: HandOff, due: datetime | None, rules: Iterable[ResponseRule], now: datetime
+    ) -> None:
+        """Whether what is `due` is so by one of a stage's rules."""
         playbook = self._ledger.rules.playbook
-        hours = playbook.departments[one.receiver].hours_of(one.team, one.person)
-        allowed = {_length(rule.within, day_length(hours)) for rule in self._ledger.rules.stages[one.stage].respond}
-        if one.respond_by is None or hours.start != "09:00" or hours.end != "18:00":
+        department = playbook.departments[one.receiver]
+        member = one.person if one.person in department.teams[one.team].people else None
+        hours = department.hours_of(one.team, member)
+        if due is None or (hours.start, hours.end) != ("09:00", "18:00"):
             return  # where days differ in length, a day is no number of hours
-        given = worked(playbook, hours, now, one.respond_by)
-        _hold(given in allowed, f"{one.lead_id}: {given} of working time to answer by {one.respond_by}, not {allowed}")
+        given, allowed = worked(playbook, hours, now, due), {_length(rule.within, day_length(hours)) for rule in rules}
+        _hold(given in allowed, f"{one.lead_id}: {given} of working time until {due}, and not {allowed}")
 
     def _does_not_wait_for_ever(self, lead: Lead, now: datetime) -> None:
         """Where sales is to do something, something happens within a month, or the lead goes back."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
-from services.router.lifecycle.rules import LAST_PROSPECT_STAGE
+from services.router.lifecycle.recycling import RECYCLED
 from services.router.lifecycle.surroundings import TeamKey
 from tests.simulation.audit import audit
 from tests.simulation.business import Business
@@ -68,10 +68,10 @@ def load_csv(weeks: dict[TeamKey, list[Week]]) -> Iterator[str]:
 
 
 def whole_way(chronicle: Chronicle) -> str | None:
-    """The lead that went through all eight stages, one by one, with a rejection and a recycling before it was a
-    customer, in the fewest steps. None: there is none."""
-    ways = [lead for lead in _own(chronicle.business) if _is_whole_way(lead, chronicle)]
-    return min((lead.lead_id for lead in ways), key=lambda id: (len(chronicle.steps[id]), id), default=None)
+    """The lead that went through all eight stages in the fewest steps, and was rejected once and recycled once more
+    before it was a customer. None: there is none."""
+    ways = [lead.lead_id for lead in _own(chronicle.business) if _is_whole_way(lead, chronicle)]
+    return min(ways, key=lambda id: (len(chronicle.steps[id]), id), default=None)
 
 
 def timeline(chronicle: Chronicle, lead_id: str) -> Iterator[str]:
@@ -79,19 +79,18 @@ def timeline(chronicle: Chronicle, lead_id: str) -> Iterator[str]:
     for step in chronicle.steps[lead_id]:
         if not isinstance(step, StageChange | HandOffChange) or (isinstance(step, HandOffChange) and step.joined):
             continue
-        yield f"  {_local(step.at, chronicle)}  {_in_words(step)}  ({_reasons(step.reason)})".replace("  ()", "")
+        words = f"  {_local(step.at, chronicle)}  {_in_words(step, chronicle)}"
+        yield f"{words}  ({_reasons(step.reason)})" if step.reason else words
 
 
-def _in_words(step: StageChange | HandOffChange) -> str:
+def _in_words(step: StageChange | HandOffChange, chronicle: Chronicle) -> str:
     if isinstance(step, StageChange):
         return f"{step.source} → {step.target}"
     one = step.handoff
-    who = f"{one.team}, {one.person or 'queue'}"
-    return f"    {one.giver} → {one.receiver} {one.status.value}: {who}" + (
-        f", to be answered by {one.respond_by:%m-%d %H:%M} UTC"
-        if one.status is Status.OFFERED and one.respond_by
-        else ""
-    )
+    words = f"    {one.giver} → {one.receiver} {one.status.value}: {one.team}, {one.person or 'queue'}"
+    if one.status is not Status.OFFERED or one.respond_by is None:
+        return words
+    return f"{words}, to be answered by {_local(one.respond_by, chronicle)}"
 
 
 def _reasons(reason: Sequence[Leaf]) -> str:
@@ -104,17 +103,12 @@ def _label(leaf: Leaf) -> str:
 
 
 def _is_whole_way(lead: Lead, chronicle: Chronicle) -> bool:
-    steps = chronicle.steps[lead.lead_id]
-    stages = {stage.id for stage in chronicle.business.rules.playbook.stages if stage.owner and stage.number != 3}
-    statuses = [step.handoff.status for step in steps if isinstance(step, HandOffChange)]
-    recycled = [step for step in steps if isinstance(step, StageChange) and step.target in {"recycled", "lost"}]
-    is_before = any(_number(step.source, chronicle) <= LAST_PROSPECT_STAGE for step in recycled)
-    was_everywhere = stages <= set(lead.reached) and "nurturing" in lead.reached
-    return was_everywhere and Status.REJECTED in statuses and is_before
-
-
-def _number(stage: str, chronicle: Chronicle) -> int:
-    return chronicle.business.rules.stages[stage].stage.number
+    playbook, steps = chronicle.business.rules.playbook, chronicle.steps[lead.lead_id]
+    way = {stage.id for stage in playbook.stages if stage.when is not None and not stage.excluded}
+    won = next((n for n, step in enumerate(steps) if isinstance(step, StageChange) and step.target == "onboarding"), 0)
+    ended = [step.handoff.status for step in steps[:won] if isinstance(step, HandOffChange)]
+    reasons = [leaf.condition for step in steps[:won] if isinstance(step, StageChange) for leaf in step.reason]
+    return way <= set(lead.reached) and Status.REJECTED in ended and RECYCLED in reasons
 
 
 def _own(business: Business) -> Iterable[Lead]:
