@@ -41,6 +41,7 @@ def _staff(departments: dict[str, Any], department: str, team: str, people: list
     """The first of them has twice the others' share; the head of the team gets only what is escalated."""
     most = {} if max_load is None else {"max_load": max_load}
     written = departments[department]["teams"][team]
+    written.pop("capacity", None)  # what its people can take together
     written["people"] = {id: {"weight": 2 if id == people[0] else 1, **most} for id in people}
     written["people"][f"{team}-head"] = {"weight": 0}
     written["escalate_to"] = f"{team}-head"

@@ -13,7 +13,7 @@ from tests.simulation.audit import audit
 from tests.simulation.business import Business
 from tests.simulation.chronicle import Chronicle, Week
 
-_BARS = " ▁▂▃▄▅▆▇█"
+_BARS, _OVER = " ▁▂▃▄▅▆▇█", "▲"
 
 
 def summary(chronicle: Chronicle) -> Iterator[str]:
@@ -51,12 +51,16 @@ def conversion(business: Business) -> Iterator[str]:
 
 
 def load(chronicle: Chronicle) -> Iterator[str]:
-    """A column for each week, as high as the team's load in its busiest one."""
+    """A column for each week, full where the team has all that it can take; of one that takes any number, as much as it
+    ever had."""
     for key, weeks in chronicle.weeks.items():
-        most = max((week.load for week in weeks), default=0)
-        bars = "".join(_BARS[round(8 * week.load / most)] if most else " " for week in weeks)
-        can = chronicle.business.rules.teams[key].capacity
+        most, can = max((week.load for week in weeks), default=0), chronicle.business.rules.teams[key].capacity
+        bars = "".join(_bar(week.load, most if can is None else can) for week in weeks)
         yield f"  {key[1]:<18}{bars}  at most {most} of {'any number' if can is None else can}"
+
+
+def _bar(load: int, full: int) -> str:
+    return _OVER if load > full else _BARS[-(-8 * load // full) if full else 0]
 
 
 def load_csv(weeks: dict[TeamKey, list[Week]]) -> Iterator[str]:

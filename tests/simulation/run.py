@@ -1,7 +1,7 @@
 """Two years of business in simulated time, looked at at every step.
 
     python -m tests.simulation.run --leads 3000 --seed 1
-    python -m tests.simulation.run --playbook mine.yaml --csv build/load.csv
+    python -m tests.simulation.run --playbook mine.yaml --compare before.yaml --csv build/load.csv
 
 Ends with an error at the first step at which a law does not hold, and says which and of which lead."""
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
@@ -23,29 +22,38 @@ from tests.simulation.scenario import START, Scenario
 
 def main() -> None:
     given = _arguments()
-    playbook = staffed_company(given.playbook.read_text("utf-8") if given.playbook else None)
-    scenario = Scenario(Business(playbook, START), seed=given.seed, leads=given.leads, days=given.days)
-    chronicle, started = Chronicle(scenario.business), perf_counter()
-    try:
-        scenario.run()
-    except Broken as broken:
-        sys.exit(f"{scenario.business.now:%Y-%m-%d %H:%M:%S.%f} UTC, seed {given.seed}: {broken}")
-    _tell(chronicle, timedelta(days=given.days), perf_counter() - started)
+    chronicle, seconds = _play(given.playbook, given)
+    _tell(chronicle, given.days, seconds)
     if given.csv:
         given.csv.write_text("\n".join(report.load_csv(chronicle.weeks)) + "\n", "utf-8")
+    if given.compare:
+        other, _ = _play(given.compare, given)
+        say(report.section(f"Load of the same teams by {given.compare}:", report.load(other)))
 
 
-def _tell(chronicle: Chronicle, time: timedelta, seconds: float) -> None:
+def _play(playbook: Path | None, given: argparse.Namespace) -> tuple[Chronicle, float]:
+    """The history of the seed by a playbook (None: the default one), and how long that has taken in seconds."""
+    business = Business(staffed_company(playbook.read_text("utf-8") if playbook else None), START)
+    chronicle, started = Chronicle(business), perf_counter()
+    try:
+        Scenario(business, seed=given.seed, leads=given.leads, days=given.days).run()
+    except Broken as broken:
+        sys.exit(f"{business.now:%Y-%m-%d %H:%M:%S.%f} UTC, seed {given.seed}: {broken}")
+    return chronicle, perf_counter() - started
+
+
+def _tell(chronicle: Chronicle, days: int, seconds: float) -> None:
     business = chronicle.business
-    say(f"{time.days} days in {seconds:.0f} s; every law held at every step.")
+    say(f"{days} days in {seconds:.0f} s; every law held at every step.")
     say(*report.summary(chronicle))
     say(report.section("Audit, as GET /v1/audit has it:", report.audited(business)))
+    say(report.section("Leads that came so far, and share of the stage before:", report.conversion(business)))
     say(
         report.section(
-            "Conversion (leads that came so far, and share of the stage before):", report.conversion(business)
+            "Load of each team at the end of each week, ▲ where it is more than the team can take:",
+            report.load(chronicle),
         )
     )
-    say(report.section("Load of each team at the end of each week:", report.load(chronicle)))
     lead_id = report.whole_way(chronicle)
     if lead_id is None:
         say("", "No lead went through all eight stages with a rejection and a recycling: take more leads.")
@@ -63,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--playbook", type=Path, help="in place of the default one; people are put into its teams")
+    parser.add_argument("--compare", type=Path, help="another playbook: the load of the teams by that one, too")
     parser.add_argument("--csv", type=Path, help="where to write the load of each team by week")
     return parser.parse_args()
 
