@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test explore test-kafka test-fault chaos sabotage control simulation soak load bench lint up down clean
+.PHONY: help install demo test explore simulation test-kafka test-fault chaos sabotage control soak load bench lint up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -37,6 +37,9 @@ test: install ## Unit, property and integration tests
 explore: install ## The laws (tests/property) with other examples each time, EXAMPLES=1000 of each (LAWS=... for some)
 	@EXAMPLES=$(or $(EXAMPLES),1000) $(PYTEST) tests/property --hypothesis-profile explore $(if $(LAWS),-k "$(LAWS)")
 
+simulation: install ## Two years of business in simulated time, every law looked at at every step (LEADS=3000 SEED=1)
+	@$(BIN)/python -m tests.simulation.run --leads $(or $(LEADS),3000) --seed $(or $(SEED),1)
+
 test-kafka: install ## The integration tests on Apache Kafka itself
 	@TASUKI_PARTS=apache $(PYTEST) tests/integration
 
@@ -52,9 +55,6 @@ sabotage: install ## Take each measure against faults away, and see the suite no
 
 control: install ## The same faults with stock Faust tables, at-least-once and exactly_once
 	@$(BIN)/python -m tests.fault.control
-
-simulation: install ## Two years of business in simulated time, with and without the valve (SEED=1, LEADS=3000)
-	@$(BIN)/python -m tests.simulation.run --seed $(or $(SEED),1) --leads $(or $(LEADS),3000)
 
 soak: install ## Steady load for MINUTES=30: memory, files and lag
 	@$(BIN)/python -m tests.fault.soak --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)

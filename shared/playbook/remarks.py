@@ -16,8 +16,8 @@ from shared.prefectures import prefecture
 
 
 def remarks(playbook: Playbook) -> list[Finding]:
-    """Teams that get what they may not expect, or nothing at all."""
-    found: list[Finding] = []
+    """Teams that get what they may not expect, or nothing at all; stages at which an offer may wait for ever."""
+    found: list[Finding] = [*_unanswered(playbook)]
     for id, department in playbook.departments.items():
         path: Path = ("departments", id, "teams")
         if department.rest is None:
@@ -28,6 +28,18 @@ def remarks(playbook: Playbook) -> list[Finding]:
         found += _accounts(path, department)
         found += _never_first(path, department, playbook)
     return [*found, *valve_remarks(playbook)]
+
+
+def _unanswered(playbook: Playbook) -> Iterator[Finding]:
+    """Stages that a lead may be offered at, and by no certain time."""
+    earlier: set[str] = set()
+    for place, stage in sorted(enumerate(playbook.stages), key=lambda one: (one[1].number, one[0])):
+        if stage.owner is None or stage.excluded or stage.when is None:
+            continue
+        if earlier - {stage.owner} and all(rule.when is not None for rule in stage.respond):
+            message = "no 'respond' without a condition: a lead offered at this stage may wait for an answer for ever"
+            yield ("stages", place), message
+        earlier.add(stage.owner)
 
 
 def _accounts(path: Path, department: Department) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import Decision, Emitted, HandOff, HandOffChange, Lead, NotPossible, Status
 from services.router.lifecycle.offers import contact_by, tell
@@ -17,6 +17,7 @@ from services.router.lifecycle.recycling import go_back, rejected_back
 from services.router.lifecycle.rotation import taken
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled
+from services.router.lifecycle.stages import held_back
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.turning import next_offer, steps_left
 from shared.events import Kind
@@ -64,11 +65,14 @@ def complete(lead: Lead, handoff: HandOff, by: str, case: Case) -> Decision:
 
 def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decision:
     """The giver keeps the lead, which is recycled; or somebody else is asked, where the reason says so, and always for
-    customers, who do not go back. Raises `NotPossible` unless the hand-off is offered, `KeyError` for a reason code
-    that the playbook lacks."""
+    customers, who do not go back; but nobody if the lead is to be left alone by now. Raises `NotPossible` unless the
+    hand-off is offered, `KeyError` for a reason code that the playbook lacks."""
     _refuse_unless(handoff, Status.OFFERED, "reject")
     rules = case.rules
-    reason = [rejection_reason(refusal.reason, rules)]
+    is_customer = rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE
+    again = (is_customer or _is_reassigned(refusal.reason, rules)) and steps_left(handoff, rules)
+    held = held_back(rules.stages[handoff.stage], all_facts(case.record), rules) if again else []
+    reason = [rejection_reason(refusal.reason, rules), *held]
     change = HandOffChange(
         handoff=replace(handoff, status=Status.REJECTED, reject_reason=refusal.reason),
         seq=lead.seq + 1,
@@ -79,8 +83,7 @@ def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decisi
     )
     lead, change = tell(lead, change)
     told = _rejection_event(handoff, refusal, case.now)
-    is_customer = rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE
-    if (is_customer or _is_reassigned(refusal.reason, rules)) and steps_left(handoff, rules):
+    if again and not held:
         lead, offered = next_offer(lead, change.handoff, reason, case, refusal.team)
         decision = Decision(lead=lead, handoffs=[change, offered], events=[told])
     elif is_customer:

@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from services.router.lifecycle.answers import case_of
-from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.handoffs import pass_on
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
@@ -24,6 +24,7 @@ from services.router.lifecycle.owning import share, take_over
 from services.router.lifecycle.recycling import go_back, rejected_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled, timed
+from services.router.lifecycle.stages import held_back
 from services.router.lifecycle.surroundings import Surroundings, joint_key
 from shared.scores import ScoreRecord
 
@@ -165,6 +166,9 @@ class _Following:
             yield self._change(free)
             return
         record = self._group.scores[one.lead_id].record
+        if held_back(stage, all_facts(record), self._rules):
+            yield self._change(free)  # to be left alone by now: it stays with the giver until it is recycled
+            return
         case = case_of(free, record, self._rules, self._now, self._group.around)
         lead, changes = pass_on(free, Wanted(owner, stage, reason), case)
         yield self._followed(settled(Decision(lead=lead, handoffs=changes), None, case))

@@ -89,6 +89,14 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
     return None, blocked
 
 
+def held_back(stage: StageRule, known: Facts, rules: Rules) -> list[Leaf]:
+    """Why a lead must not be offered at a stage, although it is there already: the guard that holds by now (domain
+    C6, C7). Empty: none does."""
+    if not stage.stage.guarded:
+        return []
+    return next((criterion.reason(known) for _, criterion in rules.guards if criterion.holds(known)), [])
+
+
 def first_open_exclusion(reached: set[str], known: Facts, rules: Rules) -> StageRule | None:
     """The exclusion that a lead which has been at `reached` belongs into."""
     return next((rule for rule in rules.exclusions if is_open(rule, reached, known)), None)

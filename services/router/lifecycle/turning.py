@@ -8,12 +8,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, offer, tell
 from services.router.lifecycle.owning import give_back
 from services.router.lifecycle.recycling import go_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
+from services.router.lifecycle.stages import held_back
 
 _EXPIRED = {
     Status.OFFERED: ("respond_by", {"ja": "回答期限を超過", "en": "Nobody answered in time"}),
@@ -39,10 +40,13 @@ def next_offer(
 
 def expire(lead: Lead, opened: HandOff, case: Case) -> Decision:
     """A deadline of an offered or accepted hand-off has passed. The giver is the owner again, until the next one
-    accepts; after the last step the lead is the giver's, and goes back. Customers stay where they are."""
+    accepts; after the last step the lead is the giver's, and goes back; at once if it is to be left alone by now.
+    Customers stay where they are."""
     name, label = _EXPIRED[opened.status]
     reason = [Leaf(condition="expired", name=name, met=True, label=label, at=getattr(opened, name))]
-    again = opened.status is not Status.WAITING and steps_left(opened, case.rules)
+    held = held_back(case.rules.stages[opened.stage], all_facts(case.record), case.rules)
+    again = opened.status is not Status.WAITING and steps_left(opened, case.rules) and not held
+    reason += held
     closed = replace(opened, status=Status.EXPIRED if again else Status.RETURNED)
     if opened.status is Status.ACCEPTED:
         lead = give_back(lead, opened, case.now)

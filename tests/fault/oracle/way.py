@@ -98,13 +98,18 @@ class Way:
         self.hands.accept(at)
 
     def reject(self, reason: str, card: Card, at: int) -> None:
-        """The receiver of the open hand-off has rejected it. Customers do not go back."""
+        """The receiver of the open hand-off has rejected it. Customers do not go back; and nobody else is asked about
+        whoever is to be left alone by then."""
         assert self.hands.offer is not None
         self.told.append(RouterTold("rejected", at, reason, self.hands.offer.handoff_id))
         is_customer = self.stage.rank[0] > LAST_NUMBER_BEFORE_CUSTOMERS
-        again = self.hands.reject(reassign=is_customer or reason in self.book.reassigned)
+        asked_again = is_customer or reason in self.book.reassigned
+        again = self.hands.reject(reassign=asked_again and not self._is_held_back(self.hands.offer.stage, card))
         if not again and not is_customer:
             self._recycle(self.book.rejection, card, Cause(at, "", card.fields))
+
+    def _is_held_back(self, stage: str, card: Card) -> bool:
+        return self.book.stage(stage).guarded and any(holds(when, card) for _, when in self.book.guards)
 
     def _due(self, card: Card, until: int) -> tuple[int, int, WayBack | None] | None:
         """What time does first, and when; None: nothing by `until`. While it waits for it, only the end of that."""

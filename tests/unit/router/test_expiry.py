@@ -48,6 +48,22 @@ def test_after_the_last_step_it_goes_back_and_begins_anew() -> None:
     assert life.shows("inquiry_made", later=DAY).opened.attempt == 1
 
 
+def test_whoever_has_asked_to_be_left_alone_meanwhile_is_offered_to_nobody_else() -> None:
+    life = inquirer().shows("suppressed")
+    assert life.opened.respond_by is not None
+    life.is_due_until(life.opened.respond_by)
+    assert life.told == [("inside-sales", "offered"), ("inside-sales", "returned")]
+    assert (life.lead.stage, life.lead.department) == ("recycled", "marketing")
+    (returned,) = life.decided[-1].decision.handoffs
+    assert [leaf.name for leaf in returned.reason] == ["respond_by", "suppressed"]
+
+
+def test_a_wrong_territory_is_no_reason_to_offer_on_whoever_has_asked_to_be_left_alone() -> None:
+    life = inquirer().shows("suppressed").rejects("wrong_territory")
+    assert life.told == [("inside-sales", "offered"), ("inside-sales", "rejected")]
+    assert (life.lead.stage, life.lead.department) == ("recycled", "marketing")
+
+
 def test_the_last_offer_but_the_return_is_urgent() -> None:
     life = Life().shows("contact_obtained").shows("catalogue_requested")
     priorities = [life.opened.priority]
@@ -140,3 +156,11 @@ def test_a_customer_whom_nobody_takes_stays_a_customer_with_the_giver() -> None:
         life.is_due_until(life.opened.respond_by or life.story.at)
     assert (life.lead.stage, life.told[-1]) == ("onboarding", ("customer-success", "returned"))
     assert life.lead.department == "marketing"
+
+
+def test_a_customer_who_was_introduced_before_anybody_answered_does_not_wait_for_ever() -> None:
+    life = Life().shows("contact_obtained").shows("onboarding_completed").shows("deal_won")
+    assert (life.lead.stage, life.opened.receiver) == ("expansion", "customer-success")
+    assert life.opened.respond_by is not None
+    life.is_due_until(life.opened.respond_by)
+    assert life.opened.attempt == 2

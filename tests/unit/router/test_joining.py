@@ -50,6 +50,14 @@ def test_whoever_accepts_has_them_all_and_keeps_them_afterwards() -> None:
     }
 
 
+def test_who_is_to_be_left_alone_is_not_offered_in_place_of_the_first() -> None:
+    one = office("a", "b", "c")
+    one.does({"lead": "c", "signal": "suppressed", "total": 200.0, "level": 0, "attributes": {}})
+    one.does({"lead": "a", "signal": "retired", "total": 0.0, "level": 0, "attributes": {}})
+    assert list(one.known.opened) == ["b"]
+    assert (lead(one, "c").attached_to, lead(one, "c").department, lead(one, "c").handoffs) == (None, "marketing", 0)
+
+
 @pytest.mark.parametrize("answer", ["reject", "nothing"])
 def test_they_all_go_back_when_nobody_takes_the_first(answer: str) -> None:
     one = office("a", "b")

@@ -8,6 +8,7 @@ import pytest
 
 from shared.countries import country, country_code
 from shared.playbook import PlaybookError
+from shared.playbook.loader import parse_playbook
 from shared.playbook.remarks import remarks
 from shared.playbook.staffing import Closed
 from tests.staffed import FIELD_SALES, staffed, staffed_text
@@ -114,6 +115,16 @@ def test_what_may_not_have_been_meant_is_noted(change: tuple[str, str], noted: s
     assert remarks(staffed()) == []
     changed = FIELD_SALES.replace(*change)
     assert [noted in message for _, message in remarks(staffed(changed))] == [True]
+
+
+def test_a_stage_at_which_an_offer_may_wait_for_ever_is_noted() -> None:
+    text = staffed_text()
+    within = "    respond: [{within: 1 working day}]\n    contact: [{within: 2 working days}]\n"
+    assert text.count(within) == 1
+    for left in ("", "    respond: [{when: {level_at_least: 4}, within: 1 working day}]\n"):
+        ((path, remark),) = remarks(parse_playbook(text.replace(within, left), "changed.yaml"))
+        assert path[0] == "stages"
+        assert "wait for an answer for ever" in remark
 
 
 @pytest.mark.parametrize("japan", ["JP", "jp", "JPN", "Japan", "JAPAN", "日本", " ＪＡＰＡＮ "])
