@@ -29,8 +29,17 @@ class RouterClient:
         await self._http.aclose()
 
     async def get(self, path: str, **parameters: str) -> Any:
+        return await self._ask("GET", path, params=parameters)
+
+    async def activate(self, playbook: str) -> dict[str, Any]:
+        """A playbook, as text, holds from now on."""
+        body = {"content": playbook.encode(), "headers": {"content-type": "application/yaml"}}
+        found: dict[str, Any] = await self._ask("POST", "/v1/playbooks", **body)
+        return found
+
+    async def _ask(self, method: str, path: str, **request: Any) -> Any:
         try:
-            response = await self._http.get(path, params=parameters)
+            response = await self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise CommandError(f"no answer from the router at {self._url}: {error}") from error
         if response.is_success:

@@ -1,4 +1,4 @@
-"""`tasuki playbook validate|show|schema|gaps`."""
+"""`tasuki playbook validate|show|schema|gaps|activate`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -96,3 +96,25 @@ def gaps(
     typer.echo(f"{found.read:,} events looked at by {playbook.id}: {times:,} are of no rule, signal or action")
     if found.refused:
         typer.echo(f"{found.refused:,} records are no events (see the topic {settings.topics.dead_letters})")
+
+
+@app.command()
+def activate(
+    file: Annotated[Path, typer.Argument(help="playbook file", exists=True, dir_okay=False)],
+    token: Annotated[str, typer.Option(envvar="TASUKI_TOKEN", help="of the API, with scope admin")],
+    router: Annotated[str, typer.Option(envvar="TASUKI_ROUTER_URL", help="address")] = "http://127.0.0.1:8082",
+) -> None:
+    """Let a playbook hold from now on, for all scorers and routers, without restart. An earlier file takes it back."""
+    from services.cli.router_client import RouterClient
+    from shared.playbook import load_playbook
+
+    load_playbook(file)  # its mistakes with file and line
+
+    async def ask() -> dict[str, Any]:
+        async with RouterClient(router, token) as client:
+            return await client.activate(file.read_text("utf-8"))
+
+    done = asyncio.run(ask())
+    typer.echo(f"{done['playbook']} holds since {done['activated_at']} (activation {done['number']})")
+    for note in done["notes"]:
+        typer.echo(f"note: {note}")
