@@ -1,4 +1,4 @@
-"""A quarter of business in simulated time; the two years are `make simulation`."""
+"""Four months of business in simulated time; the two years are `make simulation`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TO_BE_EMPTY = sorted(set(FINDINGS) - {"waiting"})
 
 
-def quarter(seed: int = 1) -> tuple[Scenario, Chronicle]:
+def four_months(seed: int = 1) -> tuple[Scenario, Chronicle]:
     scenario = Scenario(Business(PLAYBOOK, START), seed=seed, leads=300, days=120)
     chronicle = Chronicle(scenario.business)
     scenario.run()
@@ -38,7 +38,7 @@ def quarter(seed: int = 1) -> tuple[Scenario, Chronicle]:
 
 @pytest.fixture(scope="module")
 def played() -> tuple[Scenario, Chronicle]:
-    return quarter()
+    return four_months()
 
 
 def test_every_law_holds_in_a_business_in_which_everything_happens(played: tuple[Scenario, Chronicle]) -> None:
@@ -55,7 +55,7 @@ def test_every_law_holds_in_a_business_in_which_everything_happens(played: tuple
 
 
 def test_the_same_seed_makes_the_same_history(played: tuple[Scenario, Chronicle]) -> None:
-    again = quarter()[0].business.ledger
+    again = four_months()[0].business.ledger
     assert again.handoffs == played[0].business.ledger.handoffs
     assert again.leads == played[0].business.ledger.leads
 
