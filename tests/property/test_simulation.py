@@ -99,7 +99,8 @@ def _attached_to_nobody(scenario: Scenario) -> None:
 def _waits_for_ever(scenario: Scenario) -> None:
     """A hot lead that nobody has looked at for three months."""
     ledger = scenario.business.ledger
-    stuck = {lead.lead_id: lead for lead in ledger.leads.values() if lead.stage == "hot" and lead.merged_into is None}
+    alone = (lead for lead in ledger.leads.values() if lead.merged_into is None and lead.attached_to is None)
+    stuck = {lead.lead_id: lead for lead in alone if lead.stage == "hot"}
     id, lead = next((id, lead) for id, lead in stuck.items() if id not in ledger.opened)
     long_ago = scenario.end - 90 * DAY
     score = ledger.scores[id]

@@ -17,7 +17,7 @@ _DEFAULT = resources.files("shared.playbook").joinpath("default.yaml")
 
 def staffed_company(base: str | None = None, max_load: int | None = None, *, with_valves: bool = True) -> Playbook:
     """`base`: the text of another playbook than the default one, with the same departments and teams. `max_load`: of
-    everybody in sales, in place of 40 of inside sales and 14 of field sales. Raises `PlaybookError`."""
+    everybody in sales, in place of 40 of inside sales and 8 of field sales. Raises `PlaybookError`."""
     raw = yaml.safe_load(base or _DEFAULT.read_text("utf-8"))
     departments = raw["departments"]
     if not with_valves:
@@ -25,9 +25,9 @@ def staffed_company(base: str | None = None, max_load: int | None = None, *, wit
     for department in departments.values():
         department["hours"] = {"closed": CLOSED}
     _staff(departments, "inside-sales", "hq-inside-sales", ["aoki", "ito", "ueda", "endo", "ogawa"], max_load or 40)
-    _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or 14)
+    _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or 8)
     _staff(
-        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or 14
+        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or 8
     )
     _staff(departments, "customer-success", "customer-success", ["mori", "nagai"], None)
     departments["inside-sales"]["teams"]["hq-inside-sales"]["people"]["ueda"]["hours"] = {

@@ -9,6 +9,7 @@ from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.recycling import RECYCLED
 from services.router.lifecycle.surroundings import TeamKey
+from services.router.lifecycle.valves import Said
 from tests.simulation.audit import audit
 from tests.simulation.business import Business
 from tests.simulation.chronicle import Chronicle, Week
@@ -24,6 +25,8 @@ def summary(chronicle: Chronicle) -> Iterator[str]:
     ended = {status: sum(one.status is status for one in offered) for status in Status}
     told = ", ".join(f"{number} {status.value}" for status, number in ended.items() if number)
     yield f"{len(offered):,} hand-offs: {told}"
+    said = {what: sum(one.valve == what for one in offered) for what in Said}
+    yield "at the valve: " + ", ".join(f"{number} {what.value}" for what, number in said.items())
     own = [lead for lead in ledger.leads.values() if lead.merged_into is None]
     yield (
         f"{len(own):,} leads; {sum(lead.recycled for lead in own):,} times one was recycled; "
