@@ -116,7 +116,7 @@ class Office:
         for number, point in enumerate(self.chance.sample(("needs", "authority", "budget", "timeframe"), 3)):
             if self.chance.random() < 0.8 - 0.2 * number:
                 self._report_in(one, 0.1, 8, Bant(point=point))
-        if roll < 0.42:
+        if roll < 0.52:
             self._report_in(one, 1, 10, Appointment())
         else:
             self._in_days(3, 12, lambda: self._completes(one))
