@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.heard import UNCLASSIFIED
 from shared.acceptance import accepted
-from shared.events import Event
+from shared.events import SENT, Event
 from shared.topic_check import partition_counts, refuse_missing
 from shared.topics import DAY_MS
 
@@ -62,6 +62,8 @@ class Gaps:
         except ValueError:
             self.refused += 1  # it is in the dead letters, with the reason
             return
+        if event.kind not in SENT:
+            return  # what the services tell each other
         if UNCLASSIFIED not in self._hear(event, record.offset, record.timestamp // DAY_MS).remarks:
             return
         key = (event.name, event.source)

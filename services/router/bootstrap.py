@@ -91,6 +91,8 @@ async def run(settings: RouterSettings) -> bool:
         playbooks = Playbooks(engine, own)
         async with engine.connect() as connection:
             await playbooks.refresh(connection)
+        if playbooks.current is not own:
+            log.warning("not %s holds, which this router was started with, but the one activated last", playbook.id)
         ledger, batches = (Ledger(one, playbooks, settings.topics, clock, key) for one in (engine, engine_of_batches))
         return await _serve(settings, ledger, batches, options)
     finally:

@@ -33,31 +33,33 @@ class Playbooks:
         self._engine, self.own, self.current = engine, own, own
         self._rules = {own.playbook.id: own}
         self._number = 0
-        self._looked_at = 0.0
+        self._asked_at: dict[str, float] = {}
 
     def rules(self, id: str) -> Rules | None:
         """Those of a playbook that was activated, or is the router's own."""
         return self._rules.get(id)
 
     async def deciding(self, ids: Iterable[str]) -> None:
-        """Know those by which scores are to be decided, also if they were activated a moment ago."""
-        if all(id in self._rules for id in ids) or time.monotonic() - self._looked_at < LOOK_EVERY_SECONDS:
+        """Know those by which scores are to be decided, also if they were activated a moment ago. Those of a scorer
+        that was started with another file are nowhere to be found."""
+        now = time.monotonic()
+        wanted = [id for id in ids if id not in self._rules]
+        if all(now - self._asked_at.get(id, -LOOK_EVERY_SECONDS) < LOOK_EVERY_SECONDS for id in wanted):
             return
-        self._looked_at = time.monotonic()
+        self._asked_at = dict.fromkeys(wanted, now)
         async with self._engine.connect() as connection:
             await self.refresh(connection)
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Follow what has been activated since. Raises `PlaybookError` for one that this version cannot read."""
         for number, id, written in await connection.execute(_newer, {"number": self._number}):
+            if number <= self._number:
+                continue  # another task has followed meanwhile
             rules = self._rules.get(id) or rules_of(parse_playbook(written, f"playbook {id}"))
             # Under the id of its activation as well: another version of this program may have named it otherwise.
             self._rules[id] = self._rules[rules.playbook.id] = rules
             self.current, self._number = rules, number
-            log.info("the playbook %s holds, the %d. that was activated", rules.playbook.id, number)
-        if self._number and self.current is not self.own and self._looked_at == 0.0:
-            log.warning("not this router's own playbook %s, but the one activated last", self.own.playbook.id)
-            self._looked_at = time.monotonic()
+            log.info("the playbook %s holds (activation %d)", rules.playbook.id, number)
 
 
 def rules_of(playbook: Playbook) -> Rules:
