@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
+from shared.playbook import Playbook
 from tests.fault.record import Left, Written
+from tests.working_time import day_length, worked
 
 
 def messages(left: Left) -> dict[str, Written]:
@@ -80,3 +83,21 @@ def _late(told: list[tuple[bytes | None, str, int]], what: str, descending: bool
         if key in latest and (seq > latest[key] if descending else seq < latest[key]):
             yield id, f"{what} ({seq}, {latest[key]})"
         latest[key] = seq
+
+
+def deadlines(left: Left, playbook: Playbook) -> Iterator[str]:
+    """Each offer is to be answered when the working time that its stage gives is over, measured in another way."""
+    for id, record in messages(left).items():
+        told = json.loads(record.value or b"") if id.endswith(":offered") else {}
+        if not told:
+            continue
+        department, stage = playbook.departments[told["to"]["department"]], playbook.stage(told["stage"]["id"])
+        hours = department.hours_of(told["team"], None)
+        allowed = {rule.within.days * day_length(hours) + timedelta(hours=rule.within.hours) for rule in stage.respond}
+        if (due := told["respond_by"]) is None:
+            if allowed:
+                yield f"{id} may be answered at any time"
+            continue
+        given = worked(playbook, hours, *map(datetime.fromisoformat, (told["offered_at"], due)))
+        if given not in allowed:
+            yield f"{id} is to be answered by {due}, after {given} of working time instead of {allowed}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.playbook import load_playbook
+from shared.playbook.loader import parse_playbook
 from tests.fault import deliveries
 from tests.fault.cluster import SOURCE
 from tests.fault.foreseeable import playbook_text
@@ -32,7 +32,8 @@ from tests.fault.stories import Stories
 _OWN, _ROUTERS = b'"source":"tasuki/scorer"', b'"source":"tasuki/router"'
 PROCESSES = 2
 MICRO = 1_000_000
-SILENT = {rule.silent for rule in load_playbook().recycling.values()}
+FORESEEABLE = parse_playbook(playbook_text(), "foreseeable.yaml")
+SILENT = {rule.silent for rule in FORESEEABLE.recycling.values()}
 """Signals for whose silence leads are recycled: not a rule is named as the reason then, but the signal."""
 
 
@@ -91,6 +92,7 @@ def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str
         "the ledger numbers a lead's messages without holes": list(deliveries.holes(left)),
         "ledger and topics agree by id": list(deliveries.ids(left)),
         "messages: in order per lead": list(deliveries.message_order(left)),
+        "deadlines: counted in working time": list(deliveries.deadlines(left, FORESEEABLE)),
         "nobody without or with two owners": [
             *(f"{row['lead_id']} has no owner" for row in left.rows["ownerless"]),
             *(

@@ -21,7 +21,7 @@ from tests.simulation.company import staffed_company
 from tests.simulation.laws import Broken
 from tests.simulation.ledger import MemoryLedger
 from tests.simulation.scenario import START, Scenario
-from tests.simulation.working_time import worked
+from tests.working_time import worked
 
 PLAYBOOK = staffed_company()
 HOURS = PLAYBOOK.departments["field-sales"].hours

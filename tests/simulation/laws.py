@@ -13,7 +13,7 @@ from shared.playbook.handoffs import ResponseRule
 from shared.playbook.values import WorkingTime
 from tests.simulation.audit import is_not_contacted
 from tests.simulation.ledger import MemoryLedger
-from tests.simulation.working_time import day_length, worked
+from tests.working_time import day_length, worked
 
 S = Status
 ENDS = {S.COMPLETED, S.WITHDRAWN, S.MERGED}

@@ -15,6 +15,7 @@ from tests.fault.oracle import ExpectedLead, HandOffStep, RouterTold, StageStep
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
+from tests.score_records import MONDAY
 
 LEAD = ExpectedLead(
     lead_id="l",
@@ -45,6 +46,25 @@ def written(topic: str, offset: int, value: dict[str, Any], **headers: str) -> W
 def told(topic: str, offset: int, id: str, seq: int, trigger: str) -> Written:
     value = {"seq": seq, "trigger": {"event_id": trigger}, "reason": [{"condition": "signal"}]}
     return written(topic, offset, value, ce_id=id)
+
+
+def offered(due: datetime) -> Written:
+    """On a Monday at 10:00 in Tokyo, to be answered after 60 working days."""
+    value = {
+        "seq": 3,
+        "trigger": {"event_id": "m2"},
+        "reason": [{"condition": "signal"}],
+        "to": {"department": "inside-sales"},
+        "team": "hq-inside-sales",
+        "stage": {"id": "hot"},
+        "offered_at": MONDAY.isoformat(),
+        "respond_by": due.isoformat(),
+    }
+    return written("handoffs.inside-sales", 0, value, ce_id="handoff:h1:offered")
+
+
+DUE = datetime(2027, 2, 12, 1, 0, tzinfo=UTC)
+"""Twelve weeks later, and as many days as there are holidays between."""
 
 
 def said_to_have_cooled(record: Written) -> Written:
@@ -78,7 +98,7 @@ def right() -> Left:
             "events": [],
             "scores": [written("scores", 0, score, ce_id="score:l:0:1")],
             "stages": [told("stages", 0, "stage:l:1", 1, "m1"), told("stages", 1, "stage:l:2", 2, "m2")],
-            "handoffs.inside-sales": [told("handoffs.inside-sales", 0, "handoff:h1:offered", 3, "m2")],
+            "handoffs.inside-sales": [offered(DUE)],
             "handoffs.marketing": [],
             "alerts": [told("alerts", 0, "alert:l:4", 4, "m2")] * 2,
             "dead-letters": [
@@ -159,6 +179,10 @@ CHANGES: list[tuple[str, Change]] = [
     ("ledger and topics agree by id", lambda left: left.topics["handoffs.inside-sales"].clear()),
     ("ledger and topics agree by id", lambda left: left.rows["stages"].pop()),
     ("messages: in order per lead", lambda left: left.topics["stages"].reverse()),
+    (
+        "deadlines: counted in working time",
+        lambda left: left.topics.update({"handoffs.inside-sales": [offered(DUE - timedelta(minutes=1))]}),
+    ),
     ("nobody without or with two owners", lambda left: left.rows["open"].append({"lead_id": "l"})),
     ("nobody without or with two owners", lambda left: left.rows["ownerless"].append({"lead_id": "l"})),
     ("dead letters hold exactly the poison", lambda left: left.topics["dead-letters"].pop()),
