@@ -19,8 +19,9 @@ from shared.topics import Topics
 
 _one_at_a_time = text("LOCK TABLE playbooks IN EXCLUSIVE MODE")
 _stages = text(
-    "SELECT stage, count(*) FROM leads WHERE stage <> ALL(CAST(:stages AS text[])) AND merged_into IS NULL "
-    "GROUP BY stage ORDER BY stage"
+    "SELECT stage, count(*) FROM (SELECT stage FROM leads WHERE merged_into IS NULL UNION ALL "
+    f"SELECT stage FROM handoffs WHERE status IN ({OPEN_STATUSES})) AS used "
+    "WHERE stage <> ALL(CAST(:stages AS text[])) GROUP BY stage ORDER BY stage"
 )
 _teams = text(
     f"SELECT receiver, team, count(*) FROM handoffs WHERE status IN ({OPEN_STATUSES}) "
@@ -46,13 +47,16 @@ class Activated:
 async def activate(  # noqa: PLR0913, PLR0917 - a playbook, who wants it, and whom to tell
     connection: AsyncConnection, written: str, rules: Rules, current: Rules, by: str, now: datetime, told: Told
 ) -> Activated:
-    """The playbook holds from now on, for all scorers and routers. The same as the one that holds: nothing changes.
-    Raises `Stranded`."""
+    """The playbook holds from now on, for all scorers and routers. The same as the one that holds is only told once
+    more, for partitions that have come since. Raises `Stranded`."""
     await connection.execute(_one_at_a_time)
     latest = (await connection.execute(select(playbooks).order_by(playbooks.c.number.desc()).limit(1))).one_or_none()
     playbook = rules.playbook
     if latest is not None and latest.playbook == playbook.id:
-        return Activated(latest.number, latest.playbook, latest.activated_at, ("it holds already",))
+        again = told.rows(Activation(latest.playbook, latest.number), latest.text, now)
+        await repository.save_outbox(connection, again)
+        await connection.execute(text(f"NOTIFY {OUTBOX_CHANNEL}"))
+        return Activated(latest.number, latest.playbook, latest.activated_at, ("it holds already, and is told again",))
     await _refuse_stranding(connection, rules, current)
     row = {"playbook": playbook.id, "text": written, "activated_at": now, "activated_by": by}
     number = await connection.scalar(insert(playbooks).values(row).returning(playbooks.c.number))
@@ -86,8 +90,8 @@ async def _refuse_stranding(connection: AsyncConnection, rules: Rules, current: 
     if found:
         where = ", ".join(f"{stage} ({count})" for stage, count in found)
         raise Stranded(
-            f"leads are at stages that {rules.playbook.id} does not have: {where}. Keep these stages until no lead is "
-            "there any more: without `when` nobody comes to them"
+            f"leads or open hand-offs are at stages that {rules.playbook.id} does not have: {where}. Keep these stages "
+            "until no lead is there any more: without `when` nobody comes to them"
         )
 
 

@@ -196,7 +196,10 @@ decode_handoff = msgspec.json.Decoder(HandOffMessage).decode
 
 
 def stage_name(id: str, playbook: Playbook) -> StageName:
-    stage = playbook.stage(id)
+    """One that the playbook has no more goes by its id."""
+    stage = next((one for one in playbook.stages if one.id == id), None)
+    if stage is None:
+        return StageName(id=id, number=playbook.stages[0].number, label={"ja": id, "en": id})
     return StageName(id=id, number=stage.number, label=stage.label.model_dump())
 
 

@@ -117,7 +117,7 @@ def test_who_is_not_taken_stands_where_the_score_has_put_it(given_steps: list[di
     for item in live(records(given_steps), [])[0]:
         lead, record = item.decision.lead, item.score.record
         if lead.cools_at is not None:
-            may_move = lead.stage in RULES.cooling or RULES.recycled_from[lead.stage] or lead.line_at is not None
+            may_move = lead.stage in RULES.cooling or lead.stage in RULES.recycled_from or lead.line_at is not None
             assert may_move
             assert lead.cools_at >= record.time
             assert not lead.taken or lead.handoffs > 0

@@ -94,7 +94,7 @@ def silence_ends(
         return None
     ends = [
         (_last_shown(lead, way.rule.silent, record) + way.rule.silent_for, way)
-        for way in rules.recycled_from[lead.stage]
+        for way in rules.recycled_from.get(lead.stage, ())
         if way.rule.silent is not None and way.rule.silent_for is not None
     ]
     end = min(ends, key=lambda end: end[0], default=None)

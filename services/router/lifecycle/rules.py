@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from services.router.lifecycle.criteria import Criterion, Moved, compile_condition
@@ -26,7 +26,7 @@ from shared.playbook.conditions import (
 )
 from shared.playbook.handoffs import FollowUp, RecyclingRule, ResponseRule
 from shared.playbook.schema import Stage
-from shared.playbook.values import WorkingTime
+from shared.playbook.values import Label, WorkingTime
 from shared.playbook.valve import Valve
 
 LAST_STAGE_BEFORE_SALES = 4
@@ -95,13 +95,24 @@ class ValveRule:
     never_holds: Criterion | None
 
 
+class _Stages(dict[str, StageRule]):
+    """By id. One that the playbook does not have (any more) is as the first: whoever is there goes on from the
+    beginning, to whatever they have been enough for. Activating such a playbook is refused as long as leads are there;
+    but one may come there at that moment."""
+
+    def __missing__(self, id: str) -> StageRule:
+        first = next(iter(self.values()))
+        gone = first.stage.model_copy(update={"id": id, "label": Label(ja=id, en=id)})
+        return replace(first, stage=gone)
+
+
 class Rules:
     """What the lifecycle asks of a playbook. Raises `ValueError` naming what it cannot work with."""
 
     def __init__(self, playbook: Playbook) -> None:
         self.playbook = playbook
         rules = [_stage_rule(index, stage, playbook) for index, stage in enumerate(playbook.stages)]
-        self.stages = {rule.stage.id: rule for rule in rules}
+        self.stages = _Stages({rule.stage.id: rule for rule in rules})
         self.first = rules[0]
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
@@ -112,8 +123,9 @@ class Rules:
             id: RecyclingWay(id, rule, _compiled(rule.when, playbook)) for id, rule in playbook.recycling.items()
         }
         self.recycled_from = {
-            stage.id: [way for way in self.recycling.values() if stage.id in way.rule.from_]
+            stage.id: ways
             for stage in playbook.stages
+            if (ways := [way for way in self.recycling.values() if stage.id in way.rule.from_])
         }
         self.recycled_by_signal = {
             stage: ways for stage, ways in self.recycled_from.items() if any(way.when is not None for way in ways)

@@ -42,7 +42,7 @@ def moves_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
     if (wait := wait_ends(lead, rules)) is not None:
         return wait
     at = cooling.cools_at(lead, opened, record, rules)
-    if rules.recycled_from[lead.stage] and (silent := silence_ends(lead, opened, record, rules)) is not None:
+    if lead.stage in rules.recycled_from and (silent := silence_ends(lead, opened, record, rules)) is not None:
         at = _earlier(at, silent[0])
     if lead.held_until is not None and _is_to_come(lead.held_until, lead, record) and _steps_held(lead, record, rules):
         at = _earlier(at, lead.held_until)

@@ -137,7 +137,7 @@ async def test_all_workers_follow_without_restart_and_go_back(  # noqa: PLR0915 
             assert (done.json()["number"], done.json()["playbook"]) == (1, ID)
             await until(reader, "hot", ID, LEADS)  # none of them has done anything
             again = await http.post("/v1/playbooks", content=with_points(150), headers=YAML)
-            assert (again.json()["number"], again.json()["notes"]) == (1, ["it holds already"])
+            assert (again.json()["number"], again.json()["notes"]) == (1, ["it holds already, and is told again"])
             offered = (await http.get("/v1/handoffs?status=offered")).json()["handoffs"]
             assert {one["lead_id"] for one in offered} == set(LEADS)
             sent = await world.messages(
