@@ -61,11 +61,11 @@ class Batch:
     denied: int = 0
     cooled: int = 0
 
-    def take_counts(self, part: Batch) -> None:
-        """Of a part that was applied."""
-        self.refused_contacts += part.refused_contacts
-        self.refused_scores += part.refused_scores
-        self.cooled += part.cooled
+    def take_parts(self, parts: Sequence[Batch]) -> None:
+        """It was applied in these parts: what Postgres refused was taken out of them."""
+        self.scores = [item for part in parts for item in part.scores]
+        for name in ("refused_contacts", "refused_scores", "denied", "cooled"):
+            setattr(self, name, sum(getattr(part, name) for part in parts))
 
 
 class Hours:

@@ -86,14 +86,18 @@ class Ledger:
     async def apply(self, batch: Batch) -> int:
         """Apply a batch, each score by the rules of the playbook that it was made with; where these are not known, by
         those that hold. As `apply_by_one` for each part."""
-        ids = {item.record.playbook for item in batch.scores}
-        if ids <= {self.rules.playbook.id}:
+        current, ids = self.rules, {item.record.playbook for item in batch.scores}
+        if ids <= {current.playbook.id}:
             return await self.apply_by_one(batch)
         await self.playbooks.deciding(ids)
+        rules = {name: self.playbooks.rules(name) or current for name in ids}
+        if len({id(one) for one in rules.values()}) == 1:
+            return await self._by(next(iter(rules.values()))).apply_by_one(batch)
+        found = parts(batch, self.topics.scores)
         messages = 0
-        for id, part in parts(batch, self.topics.scores):
-            messages += await self._by(self.playbooks.rules(id) or self.rules).apply_by_one(part)
-            batch.take_counts(part)
+        for name, part in found:
+            messages += await self._by(rules[name]).apply_by_one(part)
+        batch.take_parts([part for _, part in found])
         return messages
 
     def _by(self, rules: Rules) -> Ledger:

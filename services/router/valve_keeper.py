@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 LEADS_AT_ONCE = 50
 """Their locks are held together; the first of them come first."""
+
+NOTHING_YET = datetime.min.replace(tzinfo=UTC)
 
 _waiting = text(
     "SELECT h.lead_id FROM handoffs h JOIN leads l USING (lead_id) WHERE h.receiver = :department AND h.team = :team "
@@ -73,6 +76,8 @@ class ValveKeeper:
 
     async def look(self) -> None:
         """Move what is to move, and pass on what may pass. Raises `PostgresAway`."""
+        if self._ledger.clock.now() <= NOTHING_YET:
+            return  # on the clock of the events: none has been seen
         with told_apart():
             await self._free_those_without_valve()
             for valve in valves_of(self._ledger.rules):

@@ -96,7 +96,8 @@ def test_one_owner_one_open_handoff_and_no_gap_in_seq(given_steps: list[dict[str
     for item in run(records(given_steps), [])[0]:
         lead = item.decision.lead
         assert (lead.department is None) == (lead.acquired_at is None)
-        for seq in sorted(change.seq for change in (*item.decision.stages, *item.decision.handoffs)):
+        told = (*item.decision.stages, *item.decision.handoffs, *item.decision.alerts)
+        for seq in sorted(change.seq for change in told):
             assert seq == seqs.get(lead.lead_id, 0) + 1
             seqs[lead.lead_id] = seq
         for change in item.decision.handoffs:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-COPIED = ("services", "shared", "tests/unit/scorer", "tests/property", "tests/load", "tests/fault")
+COPIED = ("services", "shared", "tests/unit/scorer", "tests/property", "tests/load", "tests/fault", "tests/simulation")
 LAWS = ["tests/unit/scorer", "tests/property"]
 
 
