@@ -51,13 +51,15 @@ class DecayTerm(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaul
 
 
 class Signal(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
-    """A dated fact that stage criteria ask for, such as `inquiry_made`. `kept` holds the latest event's facts."""
+    """A dated fact that stage criteria ask for, such as `inquiry_made`. `kept` holds the latest event's facts; `recent`
+    when it was shown latest, the last time first, where a guard asks how often that was lately."""
 
     first: datetime
     last: datetime
     times: int
     event_id: str
     kept: dict[str, Any] = msgspec.field(default_factory=dict)
+    recent: list[datetime] = msgspec.field(default_factory=list)
 
 
 class Trigger(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):

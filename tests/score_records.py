@@ -11,6 +11,7 @@ from services.router.lifecycle.case import Case
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
+from shared.playbook.conditions import MOST_RECENT
 from shared.scores import Contribution, DecayTerm, Position, ScoreRecord, Signal, Trigger
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
@@ -58,6 +59,7 @@ class Story:
                 times=before.times + 1 if before else 1,
                 event_id=event_id,
                 kept=kept or {},
+                recent=[self.at, *(before.recent if before else [])][:MOST_RECENT],
             )
         self.attributes |= attributes or {}
         self.last = ScoreRecord(

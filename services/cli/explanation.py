@@ -24,6 +24,7 @@ WORDS = {
         "ignored": "人ではない、または社内と見なし、点数に数えないイベント: ",
         "inexact": "正確ではありません: 規則の変更前のイベントは以前の規則で読まれました(再処理で正確になります)。",
         "held": "営業には渡しません: {label}",
+        "until": "({moment} UTC まで)",
         "missing": "「{stage}」に進むには: {text}",
         "ready": "「{stage}」の条件は満たしています",
         "blocked": "  - 営業には渡しません: {label}",
@@ -49,6 +50,7 @@ WORDS = {
         "ignored": "Events that do not count, as they are no person's or our own: ",
         "inexact": "Not exact: events of before a change of rules were read by the former ones (exact after a replay).",
         "held": "Not passed to sales: {label}",
+        "until": " (until {moment} UTC)",
         "missing": "What is missing for “{stage}”: {text}",
         "ready": "The condition of “{stage}” is met",
         "blocked": "  - not passed to sales: {label}",
@@ -100,7 +102,7 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
         yield f"  {points:+8.1f}  {name}"
         yield from ("  " + _part(part, language) for part in parts if part["dimension"] == name)
     if lead["held"]:
-        yield words["held"].format(label=lead["held"]["label"][language])
+        yield words["held"].format(label=_guard(lead["held"], language))
     for stage, gap in lead["missing"].items():
         yield from _missing(stage_labels.get(stage, stage), gap, language)
 
@@ -118,8 +120,14 @@ def _missing(stage: str, gap: dict[str, Any], language: str) -> Iterator[str]:
         if isinstance(part["value"], int | float) and not isinstance(part["value"], bool):
             yield words["leaf"].format(label=part["label"][language]) + words["numbers"].format(**part)
     if gap["counts_from"]:
-        yield words["counts_from"].format(moment=gap["counts_from"][:16].replace("T", " "))
-    yield from (words["blocked"].format(label=guard["label"][language]) for guard in gap["held_by"])
+        yield words["counts_from"].format(moment=_minute(gap["counts_from"]))
+    yield from (words["blocked"].format(label=_guard(guard, language)) for guard in gap["held_by"])
+
+
+def _guard(guard: dict[str, Any], language: str) -> str:
+    """What holds a lead back, and until when if that is known."""
+    until = WORDS[language]["until"].format(moment=_minute(guard["until"])) if guard["until"] else ""
+    return guard["label"][language] + until
 
 
 def _part(part: dict[str, Any], language: str) -> str:
@@ -131,7 +139,12 @@ def _part(part: dict[str, Any], language: str) -> str:
         capped = part["points"] if part["earned"] is None else part["earned"]
         told.append(words["capped"].format(capped=capped, **part))
     if part["last"]:
-        told.append(words["last"].format(last=part["last"][:16].replace("T", " ")))
+        told.append(words["last"].format(last=_minute(part["last"])))
     if part["event_id"]:
         told.append(words["event"].format(**part))
     return words["part"].format(points=part["points"], label=label, times=part["times"]) + "  " + ", ".join(told)
+
+
+def _minute(moment: str) -> str:
+    """A moment of the API's, to the minute."""
+    return moment[:16].replace("T", " ")

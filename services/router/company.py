@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from services.router.lifecycle import guards
 from services.router.lifecycle.criteria import Facts
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
@@ -147,6 +148,7 @@ def _facts(record: ScoreRecord, contact: Mapping[str, str], now: datetime) -> Fa
     presence; contact data has the value."""
     over = record.level_until is not None and record.level_until <= now
     return Facts(
+        at=now,
         signals=record.signals,
         total=bounded(score_at(record.attribute, record.decay, now), record.at_least, record.at_most),
         attribute=to_micro(record.attribute),
@@ -159,8 +161,8 @@ def _is_effective(lead: Lead, facts: Facts, rules: Rules, now: datetime) -> bool
     """Can be reached, is a target, and meets the playbook's condition; one that sales has just rejected does not."""
     if lead.acquired_at is None or (lead.held_until is not None and lead.held_until > now):
         return False
-    if any(guard.holds(facts) for _, guard in rules.guards):
-        return False
+    if any(guard.holds(facts) and guards.until(guard, facts, rules) is None for _, guard in rules.guards):
+        return False  # one that lets go with time says nothing of what the lead is
     return rules.effective is None or rules.effective.holds(facts)
 
 

@@ -34,11 +34,12 @@ NOTHING_YET = datetime.min.replace(tzinfo=UTC)
 
 _waiting = text(
     "SELECT h.lead_id FROM handoffs h JOIN leads l USING (lead_id) WHERE h.receiver = :department AND h.team = :team "
-    "AND h.giver = :giver AND h.stage = :stage AND h.status = 'waiting' AND l.total > :asked "
-    "ORDER BY l.total DESC, h.offered_at, h.lead_id LIMIT :most"
+    "AND h.giver = :giver AND h.stage = :stage AND h.status = 'waiting' AND l.held_by IS NULL "
+    "AND l.total > :asked ORDER BY l.total DESC, h.offered_at, h.lead_id LIMIT :most"
 )
 _never_held = text(
-    "SELECT h.lead_id FROM handoffs h WHERE h.status = 'waiting' AND (h.giver, h.receiver, h.stage) NOT IN "
+    "SELECT h.lead_id FROM handoffs h JOIN leads l USING (lead_id) WHERE h.status = 'waiting' AND l.held_by IS NULL "
+    "AND (h.giver, h.receiver, h.stage) NOT IN "
     "(SELECT * FROM unnest(CAST(:givers AS text[]), CAST(:receivers AS text[]), CAST(:stages AS text[]))) "
     "ORDER BY h.lead_id LIMIT :most"
 )

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from shared.events import Kind
-from shared.playbook.values import Check, Strict
+from shared.playbook.values import Check, Duration, Strict
+
+MOST_RECENT = 10
+"""Of a signal that a guard counts, so many of its latest times are kept."""
 
 
 class EventMatch(Strict):
@@ -53,6 +56,15 @@ class SignalIs(Strict):
 
     signal: str
     later_than: str | None = None
+
+
+class ShownOften(Strict):
+    """The lead has shown the signal so many times in the time just passed. It ends with time alone, so that only guards
+    may ask it: they keep a lead from a stage, and it goes on by itself when they let it."""
+
+    often: str
+    times: int = Field(ge=1, le=MOST_RECENT)
+    within: Duration
 
 
 class TotalOver(Strict):
@@ -118,7 +130,16 @@ class SomeOf(Strict):
 
 
 _TAGS = (
-    *("signal", "total_over", "attribute_at_least", "grade_at_least", "behaviour_at_least", "level_at_least", "field"),
+    *(
+        "signal",
+        "often",
+        "total_over",
+        "attribute_at_least",
+        "grade_at_least",
+        "behaviour_at_least",
+        "level_at_least",
+        "field",
+    ),
     *("any", "all", "not", "of"),
 )
 CONDITION_KEYS = ", ".join(_TAGS)
@@ -135,6 +156,7 @@ def _tag(value: Any) -> str | None:
 
 LeadCondition = Annotated[
     Annotated[SignalIs, Tag("signal")]
+    | Annotated[ShownOften, Tag("often")]
     | Annotated[TotalOver, Tag("total_over")]
     | Annotated[AttributeAtLeast, Tag("attribute_at_least")]
     | Annotated[GradeAtLeast, Tag("grade_at_least")]

@@ -15,6 +15,7 @@ from shared.playbook.conditions import (
     GradeAtLeast,
     LeadCondition,
     NotOf,
+    ShownOften,
     SignalIs,
     SomeOf,
     leaves,
@@ -145,9 +146,21 @@ def _conditions(playbook: Playbook) -> Iterator[Finding]:
         for path, condition in whole(playbook):
             for place, part in _parts(path, condition):
                 yield from _references(place, part, playbook, known)
+                if isinstance(part, ShownOften):
+                    yield from _where_it_may_end(place, part)
     for path, condition in _conditions_on_what_a_lead_is(playbook):
         if not all(isinstance(leaf, FieldIs | AttributeAtLeast | GradeAtLeast) for leaf in leaves(condition)):
             yield path, "expected what the lead is: field, attribute_at_least or grade_at_least, not what it has done"
+
+
+def _where_it_may_end(path: Path, condition: ShownOften) -> Iterator[Finding]:
+    """What has been often lately will not have been some day: then a guard lets go, and nothing else may happen."""
+    if path[0] != "guards":
+        yield path, "'often' ends with time alone; expected it in the conditions of guards only"
+    elif "not" in path:
+        yield path, "'often' within 'not' would begin to hold a lead back with time; expected it outside"
+    if not condition.within:
+        yield (*path, "within"), "expected more than no time"
 
 
 def _whole_conditions(playbook: Playbook) -> Iterator[tuple[Path, LeadCondition]]:
@@ -217,6 +230,8 @@ def _references(
             yield (*path, "signal"), unknown("signal", name, playbook.signals)
         case SignalIs(later_than=str(name)) if name not in playbook.signals:
             yield (*path, "later_than"), unknown("signal", name, playbook.signals)
+        case ShownOften(often=name) if name not in playbook.signals:
+            yield (*path, "often"), unknown("signal", name, playbook.signals)
         case GradeAtLeast(grade_at_least=grade) if grade not in playbook.attribute.grades:
             yield (*path, "grade_at_least"), unknown("grade", grade, playbook.attribute.grades)
         case FieldIs(field=name) if name not in playbook.fields:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from shared.playbook.channels import Channel, TargetAccounts
-from shared.playbook.conditions import EventMatch, LeadCondition, SignalIs, leaves, thresholds
+from shared.playbook.conditions import EventMatch, LeadCondition, ShownOften, SignalIs, leaves, thresholds
 from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, Rejection, ResponseRule
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
@@ -165,7 +165,13 @@ class Playbook(Strict):
         silent = {rule.silent for rule in self.recycling.values() if rule.silent is not None}
         compared = {name for leaf in self._signals_compared() for name in (leaf.signal, leaf.later_than) if name}
         contact = {self.handoffs.first_contact} if self.handoffs.first_contact is not None else set()
-        return silent | compared | contact | {rule.since for rule in self.follow_ups.values()}
+        since = {rule.since for rule in self.follow_ups.values()}
+        return silent | compared | contact | since | self.counted_signals()
+
+    def counted_signals(self) -> set[Identifier]:
+        """Those of which a guard asks how often they were shown lately."""
+        asked = (leaf for guard in self.guards for leaf in leaves(guard.when))
+        return {leaf.often for leaf in asked if isinstance(leaf, ShownOften)}
 
     def _signals_compared(self) -> Iterator[SignalIs]:
         stages = self._stages_entered_again()

@@ -39,6 +39,16 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def in_words(duration: timedelta) -> Label:
+    """In the largest unit that it is a whole number of: `7日`, `7 days`."""
+    seconds = int(duration.total_seconds())
+    size, ja, en = next(unit for unit in _IN_WORDS if seconds % unit[0] == 0)
+    count = seconds // size
+    return Label(ja=f"{count}{ja}", en=f"{count} {en}" + ("" if count == 1 else "s"))
+
+
+_IN_WORDS = ((86_400, "日", "day"), (3_600, "時間", "hour"), (60, "分", "minute"), (1, "秒", "second"))
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]
 
 

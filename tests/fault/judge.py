@@ -173,11 +173,15 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         "ignored": score.get("ignored", {}),
         "level": score.get("level", 0),
         "fields": score.get("attributes", {}),
-        "signals": {
-            name: SignalShown(_ms(s["first"]), _ms(s["last"]), s["times"], s["event_id"], s.get("kept", {}))
-            for name, s in score.get("signals", {}).items()
-        },
+        "signals": {name: _signal(signal) for name, signal in score.get("signals", {}).items()},
     }
+
+
+def _signal(told: Mapping[str, Any]) -> SignalShown:
+    recent = tuple(map(_ms, told.get("recent", ())))
+    return SignalShown(
+        _ms(told["first"]), _ms(told["last"]), told["times"], told["event_id"], told.get("kept", {}), recent
+    )
 
 
 def _score(lead: ExpectedLead) -> dict[str, Any]:

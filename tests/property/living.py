@@ -133,7 +133,14 @@ class Life:
             level=last.level,
             fields=last.attributes,
             signals={
-                name: SignalShown(ms(signal.first), ms(signal.last), signal.times, signal.event_id, signal.kept)
+                name: SignalShown(
+                    ms(signal.first),
+                    ms(signal.last),
+                    signal.times,
+                    signal.event_id,
+                    signal.kept,
+                    tuple(map(ms, signal.recent)),
+                )
                 for name, signal in last.signals.items()
             },
             stage=lead.stage,

@@ -52,6 +52,23 @@ LEADING_BACK: list[dict[str, Any]] = [
     {"not": {"level_at_least": 1}},
 ]
 """For what a lead may be recycled."""
+OFTEN: list[dict[str, Any]] = [
+    {"often": "on_site", "times": 2, "within": "6h"},
+    {"often": "mail_clicked", "times": 1, "within": "3d"},
+    {
+        "any": [
+            {"often": "sales_activity", "times": 2, "within": "10d"},
+            {"often": "responded", "times": 1, "within": "1d"},
+        ]
+    },
+    {
+        "all": [
+            {"often": "on_site", "times": 1, "within": "10d"},
+            {"not": {"signal": "responded", "later_than": "on_site"}},
+        ]
+    },
+]
+"""What holds a lead back for a while."""
 DURATIONS = st.sampled_from(["6h", "1d", "3d", "10d", "30d"])
 
 
@@ -227,7 +244,10 @@ def _coming_back(draw: st.DrawFn) -> dict[str, Any]:
     entered = {rejection["to"], *(rule[key] for rule in recycling.values() for key in ("to", "through") if key in rule)}
     first, *others = DEFAULT["stages"]
     stages = [first, *(_stage(draw, stage) for stage in others if "when" in stage or stage["id"] in entered)]
-    return DEFAULT | {"recycling": recycling, "rejection": rejection, "stages": stages}
+    more = draw(st.lists(st.sampled_from(OFTEN), max_size=2, unique_by=str))
+    held = [{"id": f"guard_{number}", "label": LABEL, "when": when} for number, when in enumerate(more)]
+    guards = [*held, *DEFAULT["guards"]] if draw(st.booleans()) else [*DEFAULT["guards"], *held]
+    return DEFAULT | {"recycling": recycling, "rejection": rejection, "stages": stages, "guards": guards}
 
 
 @st.composite

@@ -101,7 +101,9 @@ def found(records: list[ScoreRecord]) -> dict[str, Any]:
         "level": last.level,
         "fields": last.attributes,
         "signals": {
-            name: SignalShown(ms(one.first), ms(one.last), one.times, one.event_id, one.kept)
+            name: SignalShown(
+                ms(one.first), ms(one.last), one.times, one.event_id, one.kept, tuple(map(ms, one.recent))
+            )
             for name, one in last.signals.items()
         },
         "epoch": last.epoch,

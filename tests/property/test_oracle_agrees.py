@@ -246,7 +246,7 @@ WARMING: list[tuple[str, str, dict[str, Any]]] = [
     ("identify", "", {"traits": {"company_name": "ベータ", "industry": "小売"}}),
     *(("track", event, {}) for event in ("Document Downloaded", "Webinar Booked", "Booth Visited", "Survey Answered")),
     *(("track", event, {}) for event in ("Webinar Attended", "Email Unsubscribed", "Email Clicked", "Contact Retired")),
-    *(("track", event, {}) for event in ("Appointment Made", "Download Mail Opened")),
+    *(("track", event, {}) for event in ("Appointment Made", "Download Mail Opened", "Call Unanswered")),
     ("track", "Booth Visited", {"properties": {"talked_in_detail": True}}),
     ("page", "", {"properties": {"path": "/pricing"}}),
     ("page", "", {}),
@@ -261,6 +261,7 @@ WORKING: list[tuple[str, str, dict[str, Any]]] = [
     *(("track", event, {}) for event in ("Deal Lost", "Churned", "Call Answered", "Note Written", "Case Closed")),
     *(("track", event, {}) for event in ("Onboarding Completed", "Email Clicked", "Booth Visited", "Webinar Attended")),
     *(("track", event, {}) for event in ("Contact Retired", "Document Downloaded", "Email Unsubscribed")),
+    *[("track", "Call Unanswered", {})] * 3,
     *[("track", "Deal Registered", {"properties": {"amount": 5, "expected_date": "2026-12-01"}})] * 2,
     *[("page", "", {"properties": {"path": "/pricing"}})] * 2,
     ("page", "", {}),
@@ -323,6 +324,14 @@ EXAMPLES = {
     "worth less of a sudden": story(
         (0, "identify", {"email": "a@b.example", **WORTH_60}), *DOWNLOADS, *CLICKS, (0, "page", {}), (0, "page", {}),
         (0, "identify", {"title": "担当"}), (0, "page", {}),
+    ),
+    "called in vain three times, held back, and let go": story(
+        (0, "identify", {"email": "a@b.example"}), *[(0, "Call Unanswered", {})] * 3, (1, "Catalogue Requested", {}),
+        (6, "page", {}), (20, "page", {}),
+    ),
+    "called in vain, and let go because it asks": story(
+        (0, "identify", {"email": "a@b.example"}), *[(0, "Call Unanswered", {})] * 3, (1, "Catalogue Requested", {}),
+        (2, "Inquiry Submitted", {}), (20, "page", {}),
     ),
     "blocked while over 100, freed when it has faded": story(
         (0, "identify", {"email": "a@b.example", "unsubscribed": True, **WORTH_60}), *DOWNLOADS, *CLICKS,

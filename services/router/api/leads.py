@@ -16,10 +16,10 @@ from services.router.api.errors import ApiError, responses
 from services.router.api.report_schemas import deal_info, report_info, report_moment
 from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.feedback import reports
-from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.criteria import Facts, Leaf
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
-from services.router.lifecycle.missing import missing
+from services.router.lifecycle.missing import Guarded, guarded, missing
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
 from services.router.messages import BANT, contact_data, frozen_score, points, stage_name
@@ -81,7 +81,7 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         **msgspec.structs.asdict(lead),
         "stage": stage_name(lead.stage, rules.playbook),
         "owner": {"department": lead.department, "team": lead.team, "person": lead.person},
-        "held": _held(lead, rules),
+        "held": _held(lead, known, rules),
         "score": {**msgspec.to_builtins(frozen_score(record, rules.playbook)), "at": record.time},
         "level": record.level,
         "level_until": record.level_until,
@@ -135,9 +135,9 @@ async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord
     return repository.lead_of(found), decode_score(found["score"])
 
 
-def _held(lead: Lead, rules: Rules) -> dict[str, Any] | None:
-    label = next((guard.label.model_dump() for guard, _ in rules.guards if guard.id == lead.held_by), None)
-    return {"guard": lead.held_by, "label": label} if label else None
+def _held(lead: Lead, known: Facts, rules: Rules) -> Guarded | None:
+    """By what the lead was held back when it last came to a closed stage."""
+    return next((told for told in guarded(known, rules) if told.guard == lead.held_by), None)
 
 
 def _recycling(lead: Lead, rules: Rules) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ class Held(BaseModel):
 
     guard: str
     label: Label
+    until: datetime | None = Field(None, description="when time alone lets the lead go; none: it does not")
 
 
 class Contribution(BaseModel):

@@ -71,7 +71,7 @@ def reject(lead: Lead, handoff: HandOff, refusal: Refusal, case: Case) -> Decisi
     rules = case.rules
     is_customer = rules.stages[lead.stage].stage.number > LAST_PROSPECT_STAGE
     again = (is_customer or _is_reassigned(refusal.reason, rules)) and steps_left(handoff, rules)
-    held = held_back(rules.stages[handoff.stage], all_facts(case.record), rules) if again else []
+    held = held_back(rules.stages[handoff.stage], all_facts(case.record, case.at), rules) if again else []
     reason = [rejection_reason(refusal.reason, rules), *held]
     change = HandOffChange(
         handoff=replace(handoff, status=Status.REJECTED, reject_reason=refusal.reason),

@@ -24,10 +24,12 @@ from shared.playbook.conditions import (
     LeadCondition,
     LevelAtLeast,
     NotOf,
+    ShownOften,
     SignalIs,
     SomeOf,
     TotalOver,
 )
+from shared.playbook.values import in_words
 from shared.points import to_micro, to_points
 from shared.scores import PLAYBOOK_CHANGED, ScoreRecord, Signal
 
@@ -36,10 +38,12 @@ NOTHING = -(2**62)
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What criteria look at. Points are micro-points; signals not shown after `since` do not count. `waits`: the lead
+    """What criteria look at, as it is `at` a moment. Points are micro-points; signals not shown after `since` do not
+    count. `waits`: the lead
     was recycled, and until its waiting time is over only what it shows leads it on. `valve`: a stage, and the total
     that its valve asks for now; None: as the playbook says."""
 
+    at: datetime
     signals: Mapping[str, Signal]
     total: int
     attribute: int
@@ -59,7 +63,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str | None = None
     wanted: Any = None
     value: Any = None
-    at: datetime | None = None  # of what ended with time, or began with another playbook: when
+    at: datetime | None = None  # of what has ended or will end with time, or began with another playbook: when
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,12 @@ def because_of_playbook(record: ScoreRecord) -> list[Leaf]:
     return [Leaf(condition="playbook", name=id, met=True, label=label, at=trigger.time)]
 
 
-def all_facts(record: ScoreRecord) -> Facts:
-    """Everything known: for what a lead *is* (guards, exclusions, milestones)."""
-    return Facts(record.signals, to_micro(record.total), to_micro(record.attribute), record.level, record.attributes)
+def all_facts(record: ScoreRecord, at: datetime | None = None) -> Facts:
+    """Everything known: for what a lead *is* (guards, exclusions, milestones). `at`: the moment, if it is later than
+    the record's; points and level are the record's."""
+    total, attribute = to_micro(record.total), to_micro(record.attribute)
+    moment = record.time if at is None else max(at, record.time)
+    return Facts(moment, record.signals, total, attribute, record.level, record.attributes)
 
 
 def facts_since(  # noqa: PLR0913, PLR0917 - a line in time, as the lead has it
@@ -121,7 +128,7 @@ Moved = tuple[str, float]
 """A stage, and the threshold in its condition that its valve moves."""
 
 
-def compile_condition(  # noqa: PLR0911 - one per kind
+def compile_condition(  # noqa: PLR0911, PLR0912 - one per kind
     condition: LeadCondition, playbook: Playbook, moved: Moved | None = None
 ) -> Criterion:
     """`condition` as functions of the facts. The playbook gives the labels."""
@@ -132,6 +139,8 @@ def compile_condition(  # noqa: PLR0911 - one per kind
     match condition:
         case SignalIs():
             return _signal(condition.signal, condition.later_than, playbook)
+        case ShownOften():
+            return _often(condition, playbook)
         case TotalOver(total_over=points) if moved is not None and points == moved[1]:
             return _at_the_valve(*moved)
         case TotalOver():
@@ -177,6 +186,41 @@ def _signal(name: str, later_than: str | None, playbook: Playbook) -> Criterion:
         return [Leaf(condition="signal", name=name, met=holds(facts), value=value, label=label)]
 
     return Criterion(holds, leaves)
+
+
+def often_until(condition: ShownOften, facts: Facts) -> datetime | None:
+    """Until when the lead has shown it that often, if nothing else happens; None: it has not by now."""
+    signal = facts.signals.get(condition.often)
+    if signal is None or len(signal.recent) < condition.times:
+        return None
+    until = signal.recent[condition.times - 1] + condition.within
+    return until if facts.at < until else None
+
+
+def _often(condition: ShownOften, playbook: Playbook) -> Criterion:
+    shown, within = playbook.signals[condition.often].label, in_words(condition.within)
+    label = {
+        "ja": f"{within.ja}以内に「{shown.ja}」{condition.times}回以上",
+        "en": f"“{shown.en}” {condition.times} times or more within {within.en}",
+    }
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        until, signal = often_until(condition, facts), facts.signals.get(condition.often)
+        lately = [time for time in signal.recent if facts.at < time + condition.within] if signal else []
+        value = len(lately)
+        return [
+            Leaf(
+                condition="often",
+                name=condition.often,
+                met=until is not None,
+                wanted=condition.times,
+                value=value,
+                label=label,
+                at=until,
+            )
+        ]
+
+    return Criterion(lambda facts: often_until(condition, facts) is not None, leaves)
 
 
 def _behaviour(facts: Facts) -> int:

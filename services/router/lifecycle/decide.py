@@ -18,7 +18,7 @@ from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.passing import come_early, pass_waiting, still_waits
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
-from services.router.lifecycle.stages import Step, walk
+from services.router.lifecycle.stages import Step, held_or_led
 from services.router.lifecycle.surroundings import Surroundings
 from services.router.lifecycle.visits import visit
 from shared.scores import ScoreRecord
@@ -55,7 +55,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what
     """What a record changes. The caller leaves stale ones out, and lets time move the lead first (`settling`) where it
     was to move by the record's time."""
     known, counting = facts_of(lead, record, rules)
-    steps, held_by = walk(lead, known, counting, rules)
+    steps, held_by = held_or_led(lead, opened, known, counting, rules)
     lead = replace(
         lead,
         score_seq=record.seq,
@@ -67,7 +67,7 @@ def decide(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what
     case = Case(record, counting, rules, now, record.time, around, record.historical)
     decision = _follow(lead, opened, steps, case) if steps else _at_the_valve(lead, opened, known, case)
     decision = turned_back(decision, opened, case)
-    if opened is not None and still_waits(opened, decision):
+    if opened is not None and held_by is None and still_waits(opened, decision):
         decision = pass_waiting(decision, opened, case, in_turn=False)
     if (alert := visit(decision.lead, record, rules, now)) is not None:
         lead = replace(decision.lead, seq=alert.seq, alerted_at=alert.at)

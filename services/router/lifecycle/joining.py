@@ -166,7 +166,7 @@ class _Following:
             yield self._change(free)
             return
         record = self._group.scores[one.lead_id].record
-        if held_back(stage, all_facts(record), self._rules):
+        if held_back(stage, all_facts(record, self._now), self._rules):
             yield self._change(free)  # to be left alone by now: it stays with the giver until it is recycled
             return
         case = case_of(free, record, self._rules, self._now, self._group.around)

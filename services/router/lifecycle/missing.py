@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from services.router.lifecycle import guards
 from services.router.lifecycle.criteria import Facts, Leaf, compile_condition
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules, StageRule
@@ -53,10 +54,11 @@ class Gap(Leaf, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Guarded(msgspec.Struct, frozen=True, kw_only=True):
-    """What keeps a lead from sales, whatever else it does."""
+    """What keeps a lead from sales, whatever else it does; `until` time alone lets it go."""
 
     guard: str
     label: Words
+    until: datetime | None = None
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,21 +73,28 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     counts_from: datetime | None = None
 
 
+def guarded(known: Facts, rules: Rules) -> list[Guarded]:
+    """All guards that hold the lead back now."""
+    return [
+        Guarded(guard=guard.id, label=guard.label.model_dump(), until=guards.until(when, known, rules))
+        for guard, when in rules.guards
+        if when.holds(known)
+    ]
+
+
 def missing(lead: Lead, known: Facts, counting: Facts, rules: Rules, now: datetime) -> dict[str, Missing]:
     """By stage that the lead may enter next, in order of the way; `known` and `counting` as for `walk`, at `now`."""
     current = rules.stages[lead.stage]
     if current.stage.excluded or lead.merged_into is not None:
         return {}
     reached = {*lead.reached, lead.stage}
-    guards = [
-        Guarded(guard=guard.id, label=guard.label.model_dump()) for guard, when in rules.guards if when.holds(known)
-    ]
+    held = guarded(known, rules)
     waits = lead.held_until
     found = {}
     for rule in rules.way:
         if rule.rank <= current.rank or rule.when is None or rule.stage.after not in {None, *reached}:
             continue
-        held_by = guards if rule.stage.guarded else []
+        held_by = held if rule.stage.guarded else []
         if held_by or not rule.when.holds(counting):
             counts_from = waits if waits is not None and waits > now and _asks_for_points(rule) else None
             found[rule.stage.id] = _missing(rule, counting, rules.playbook, held_by, counts_from)

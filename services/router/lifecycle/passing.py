@@ -10,14 +10,15 @@ from msgspec.structs import replace
 from services.router.lifecycle import handoffs, valves
 from services.router.lifecycle.case import Case
 from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.early import stage_before, steps_into
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.going_on import go_on
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, find_addressee, respond, take_seat, tell
-from services.router.lifecycle.rules import Rules, ValveRule
+from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
-from services.router.lifecycle.stages import Step, walk
+from services.router.lifecycle.stages import held_back
 from services.router.lifecycle.surroundings import Surroundings
 from shared.points import to_micro
 from shared.scores import ScoreRecord
@@ -34,6 +35,8 @@ def look_again(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and 
     known, counting = facts_of(lead, record, rules)
     case = Case(record, counting, rules, now, record.time, around)
     if opened is not None and opened.status is Status.WAITING:
+        if held_back(rules.stages[opened.stage], known, rules):
+            return Decision(lead=lead)
         decision = pass_waiting(Decision(lead=lead), opened, case, in_turn=True)
     else:
         decision = come_early(lead, opened, known, case)
@@ -72,15 +75,15 @@ def pass_waiting(decision: Decision, waiting: HandOff, case: Case, *, in_turn: b
 def come_early(lead: Lead, opened: HandOff | None, known: Facts, case: Case) -> Decision:
     """The lead passes a valve that is open further than usual; or is marked as one that would, if it opened as far as
     it can. `known` are all facts, as for `walk`."""
-    marked = None
-    for rule in case.rules.valves_from.get(lead.department or "", ()) if _may(lead, opened, case) else ():
-        if not _steps(lead, known, rule, rule.valve.thresholds[0], case):
+    rules, counting = case.rules, case.facts
+    marked = None if case.historical else stage_before(lead, opened, known, counting, rules)
+    for rule in rules.valves_from.get(lead.department or "", ()) if marked is not None else ():
+        if not steps_into(rule, lead, known, counting, rule.valve.thresholds[0], rules):
             continue
-        stage = case.rules.stages[rule.valve.stage]
-        marked = marked or stage.stage.id
+        stage = rules.stages[rule.valve.stage]
         team = find_addressee(lead, Wanted(rule.valve.to, stage, []), case).team
         asked = valves.opening(rule, team, lead.lead_id, case)
-        if asked is not None and (steps := _steps(lead, known, rule, asked, case)):
+        if asked is not None and (steps := steps_into(rule, lead, known, counting, asked, rules)):
             # What it passes with counts as long as it is at that stage, or it would cool at once.
             facts = replace(case.facts, valve=(stage.stage.id, to_micro(asked)))
             decision = go_on(lead, opened, steps, dataclasses.replace(case, facts=facts))
@@ -89,17 +92,6 @@ def come_early(lead: Lead, opened: HandOff | None, known: Facts, case: Case) -> 
     if lead.valve_over is None and lead.valve_stage != marked:
         lead = replace(lead, valve_stage=marked)
     return Decision(lead=lead)
-
-
-def _may(lead: Lead, opened: HandOff | None, case: Case) -> bool:
-    return not case.historical and valves.may_come_early(lead, opened, case.rules)
-
-
-def _steps(lead: Lead, known: Facts, rule: ValveRule, asked: float, case: Case) -> list[Step]:
-    """The steps by which the lead enters the valve's stage, if that asks for so much; empty: it does not."""
-    valve = (rule.valve.stage, to_micro(asked))
-    steps, _ = walk(lead, replace(known, valve=valve), replace(case.facts, valve=valve), case.rules)
-    return steps if steps and steps[-1].target.stage.id == rule.valve.stage else []
 
 
 def still_waits(before: HandOff | None, decision: Decision) -> bool:

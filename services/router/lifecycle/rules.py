@@ -18,6 +18,7 @@ from shared.playbook.conditions import (
     LeadCondition,
     LevelAtLeast,
     NotOf,
+    ShownOften,
     SignalIs,
     SomeOf,
     TotalOver,
@@ -143,6 +144,8 @@ class Rules:
         }
         self.parked = {rule.through for rule in playbook.recycling.values() if rule.through is not None}
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
+        self.often = [leaf for guard in playbook.guards for leaf in leaves(guard.when) if isinstance(leaf, ShownOften)]
+        """What guards count, and what ends with time therefore."""
         self.personal_domains = _domains(playbook)
         self.effective = compile_condition(playbook.effective, playbook) if playbook.effective else None
         self.roles = {id: compile_condition(r.when, playbook) for id, r in playbook.buying_group.roles.items()}

@@ -1,24 +1,28 @@
-"""What time alone will do to a lead, and doing it: it cools, falls silent, or has waited long enough.
+"""What time alone will do to a lead, and doing it: it cools, falls silent, has waited long enough, or is let go by what
+held it back.
 
 All of it is foretold by the lead's latest record and dated at their own moment, so that it makes no difference whether
 a timer or the lead's next record notices them."""
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.router.lifecycle import cooling, handoffs
+from services.router.lifecycle import cooling, guards, handoffs
 from services.router.lifecycle.case import Case
+from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.due import due_at
+from services.router.lifecycle.early import stage_before
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.going_on import go_on, turned_back
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.recycling import recycle, silence_ends, wait_ends, wait_over, waited
 from services.router.lifecycle.rules import Rules
-from services.router.lifecycle.stages import Step, walk
+from services.router.lifecycle.stages import Step, held_or_led
 from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import ScoreRecord
 
@@ -44,8 +48,11 @@ def moves_at(lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rul
     at = cooling.cools_at(lead, opened, record, rules)
     if lead.stage in rules.recycled_from and (silent := silence_ends(lead, opened, record, rules)) is not None:
         at = _earlier(at, silent[0])
-    if lead.held_until is not None and _is_to_come(lead.held_until, lead, record) and _steps_held(lead, record, rules):
-        at = _earlier(at, lead.held_until)
+    for moment in _turns(lead, record, rules):
+        if at is not None and moment >= at:
+            break
+        if _is_to_come(moment, lead, record) and _turn(lead, opened, record, rules, moment) is not None:
+            return moment
     return at
 
 
@@ -58,13 +65,43 @@ def _earlier(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else min(one, other)
 
 
-def _steps_held(lead: Lead, record: ScoreRecord, rules: Rules) -> list[Step]:
-    """Where the lead goes on to when its total counts again, or it is at the stage where it was to wait for that."""
-    assert lead.held_until is not None
-    known, counting = facts_of(lead, faded(record, lead.held_until), rules)
-    steps, _ = walk(lead, known, counting, rules)
-    leaf = waited(lead, lead.held_until)
-    return [Step(step.source, step.target, [leaf, *step.reason]) for step in steps]
+def _turns(lead: Lead, record: ScoreRecord, rules: Rules) -> list[datetime]:
+    """When, in order, the lead's total counts again, and guards that hold it back let go."""
+    moments = [*guards.releases(all_facts(record), rules)] if rules.often else []
+    return moments if lead.held_until is None else sorted([*moments, lead.held_until])
+
+
+def _turn(
+    lead: Lead, opened: HandOff | None, record: ScoreRecord, rules: Rules, at: datetime
+) -> tuple[Lead, list[Step]] | None:
+    """What the moment comes to, one of `_turns`: the lead with what holds it back from now on, and the steps that it
+    goes on by; None: nothing changes."""
+    then = faded(record, at)
+    known, counting = facts_of(lead, then, rules)
+    steps, held_by = held_or_led(lead, opened, known, counting, rules)
+    after = lead
+    if lead.held_by is not None and not guards.holds(lead.held_by, known, rules):
+        after = replace(after, held_by=held_by)
+    if not steps and lead.valve_stage is None and lead.valve_over is None:
+        after = replace(after, valve_stage=stage_before(lead, opened, known, counting, rules))
+    return None if not steps and after == lead else (after, steps)
+
+
+def _because(lead: Lead, record: ScoreRecord, rules: Rules, at: datetime) -> list[Leaf]:
+    """As part of the reason of such steps: which waiting is over."""
+    if at == lead.held_until:
+        return [waited(lead, at)]
+    return [guards.releases(all_facts(record), rules)[at]]
+
+
+def _go_on(lead: Lead, steps: list[Step], opened: HandOff | None, record: ScoreRecord, case: Case) -> Decision:
+    if not steps:
+        return Decision(lead=lead)
+    because = _because(lead, record, case.rules, case.at)
+    steps = [Step(step.source, step.target, [*because, *step.reason]) for step in steps]
+    was_imported = record.historical and case.at <= record.trigger.received_at
+    case = dataclasses.replace(case, historical=was_imported)
+    return turned_back(go_on(lead, opened, steps, case), opened, case)
 
 
 def move(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what is around them
@@ -73,14 +110,15 @@ def move(  # noqa: PLR0913, PLR0917 - a lead, its hand-off and score, and what i
     """What happens to the lead at `at`, which is what `moves_at` gives for it; `record` is its latest. Where several
     things happen at the same moment it is recycled rather than led on, and led on rather than back.
 
-    Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked."""
+    Never history, even if the record is: nothing was imported, time has passed. So who is next to work it is asked;
+    unless the lead goes on, which it had done by the time of the import."""
     case = Case(faded(record, at), facts_of(lead, faded(record, at), rules)[1], rules, at, at, around)
     if wait_ends(lead, rules) is not None:
         decision = turned_back(wait_over(lead, at, case), opened, case)
     elif (silent := silence_ends(lead, opened, record, rules)) is not None and silent[0] <= at:
         decision = recycle(lead, opened, silent[1], case)
-    elif at == lead.held_until and (steps := _steps_held(lead, record, rules)):
-        decision = turned_back(go_on(lead, opened, steps, case), opened, case)
+    elif at in _turns(lead, record, rules) and (turn := _turn(lead, opened, record, rules, at)) is not None:
+        decision = _go_on(*turn, opened, record, case)
     else:
         decision = turned_back(cooling.cool(lead, opened, record, case), opened, case)
     return replace(decision, lead=timed(decision.lead, handoffs.open_after(opened, decision.handoffs), record, rules))

@@ -9,7 +9,7 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from services.router.lifecycle.criteria import NOTHING, Facts, Leaf
-from services.router.lifecycle.model import Lead, StageChange
+from services.router.lifecycle.model import HandOff, Lead, StageChange, Status
 from services.router.lifecycle.rules import LAST_STAGE_BEFORE_SALES, Rules, StageRule
 
 
@@ -87,6 +87,16 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
                 return rule, blocked
             blocked = True
     return None, blocked
+
+
+def held_or_led(
+    lead: Lead, opened: HandOff | None, known: Facts, counting: Facts, rules: Rules
+) -> tuple[list[Step], str | None]:
+    """As `walk`; a lead that waits at a valve, and so has not been offered yet, is also held back where it stands."""
+    steps, held_by = walk(lead, known, counting, rules)
+    if held_by is None and not steps and opened is not None and opened.status is Status.WAITING:
+        held_by = _View(known, counting, rules).guard if rules.stages[opened.stage].stage.guarded else None
+    return steps, held_by
 
 
 def held_back(stage: StageRule, known: Facts, rules: Rules) -> list[Leaf]:

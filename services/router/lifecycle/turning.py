@@ -44,7 +44,7 @@ def expire(lead: Lead, opened: HandOff, case: Case) -> Decision:
     Customers stay where they are."""
     name, label = _EXPIRED[opened.status]
     reason = [Leaf(condition="expired", name=name, met=True, label=label, at=getattr(opened, name))]
-    held = held_back(case.rules.stages[opened.stage], all_facts(case.record), case.rules)
+    held = held_back(case.rules.stages[opened.stage], all_facts(case.record, case.at), case.rules)
     again = opened.status is not Status.WAITING and steps_left(opened, case.rules) and not held
     reason += held
     closed = replace(opened, status=Status.EXPIRED if again else Status.RETURNED)

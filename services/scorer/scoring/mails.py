@@ -140,6 +140,7 @@ class MailScoring:
             shown={name: signal.kept for name, signal in alone.signals.items()},
             done=list(alone.levels),
             took=alone.campaigns,
+            lately=[name for name, signal in alone.signals.items() if signal.recent],
         )
 
     def _alone(self, state: LeadState, heard: Heard) -> LeadState:

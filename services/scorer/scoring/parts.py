@@ -39,13 +39,15 @@ class RuleState(msgspec.Struct, gc=False, array_like=True):
 
 
 class SignalState(msgspec.Struct, gc=False, array_like=True):
-    """When a signal was shown; `event_id` and `kept` are those of its latest event."""
+    """When a signal was shown; `event_id` and `kept` are those of its latest event. `recent`: its latest times, the
+    last one first, if a guard asks how often it was shown lately."""
 
     first: int
     last: int
     times: int
     event_id: str
     kept: dict[str, Any]
+    recent: list[int] = msgspec.field(default_factory=list)
 
 
 class Member(msgspec.Struct, gc=False, array_like=True):
@@ -92,7 +94,8 @@ CampaignStates = dict[str, dict[str, Participation]]
 class Act(msgspec.Struct, gc=False, array_like=True):
     """What a lead did with a mail; mail and link as hashes, 0 where none is told. What it adds to the lead by itself is
     there unless it is a scanner's: by rule the day and how much (None: on a day that counts no more), the facts kept by
-    signal, actions, and parts taken in campaigns."""
+    signal, actions, and parts taken in campaigns. `lately`: the signals of which a guard asks how often they were shown
+    lately."""
 
     time: int
     event_id: str
@@ -103,11 +106,12 @@ class Act(msgspec.Struct, gc=False, array_like=True):
     shown: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     done: list[str] = msgspec.field(default_factory=list)
     took: CampaignStates = msgspec.field(default_factory=dict)
+    lately: list[str] = msgspec.field(default_factory=list)
 
     def forget(self) -> None:
         """It adds nothing; what is left makes other acts a scanner's."""
         self.event_id = ""
-        self.counted, self.shown, self.done, self.took = {}, {}, [], {}
+        self.counted, self.shown, self.done, self.took, self.lately = {}, {}, [], {}, []
 
     @property
     def behaviour(self) -> dict[str, RuleState]:
@@ -120,7 +124,10 @@ class Act(msgspec.Struct, gc=False, array_like=True):
 
     @property
     def signals(self) -> dict[str, SignalState]:
-        return {name: SignalState(self.time, self.time, 1, self.event_id, kept) for name, kept in self.shown.items()}
+        return {
+            name: SignalState(self.time, self.time, 1, self.event_id, kept, [self.time] if name in self.lately else [])
+            for name, kept in self.shown.items()
+        }
 
     @property
     def levels(self) -> dict[str, int]:

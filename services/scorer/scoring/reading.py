@@ -28,6 +28,7 @@ def reading_of(playbook: Playbook) -> int:
         {name: field.model_dump(mode="json", exclude={"label"}) for name, field in playbook.fields.items()},
         playbook.target_accounts.model_dump(mode="json"),
         {name: signal.model_dump(mode="json", exclude={"label"}) for name, signal in playbook.signals.items()},
+        sorted(playbook.counted_signals()),
         {
             f"{channel_id}/{action_id}": action.when.model_dump(mode="json")
             for channel_id, channel in playbook.channels.items()

@@ -109,20 +109,21 @@ class Levels:
 @dataclass(frozen=True)
 class Showing:
     """The signal that an event shows, and the paths of the facts that are kept of it. `is_awaited`: it matters when it
-    was shown last."""
+    was shown last; `is_counted`: and how often lately."""
 
     signal: str
     keep: tuple[str, ...]
     is_awaited: bool = False
+    is_counted: bool = False
 
 
 class Signals:
     """The signals of a playbook, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
-        awaited = playbook.awaited_signals()
+        awaited, counted = playbook.awaited_signals(), playbook.counted_signals()
         self.showings = [
-            (match, Showing(name, tuple(rule.keep), name in awaited))
+            (match, Showing(name, tuple(rule.keep), name in awaited, name in counted))
             for name, rule in playbook.signals.items()
             for match in rule.any
         ]
@@ -137,8 +138,10 @@ class Signals:
         cls, state: LeadState, event_id: str, properties: dict[str, Any], showings: Sequence[Showing], time: int
     ) -> None:
         """Book every signal that the event shows."""
+        counted = {showing.signal for showing in showings if showing.is_counted}
         for name, kept in cls.facts(properties, showings).items():
-            add_signal(state.signals, name, SignalState(time, time, 1, event_id, kept))
+            recent = [time] if name in counted else []
+            add_signal(state.signals, name, SignalState(time, time, 1, event_id, kept, recent))
 
     @staticmethod
     def facts(properties: dict[str, Any], showings: Sequence[Showing]) -> dict[str, dict[str, Any]]:
@@ -155,6 +158,7 @@ class Signals:
                 times=signal.times,
                 event_id=signal.event_id,
                 kept=signal.kept,
+                recent=[from_ms(time) for time in signal.recent],
             )
             for name, signal in state.signals.items()
         }

@@ -9,6 +9,7 @@ from services.scorer.scoring.line import all_days, keep_first
 from services.scorer.scoring.parts import RuleState, SignalState
 from services.scorer.scoring.state import LeadState, decode_state, encode_state
 from services.scorer.scoring.times import BEFORE_ALL
+from shared.playbook.conditions import MOST_RECENT
 
 GATHERED = ("time", "epoch", "fields", "behaviour", "signals", "levels", "reading", "exact", "ignored", "campaigns")
 
@@ -75,4 +76,7 @@ def both_shown(one: SignalState | None, other: SignalState) -> SignalState:
     if one is None:
         return other
     newest = max(one, other, key=lambda signal: (signal.last, signal.event_id))
-    return SignalState(min(one.first, other.first), newest.last, one.times + other.times, newest.event_id, newest.kept)
+    recent = sorted((*one.recent, *other.recent), reverse=True)[:MOST_RECENT]
+    return SignalState(
+        min(one.first, other.first), newest.last, one.times + other.times, newest.event_id, newest.kept, recent
+    )

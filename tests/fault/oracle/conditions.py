@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from tests.fault.oracle.playbook import Book, micro
+from tests.fault.oracle.playbook import Book, micro, milliseconds
 from tests.fault.oracle.values import passes
 
 
@@ -24,15 +24,21 @@ class Known(Protocol):
     def fields(self) -> Mapping[str, Any]: ...
     def has_shown(self, signal: str) -> bool: ...
     def last_shown(self, signal: str) -> int | None: ...
+    def shown_since(self, signal: str, moment: int) -> int: ...
+    @property
+    def time(self) -> int: ...
 
 
 def signals_of(when: Mapping[str, Any]) -> Iterator[str]:
     """The signals that a condition asks for."""
     if "signal" in when:
         yield when["signal"]
-    parts = [*when.get("any", []), *when.get("all", []), *when.get("of", []), *([when["not"]] if "not" in when else [])]
-    for part in parts:
+    for part in _parts(when):
         yield from signals_of(part)
+
+
+def _parts(when: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*when.get("any", []), *when.get("all", []), *when.get("of", []), *([when["not"]] if "not" in when else [])]
 
 
 def by_signal(when: Mapping[str, Any], known: Known) -> bool:
@@ -44,8 +50,15 @@ def by_signal(when: Mapping[str, Any], known: Known) -> bool:
 
 def asks_for_score(when: Mapping[str, Any]) -> bool:
     """Whether it may come to hold no more by the passing of time alone."""
-    parts = [*when.get("any", []), *when.get("all", []), *when.get("of", []), *([when["not"]] if "not" in when else [])]
-    return "total_over" in when or "level_at_least" in when or any(asks_for_score(part) for part in parts)
+    return "total_over" in when or "level_at_least" in when or any(asks_for_score(part) for part in _parts(when))
+
+
+def counts(when: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """The signals that a condition counts lately, and what it means by that, in ms."""
+    if "often" in when:
+        yield when["often"], milliseconds(when["within"])
+    for part in _parts(when):
+        yield from counts(part)
 
 
 def holds(when: Mapping[str, Any], known: Known) -> bool:  # noqa: PLR0911 - one for each kind of condition
@@ -56,6 +69,8 @@ def holds(when: Mapping[str, Any], known: Known) -> bool:  # noqa: PLR0911 - one
             return known.has_shown(name) and (before is None or (last is not None and last > before))
         case {"signal": name}:
             return known.has_shown(name)
+        case {"often": name, "times": times, "within": within}:
+            return known.shown_since(name, known.time - milliseconds(within)) >= times
         case {"total_over": points}:
             return known.total is not None and known.total > micro(points)
         case {"attribute_at_least": points}:

@@ -67,6 +67,13 @@ class Counted:
     def last_shown(self, signal: str) -> int | None:
         return self.card.last_shown(signal)
 
+    def shown_since(self, signal: str, moment: int) -> int:
+        return self.card.shown_since(signal, moment)
+
+    @property
+    def time(self) -> int:
+        return self.card.time
+
     def if_idle(self) -> Known:
         return replace(self, idle=True)
 

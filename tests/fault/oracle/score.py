@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.fault.oracle.calls import RECYCLE, Happened
 from tests.fault.oracle.campaigns import Campaigns
-from tests.fault.oracle.conditions import holds
+from tests.fault.oracle.conditions import counts, holds
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.people import scanned
 from tests.fault.oracle.playbook import Book
@@ -22,13 +22,15 @@ from tests.fault.oracle.values import passes
 
 @dataclass(frozen=True)
 class SignalShown:
-    """Milliseconds since 1970; `event_id` and `kept` are those of the newest by (time, message id)."""
+    """Milliseconds since 1970; `event_id` and `kept` are those of the newest by (time, message id). `recent`: the
+    latest ten times, the last one first, of what guards count."""
 
     first: int
     last: int
     times: int
     event_id: str
     kept: Mapping[str, Any]
+    recent: tuple[int, ...] = ()
 
 
 @dataclass
@@ -226,6 +228,14 @@ class Card:
         """When; None: never."""
         return max(event.time for event in self._shown[signal]) if self.has_shown(signal) else None
 
+    def shown_since(self, signal: str, moment: int) -> int:
+        """How often after a moment."""
+        return sum(time > moment for time in self.times_shown(signal))
+
+    def times_shown(self, signal: str) -> list[int]:
+        """When, each time."""
+        return [event.time for event in self._shown[signal]] if self.has_shown(signal) else []
+
     @property
     def level_since(self) -> int:
         """When the latest action of its level was."""
@@ -236,6 +246,9 @@ class Card:
         shown = {} if self.is_nobody else self._shown
         return {name: self._signal(name, events) for name, events in shown.items()}
 
+    def _is_counted(self, signal: str) -> bool:
+        return any(name == signal for _, when in self.book.guards for name, _ in counts(when))
+
     def _signal(self, name: str, events: list[Happened]) -> SignalShown:
         newest = max(events, key=lambda event: (event.time, event.id))
         kept = {name: at(newest.properties, name) for name in self.book.signals[name].keep}
@@ -245,4 +258,5 @@ class Card:
             times=len(events),
             event_id=newest.id,
             kept={name: value for name, value in kept.items() if value is not None},
+            recent=tuple(sorted((event.time for event in events), reverse=True)[:10]) if self._is_counted(name) else (),
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.fault.oracle.calls import Happened
-from tests.fault.oracle.conditions import asks_for_score, by_signal, holds, signals_of
+from tests.fault.oracle.conditions import asks_for_score, by_signal, counts, holds, signals_of
 from tests.fault.oracle.counting import NEVER, Counted, Line, counted
 from tests.fault.oracle.hands import Cause, Hands
 from tests.fault.oracle.playbook import Book, StageOnTheWay, WayBack
@@ -51,7 +51,8 @@ class RouterTold:
 
 @dataclass
 class Way:
-    """Where a lead is, since `stage_at`; `hands`: in whose hands."""
+    """Where a lead is, since `stage_at`; `hands`: in whose hands; `imported_at`: when its latest event was told of, if
+    that is history."""
 
     book: Book
     lead_id: str
@@ -62,6 +63,7 @@ class Way:
     line: Line = NEVER
     steps: list[StageStep] = field(default_factory=list)
     told: list[RouterTold] = field(default_factory=list)
+    imported_at: int | None = None
 
     def __post_init__(self) -> None:
         self.hands = Hands(self.book, self.lead_id)
@@ -70,7 +72,8 @@ class Way:
 
     def after(self, event: Happened, card: Card) -> None:
         """Go as far as the event allows; `card` includes it."""
-        cause = Cause(card.time, event.id, card.fields, event.received_at if event.historical else None)
+        self.imported_at = event.received_at if event.historical else None
+        cause = Cause(card.time, event.id, card.fields, self.imported_at)
         self._go_on(card, cause)
         self._turn_back(card, cause)
 
@@ -90,6 +93,8 @@ class Way:
                 self._enter([self.book.stage(self.line.target)], cause)
                 self.hands.drop(self.stage, cause)
             else:
+                if self.imported_at is not None and at <= self.imported_at:
+                    cause = Cause(at, "", card.fields, self.imported_at)
                 self._go_on(then, cause)
             self._turn_back(then, cause)
 
@@ -104,7 +109,8 @@ class Way:
         self.told.append(RouterTold("rejected", at, reason, self.hands.offer.handoff_id))
         is_customer = self.stage.rank[0] > LAST_NUMBER_BEFORE_CUSTOMERS
         asked_again = is_customer or reason in self.book.reassigned
-        again = self.hands.reject(reassign=asked_again and not self._is_held_back(self.hands.offer.stage, card))
+        held = self._is_held_back(self.hands.offer.stage, card.later(max(at, card.time)))
+        again = self.hands.reject(reassign=asked_again and not held)
         if not again and not is_customer:
             self._recycle(self.book.rejection, card, Cause(at, "", card.fields))
 
@@ -124,10 +130,19 @@ class Way:
         passed = max(card.time, self.stage_at or card.time)
         if self.line is not NEVER and self.line.held >= passed and any(self._next(card.later(self.line.held))):
             found.append((self.line.held, LED_ON, None))
+        found += [(at, LED_ON, None) for at in self._let_go(card) if passed <= at and any(self._next(card.later(at)))]
         until = min([until, *(at for at, _, _ in found)])
         if (cooled := self._cools(card, until)) is not None:
             found.append((cooled, COOLED, None))
         return min((one for one in found if one[0] <= until), key=lambda one: one[:2], default=None)
+
+    def _let_go(self, card: Card) -> Iterator[int]:
+        """When guards end that hold for how often something was done lately."""
+        for when in (when for _, when in self.book.guards):
+            ends = {shown + within for name, within in counts(when) for shown in card.times_shown(name)}
+            for at in sorted(end for end in ends if end > card.time):
+                if holds(when, card.later(at - 1)) and not holds(when, card.later(at)):
+                    yield at
 
     def _silent_until(self, signal: str, silent_for: int, card: Card) -> int:
         moments = (self.stage_at, self.hands.owned_at, card.last_shown(signal))
