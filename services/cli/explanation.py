@@ -127,7 +127,7 @@ def _missing(stage: str, gap: dict[str, Any], language: str) -> Iterator[str]:
 def _guard(guard: dict[str, Any], language: str) -> str:
     """What holds a lead back, and until when if that is known."""
     until = WORDS[language]["until"].format(moment=_minute(guard["until"])) if guard["until"] else ""
-    return guard["label"][language] + until
+    return f"{guard['label'][language]}{until}"
 
 
 def _part(part: dict[str, Any], language: str) -> str:

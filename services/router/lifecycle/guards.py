@@ -33,7 +33,7 @@ def holds(id: str, known: Facts, rules: Rules) -> bool:
 
 def releases(known: Facts, rules: Rules) -> dict[datetime, Leaf]:
     """By moment, in order, at which a guard lets go if nothing else happens, that guard, as part of a reason."""
-    found = {}
+    found: dict[datetime, Leaf] = {}
     for end in ends(known, rules):
         before, after = replace(known, at=end - _AT_ONCE), replace(known, at=end)
         for guard, criterion in rules.guards:
