@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 from msgspec.structs import replace
 
 from services.router.auditing import FINDINGS
@@ -13,6 +14,7 @@ from services.router.lifecycle.model import HandOff, Lead, Status
 from services.router.lifecycle.rotation import TeamState
 from services.router.lifecycle.surroundings import TeamKey
 from shared.playbook.staffing import Hours
+from tests.property.playbooks import DEFAULT
 from tests.simulation import report
 from tests.simulation.audit import audit
 from tests.simulation.business import Business
@@ -133,6 +135,11 @@ def test_the_laws_notice_what_must_never_be(played: tuple[Scenario, Chronicle], 
         ledger.leads, ledger.handoffs, ledger.scores = kept
 
 
+def without_guard(id: str) -> str:
+    """The default playbook's file without a guard."""
+    return yaml.safe_dump(DEFAULT | {"guards": [guard for guard in DEFAULT["guards"] if guard["id"] != id]})
+
+
 class CountsNothing(MemoryLedger):
     def team(self, key: TeamKey, now: datetime) -> TeamState:
         return replace(super().team(key, now), people={})
@@ -154,6 +161,7 @@ class WithoutTimer(Business):
         (Business(staffed_company(max_load=2), START, CountsNothing), "hand-offs, and may have 2"),
         (Business(PLAYBOOK, START, KnowsNoAbsences), "who is away"),
         (WithoutTimer(PLAYBOOK, START), "to be answered by"),
+        (Business(staffed_company(without_guard("approached_too_often")), START), "after calls in vain"),
     ],
 )
 def test_the_laws_notice_a_router_that_forgets(business: Business, said: str) -> None:

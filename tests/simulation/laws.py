@@ -4,6 +4,7 @@ that decides."""
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -29,6 +30,8 @@ SECOND = timedelta(seconds=1)
 PROSPECTS = ("hot", "appointment", "opportunity")
 """Stages at which sales is to do something."""
 SILENCE = timedelta(days=30)
+OFTEN, OFTEN_WITHIN = 3, timedelta(days=7)
+"""Who was called so often in vain is left alone for so long."""
 LONGEST_CHAIN = timedelta(days=45)
 """No longer do three offers last, of which each may be answered within a working day or two, and none be taken up."""
 
@@ -50,7 +53,16 @@ class Laws:
         self._merged: set[str] = set()  # leads whose next record will tell what they rest on since they were merged
         self._deadlines: list[tuple[datetime, str]] = []
         self.left_alone: dict[str, datetime] = {}
+        self._in_vain: defaultdict[str, list[datetime]] = defaultdict(list)
         self.looked_at = 0
+
+    def called_in_vain(self, lead_id: str, now: datetime) -> None:
+        """Somebody has tried to get in touch with the lead."""
+        self._in_vain[lead_id].append(now)
+
+    def answered(self, lead_id: str) -> None:
+        """The lead has answered, or asked to be contacted."""
+        self._in_vain.pop(lead_id, None)
 
     def see(self, decided: Iterable[Decided], now: datetime) -> None:
         """Raises `Broken`."""
@@ -105,7 +117,7 @@ class Laws:
         else:
             _hold(lead.department == opened.giver, f"{lead_id} is offered, and its giver is not its owner")
             by, due = opened.respond_by, lead.due_at
-            _hold(by is not None, f"{lead_id} may be offered for ever")
+            _hold(by is not None, f"{lead_id} may be offered for ever: {opened}")
             is_seen = lead_id in self._merged or (by is not None and due is not None and due <= by)
             _hold(is_seen, f"{lead_id} is to be answered by {by}, and looked at {due}")
 
@@ -168,6 +180,8 @@ class Laws:
             _hold(
                 since is None or since >= now, f"{one.lead_id} is offered to {one.receiver}, to be left alone {since}"
             )
+            lately = [at for at in self._in_vain[one.lead_id] if now - OFTEN_WITHIN + SECOND < at < now - SECOND]
+            _hold(len(lately) < OFTEN, f"{one.lead_id} is offered to {one.receiver} after calls in vain: {lately}")
         if one.person is not None and (person := team.person(one.person)) is not None:
             _hold(one.person not in one.tried or person.weight == 0, f"{one.lead_id} is offered to {one.person} again")
             load = self._ledger.loads[one.receiver, one.team][one.person]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from services.cli.sample.people import Person, make_person
 from tests.simulation.business import Act, Business
@@ -66,6 +67,15 @@ class Market:
         business.does(id, "identify", person.anonymous_id, **traits)
         self._acts(id, self._choose(CHANNELS))
         self._goes_on(id, business.now + self.interest_lasts * self.chance.random())
+        if self.chance.random() < 0.15:  # somebody has put them into a sequence of mails
+            for day in (1, 2, 4, 30, 31, 32):
+                self._later(day, day + 1, lambda: self._is_mailed(id))
+
+    def _is_mailed(self, id: str) -> None:
+        if not self._is_left_alone(id):
+            root = self.business.ledger.root(id)
+            self.business.laws.called_in_vain(root, self.business.now)
+            self.business.does(id, "Sales Email Sent")
 
     def _goes_on(self, id: str, until: datetime) -> None:
         interest = self.people[id].interest
@@ -91,6 +101,8 @@ class Market:
                 business.does(id, what)
                 business.laws.left_alone.setdefault(id, business.now)
             case _:
+                if what == "Inquiry Submitted":
+                    business.laws.answered(business.ledger.root(id))
                 business.does(id, what)
 
     def _takes_part(self, id: str) -> None:
@@ -101,7 +113,12 @@ class Market:
         if self.chance.random() < 0.3:
             asks = self.chance.random() < 0.3
             survey = {"webinar": campaign, "contact_requested": asks}
-            self._later(6, 7, lambda: self.business.does(id, "Survey Answered", None, **survey))
+            self._later(6, 7, lambda: self._answers(id, survey))
+
+    def _answers(self, id: str, survey: Mapping[str, Any]) -> None:
+        if survey["contact_requested"]:
+            self.business.laws.answered(self.business.ledger.root(id))
+        self.business.does(id, "Survey Answered", None, **survey)
 
     def _is_left_alone(self, id: str) -> bool:
         return id in self.business.laws.left_alone

@@ -101,9 +101,11 @@ class Office:
             case "customer-success":
                 self._customer_success(one)
 
-    def _inside_sales(self, one: HandOff) -> None:
+    def _inside_sales(self, one: HandOff, calls: int = 3) -> None:
         reached = self.chance.random() < 0.7
         self._reports(one, Call(outcome="answered" if reached else "unanswered", interested=reached))
+        if not reached and calls > 1:
+            self._in_days(0.5, 2, lambda: self._calls_again(one, calls - 1))
         roll = self.chance.random()
         if not reached or roll < 0.25:
             return  # silence
@@ -120,6 +122,10 @@ class Office:
             self._report_in(one, 1, 10, Appointment())
         else:
             self._in_days(3, 12, lambda: self._completes(one))
+
+    def _calls_again(self, one: HandOff, calls: int) -> None:
+        if self._is_theirs(one):
+            self._inside_sales(one, calls)
 
     def _field_sales(self, one: HandOff) -> None:
         self._reports(one, Call(outcome="answered"))
@@ -170,16 +176,24 @@ class Office:
         self.business.laws.left_alone.setdefault(root, self.business.now + timedelta(seconds=1))
 
     def _reports(self, one: HandOff, report: AnyReport) -> None:
-        self.business.report(self.business.ledger.root(one.lead_id), report)
+        lead_id = self.business.ledger.root(one.lead_id)
+        if isinstance(report, Call) and report.outcome == "unanswered":
+            self.business.laws.called_in_vain(lead_id, self.business.now)
+        elif isinstance(report, Call | Visit | Appointment | Bant | DealReport | Won):
+            self.business.laws.answered(lead_id)
+        self.business.report(lead_id, report)
 
     def _report_in(self, one: HandOff, least: float, most: float, report: AnyReport) -> None:
         """If they still have the lead by then."""
         self._in_days(least, most, lambda: self._reports_if_theirs(one, report))
 
     def _reports_if_theirs(self, one: HandOff, report: AnyReport) -> None:
-        lead = self.business.ledger.leads[self.business.ledger.root(one.lead_id)]
-        if lead.department == one.receiver and lead.taken:
+        if self._is_theirs(one):
             self._reports(one, report)
+
+    def _is_theirs(self, one: HandOff) -> bool:
+        lead = self.business.ledger.leads[self.business.ledger.root(one.lead_id)]
+        return lead.department == one.receiver and lead.taken
 
     def _free(self, one: HandOff) -> str | None:
         """Somebody who takes from the team's queue."""

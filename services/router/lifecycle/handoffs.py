@@ -35,6 +35,9 @@ def assign(lead: Lead, opened: HandOff | None, steps: list[Step], case: Case) ->
         return lead, changes
     if case.historical or last.target.stage.excluded or lead.department is None:
         return own(lead, owner, case), changes
+    if _comes_later(lead.department, last.target, case):
+        # It has cooled and stands where another department was before: nobody is asked to take something back.
+        return (lead if lead.taken else own(lead, owner, case)), changes
     lead, offered = pass_on(lead, Wanted(owner, last.target, last.reason), case)
     return lead, [*changes, *offered]
 

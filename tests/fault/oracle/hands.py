@@ -78,8 +78,16 @@ class Hands:
             return
         if cause.told_at is not None or last.excluded:  # it happened without us, or nobody is to work the lead
             self.own(last.owner, cause)
-        else:
+        elif not self._is_ahead_of(last):
             self._make_offer(last, cause)
+        elif not self.is_taken:
+            self.own(last.owner, cause)
+
+    def _is_ahead_of(self, stage: StageOnTheWay) -> bool:
+        """Whether all stages of the lead's department come after one."""
+        assert self.owner is not None
+        of_owner = [one.rank for one in self.book.stages if one.owner == self.owner[0] and not one.excluded]
+        return all(rank > stage.rank for rank in of_owner)
 
     def _close_if_outrun(self, offer: HandOffStep, last: StageOnTheWay, reported: bool, cause: Cause) -> None:
         """Completed by another department's turn, or by a report from sales, if the receiver has accepted it, or the
@@ -99,9 +107,8 @@ class Hands:
             self._turn("withdrawn", "")
         if self.owner is None or stage.owner in (None, self.owner[0]) or self.offer is not None:
             return
-        of_owner = [one.rank for one in self.book.stages if one.owner == self.owner[0] and not one.excluded]
         assert stage.owner is not None
-        if stage.excluded or (not self.is_taken and all(rank > stage.rank for rank in of_owner)):
+        if stage.excluded or (not self.is_taken and self._is_ahead_of(stage)):
             self.own(stage.owner, cause)
         elif not self.is_taken:
             self._make_offer(stage, cause)

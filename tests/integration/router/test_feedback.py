@@ -29,7 +29,7 @@ async def write(world: World, reports: list[tuple[str, dict[str, Any] | bytes]])
 
 
 def told(found: list[Message], type: str) -> list[Message]:
-    """Messages of a type, each once: a router that is killed after it has sent one may send it again (docs/guarantees)."""
+    """Messages of a type, each once: a router that is killed when it has sent one may send it again."""
     of_type = (message for message in found if message.headers.get("ce_type") == type.encode())
     return list({message.id: message for message in of_type}.values())
 

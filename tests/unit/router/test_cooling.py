@@ -247,3 +247,14 @@ def test_another_playbook_under_which_the_stage_still_holds_moves_nobody() -> No
     assert life.lead.cools_at is not None
     assert cools is not None
     assert life.lead.cools_at < cools
+
+
+def test_whoever_works_a_lead_keeps_it_when_it_goes_on_to_a_stage_of_before() -> None:
+    life = Life().shows("contact_obtained", level=2, total=120.0).accepts()
+    life.shows("bant_needs", level=2, total=120.0).shows("bant_authority", level=2, total=120.0)
+    assert (life.lead.stage, life.told[-1]) == ("appointment", ("field-sales", "offered"))
+    life.shows("unsubscribed", level=2, total=10.0)
+    assert (life.lead.stage, life.lead.person) == ("acquired", "佐藤")
+    life.shows("mail_clicked", total=10.0)
+    assert (life.lead.stage, life.lead.person) == ("nurturing", "佐藤")
+    assert "l" not in life.known.opened or not life.known.opened["l"].is_open
