@@ -33,7 +33,7 @@ TO_BE_EMPTY = sorted(set(FINDINGS) - {"waiting"})
 
 def four_months(seed: int = 1) -> tuple[Scenario, Chronicle]:
     scenario = Scenario(Business(PLAYBOOK, START), seed=seed, leads=300, days=120)
-    chronicle = Chronicle(scenario.business)
+    chronicle = Chronicle(scenario.business, scenario.business.rules)
     scenario.run()
     return scenario, chronicle
 

@@ -15,9 +15,11 @@ CLOSED = [{"from": "12-29", "to": "01-03"}, {"from": "08-13", "to": "08-15"}]
 _DEFAULT = resources.files("shared.playbook").joinpath("default.yaml")
 
 
-def staffed_company(base: str | None = None, max_load: int | None = None, *, with_valves: bool = True) -> Playbook:
+def staffed_company(
+    base: str | None = None, max_load: int | None = None, *, of_field_sales: int = 8, with_valves: bool = True
+) -> Playbook:
     """`base`: the text of another playbook than the default one, with the same departments and teams. `max_load`: of
-    everybody in sales, in place of 40 of inside sales and 8 of field sales. Raises `PlaybookError`."""
+    everybody in sales, in place of 40 of inside sales and 8 `of_field_sales`. Raises `PlaybookError`."""
     raw = yaml.safe_load(base or _DEFAULT.read_text("utf-8"))
     departments = raw["departments"]
     if not with_valves:
@@ -25,9 +27,9 @@ def staffed_company(base: str | None = None, max_load: int | None = None, *, wit
     for department in departments.values():
         department["hours"] = {"closed": CLOSED}
     _staff(departments, "inside-sales", "hq-inside-sales", ["aoki", "ito", "ueda", "endo", "ogawa"], max_load or 40)
-    _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or 8)
+    _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or of_field_sales)
     _staff(
-        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or 8
+        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or of_field_sales
     )
     _staff(departments, "customer-success", "customer-success", ["mori", "nagai"], None)
     departments["inside-sales"]["teams"]["hq-inside-sales"]["people"]["ueda"]["hours"] = {

@@ -26,7 +26,7 @@ EDGES: Mapping[Status | None, set[Status]] = {
 }
 """From which state a hand-off may come into which; None: it is new. It begins as accepted where it is a member's that
 goes on under the id of the lead."""
-SECOND = timedelta(seconds=1)
+SECOND, MS = timedelta(seconds=1), timedelta(milliseconds=1)
 PROSPECTS = ("hot", "appointment", "opportunity")
 """Stages at which sales is to do something."""
 SILENCE = timedelta(days=30)
@@ -164,7 +164,8 @@ class Laws:
             return  # it goes on under another id, with the deadlines that it had
         rule = self._ledger.rules.playbook.stages[self._places[one.stage]]
         if one.status is S.OFFERED:
-            _hold(one.offered_at == now, f"{one.lead_id} is offered now, and says since {one.offered_at}")
+            # Events are dated to the millisecond, and so is what follows from them with time.
+            _hold(now - MS < one.offered_at <= now, f"{one.lead_id} is offered now, and says since {one.offered_at}")
             self._is_offered_rightly(one, now)
             self._is_counted_in_working_time(one, one.respond_by, rule.respond, now)
         if one.status is S.ACCEPTED:

@@ -39,12 +39,14 @@ CHANNELS: Mapping[str, float] = {
 
 @dataclass
 class Market:
-    """`companies`: among how many the leads work; `interest_lasts`: how long a person goes on to act at most."""
+    """`companies`: among how many the leads work; `asks`: whether any of them ask to be contacted; `interest_lasts`:
+    how long a person goes on to act at most."""
 
     business: Business
     chance: Random
     seed: int
     companies: int
+    asks: bool = True
     interest_lasts: timedelta = 400 * DAY
     people: dict[str, Person] = field(default_factory=dict)
 
@@ -90,17 +92,17 @@ class Market:
 
     def _acts(self, id: str, what: str) -> None:
         business = self.business
-        match what:
+        match what if self.asks else what.replace("Inquiry Submitted", "Catalogue Requested"):
             case "webinar":
                 self._takes_part(id)
             case "Booth Visited":
-                business.does(id, what, exhibition="expo", talked_in_detail=self.chance.random() < 0.1)
+                business.does(id, what, exhibition="expo", talked_in_detail=self.asks and self.chance.random() < 0.1)
             case "Lead Listed":
                 business.does(id, what, list=self.chance.choice(("external_database", "bdr_research")))
             case "Email Unsubscribed":
                 business.does(id, what)
                 business.laws.left_alone.setdefault(id, business.now)
-            case _:
+            case what:
                 if what == "Inquiry Submitted":
                     business.laws.answered(business.ledger.root(id))
                 business.does(id, what)
@@ -111,7 +113,7 @@ class Market:
         if self.chance.random() < 0.7:
             self._later(1, 6, lambda: self.business.does(id, "Webinar Attended", webinar=campaign))
         if self.chance.random() < 0.3:
-            asks = self.chance.random() < 0.3
+            asks = self.asks and self.chance.random() < 0.3
             survey = {"webinar": campaign, "contact_requested": asks}
             self._later(6, 7, lambda: self._answers(id, survey))
 

@@ -47,11 +47,13 @@ FORGOTTEN, REJECTED = 0.05, 0.12
 
 @dataclass
 class Office:
-    """Everybody who is offered leads. `idle`: what share of offers nobody looks at, beside what is forgotten."""
+    """Everybody who is offered leads. `idle`: what share of offers nobody looks at, beside what is forgotten;
+    `appointments`: whether inside sales makes any."""
 
     business: Business
     chance: Random
     idle: float = 0.0
+    appointments: bool = True
     deals: int = 0
 
     def listens(self, decided: Sequence[Decided]) -> None:
@@ -118,7 +120,7 @@ class Office:
         for number, point in enumerate(self.chance.sample(("needs", "authority", "budget", "timeframe"), 3)):
             if self.chance.random() < 0.8 - 0.2 * number:
                 self._report_in(one, 0.1, 8, Bant(point=point))
-        if roll < 0.52:
+        if self.appointments and roll < 0.52:
             self._report_in(one, 1, 10, Appointment())
         else:
             self._in_days(3, 12, lambda: self._completes(one))

@@ -8,6 +8,7 @@ from datetime import datetime
 from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.recycling import RECYCLED
+from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import TeamKey
 from services.router.lifecycle.valves import Said
 from tests.simulation.audit import audit
@@ -59,7 +60,15 @@ def load(chronicle: Chronicle) -> Iterator[str]:
     for key, weeks in chronicle.weeks.items():
         most, can = max((week.load for week in weeks), default=0), chronicle.business.rules.teams[key].capacity
         bars = "".join(_bar(week.load, most if can is None else can) for week in weeks)
-        yield f"  {key[1]:<18}{bars}  at most {most} of {'any number' if can is None else can}"
+        held = max((week.of_valve for week in weeks), default=0)
+        by_total = f", {held} for nothing but their total" if key in _behind_valves(chronicle.valves) else ""
+        yield f"  {key[1]:<18}{bars}  at most {most} of {'any number' if can is None else can}{by_total}"
+
+
+def _behind_valves(rules: Rules) -> set[TeamKey]:
+    return {
+        key for key, team in rules.teams.items() for rule in rules.valves.values() if team.department == rule.valve.to
+    }
 
 
 def _bar(load: int, full: int) -> str:
@@ -68,10 +77,10 @@ def _bar(load: int, full: int) -> str:
 
 def load_csv(weeks: dict[TeamKey, list[Week]]) -> Iterator[str]:
     """One line for each team and week."""
-    yield "week_ends,department,team,load,waiting,offered"
+    yield "week_ends,department,team,load,of_valve,waiting,offered"
     for (department, team), of_team in weeks.items():
         for week in of_team:
-            yield f"{week.ends:%Y-%m-%d},{department},{team},{week.load},{week.waiting},{week.offered}"
+            yield f"{week.ends:%Y-%m-%d},{department},{team},{week.load},{week.of_valve},{week.waiting},{week.offered}"
 
 
 def whole_way(chronicle: Chronicle) -> str | None:

@@ -19,14 +19,16 @@ RUSH = (7, 1)
 
 
 class Scenario:
-    """One history of `days` with so many leads, made by `seed` alone, of a `business` that begins at `START`."""
+    """One history of `days` with so many leads, made by `seed` alone, of a `business` that begins at `START`. `asks`:
+    whether leads ask to be contacted, and agree to appointments; if not, those that reach field sales come by their
+    total."""
 
-    def __init__(self, business: Business, *, seed: int, leads: int, days: int) -> None:
+    def __init__(self, business: Business, *, seed: int, leads: int, days: int, asks: bool = True) -> None:
         self.business = business
         self.end = START + days * DAY
         chance = Random(f"{seed}:market")
-        self.market = Market(business, chance, seed, max(1, leads // LEADS_PER_COMPANY))
-        self.office = Office(business, Random(f"{seed}:office"))
+        self.market = Market(business, chance, seed, max(1, leads // LEADS_PER_COMPANY), asks)
+        self.office = Office(business, Random(f"{seed}:office"), appointments=asks)
         self.business.listeners.append(self.office.listens)
         Valves(business)
         self._plan_absences(Random(f"{seed}:absences"), days)

@@ -13,14 +13,27 @@ from msgspec.structs import replace
 from services.router.batch import Decided, Known, ask_valve
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import HandOff, Status
+from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.valves import Said, turned
 from services.router.valve_keeper import valves_of
 from tests.simulation.business import Business
 from tests.simulation.laws import Broken
+from tests.simulation.ledger import MemoryLedger
 
 HOUR = timedelta(hours=1)
 MORE_THAN_ANY = 2**62
 """Micro-points."""
+
+
+def may_wait(one: HandOff, ledger: MemoryLedger, rules: Rules) -> bool:
+    """Whether a valve of `rules` may let a hand-off wait: the lead is there for nothing but its total, and has not
+    asked to be contacted."""
+    rule, when = rules.valves.get((one.giver, one.receiver, one.stage)), rules.stages[one.stage].when
+    if rule is None or when is None:
+        return False
+    facts = facts_of(ledger.leads[one.lead_id], ledger.scores[one.lead_id].record, rules)[1]
+    never_waits = rule.never_holds is not None and rule.never_holds.holds(facts)
+    return not never_waits and not when.holds(replace(facts, valve=(one.stage, MORE_THAN_ANY)))
 
 
 class Valves:
@@ -72,14 +85,10 @@ class Valves:
             self._rules.valves.get((one.giver, one.receiver, one.stage)),
             self._rules.teams[one.receiver, one.team],
         )
-        when = self._rules.stages[one.stage].when
-        if rule is None or one.attempt > 1 or when is None or team.capacity is None:
+        if rule is None or one.attempt > 1 or team.capacity is None:
             return
-        facts = facts_of(self._ledger.leads[one.lead_id], self._ledger.scores[one.lead_id].record, self._rules)[1]
-        by_total = not when.holds(replace(facts, valve=(one.stage, MORE_THAN_ANY)))
-        never_waits = rule.never_holds is not None and rule.never_holds.holds(facts)
         before = self._ledger.loads[one.receiver, one.team].total() - 1
-        if by_total and not never_waits and Fraction(before, team.capacity) >= rule.high:
+        if Fraction(before, team.capacity) >= rule.high and may_wait(one, self._ledger, self._rules):
             said = (Said.RAISED.value, Said.WAITED.value)
             if one.valve not in said:
                 raise Broken(f"{one.team} is full, and gets {one.lead_id}, at which the valve said {one.valve}")

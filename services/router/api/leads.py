@@ -136,8 +136,10 @@ async def _find(connection: AsyncConnection, id: str) -> tuple[Lead, ScoreRecord
 
 
 def _held(lead: Lead, known: Facts, rules: Rules) -> Guarded | None:
-    """By what the lead was held back when it last came to a closed stage."""
-    return next((told for told in guarded(known, rules) if told.guard == lead.held_by), None)
+    """What holds the lead back, or would have, had it not come to its stage before: its receiver is to know."""
+    found = guarded(known, rules)
+    at_closed_stage = found[:1] if rules.stages[lead.stage].stage.guarded else []
+    return next((told for told in found if told.guard == lead.held_by), next(iter(at_closed_stage), None))
 
 
 def _recycling(lead: Lead, rules: Rules) -> dict[str, Any] | None:

@@ -207,7 +207,9 @@ class LeadDetail(BaseModel):
     stage: StageInfo
     reached: list[str] = Field(description="stages it has been at")
     owner: Owner
-    held: Held | None
+    held: Held | None = Field(
+        description="why it is not passed on to sales, and would not be where sales has been offered it already"
+    )
     score: Score
     level: int = Field(description="certainty level (確度), 0 is unclassified")
     level_until: datetime | None

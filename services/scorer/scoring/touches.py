@@ -109,21 +109,20 @@ class Levels:
 @dataclass(frozen=True)
 class Showing:
     """The signal that an event shows, and the paths of the facts that are kept of it. `is_awaited`: it matters when it
-    was shown last; `is_counted`: and how often lately."""
+    was shown last."""
 
     signal: str
     keep: tuple[str, ...]
     is_awaited: bool = False
-    is_counted: bool = False
 
 
 class Signals:
     """The signals of a playbook, compiled."""
 
     def __init__(self, playbook: Playbook) -> None:
-        awaited, counted = playbook.awaited_signals(), playbook.counted_signals()
+        awaited, self._counted = playbook.awaited_signals(), playbook.counted_signals()
         self.showings = [
-            (match, Showing(name, tuple(rule.keep), name in awaited, name in counted))
+            (match, Showing(name, tuple(rule.keep), name in awaited))
             for name, rule in playbook.signals.items()
             for match in rule.any
         ]
@@ -133,14 +132,12 @@ class Signals:
         """Whether an event shows a signal that is new, carries facts along, or ends a silence."""
         return any(showing.keep or showing.is_awaited or showing.signal not in state.signals for showing in showings)
 
-    @classmethod
     def add(
-        cls, state: LeadState, event_id: str, properties: dict[str, Any], showings: Sequence[Showing], time: int
+        self, state: LeadState, event_id: str, properties: dict[str, Any], showings: Sequence[Showing], time: int
     ) -> None:
         """Book every signal that the event shows."""
-        counted = {showing.signal for showing in showings if showing.is_counted}
-        for name, kept in cls.facts(properties, showings).items():
-            recent = [time] if name in counted else []
+        for name, kept in self.facts(properties, showings).items():
+            recent = [time] if name in self._counted else []
             add_signal(state.signals, name, SignalState(time, time, 1, event_id, kept, recent))
 
     @staticmethod

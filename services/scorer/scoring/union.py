@@ -76,7 +76,9 @@ def both_shown(one: SignalState | None, other: SignalState) -> SignalState:
     if one is None:
         return other
     newest = max(one, other, key=lambda signal: (signal.last, signal.event_id))
-    recent = sorted((*one.recent, *other.recent), reverse=True)[:MOST_RECENT]
+    recent = one.recent  # most signals nobody counts
+    if other.recent:
+        recent = sorted((*recent, *other.recent), reverse=True)[:MOST_RECENT]
     return SignalState(
         min(one.first, other.first), newest.last, one.times + other.times, newest.event_id, newest.kept, recent
     )

@@ -64,7 +64,11 @@ async def test_the_api(world: World, feeder: Feeder) -> None:  # noqa: PLR0915 -
         assert (await http.get("/v1/leads?limit=0")).json()["code"] == "invalid_request"
         assert (await http.get("/v1/leads/nobody")).status_code == 404
         held = (await http.get("/v1/leads/mail")).json()
-        assert held["held"] == {"guard": "do_not_call", "label": {"ja": "架電禁止", "en": "Do not call"}}
+        assert held["held"] == {
+            "guard": "do_not_call",
+            "label": {"ja": "架電禁止", "en": "Do not call"},
+            "until": None,
+        }
         assert held["stage"]["id"] == "acquired"
 
         channels = (await http.get("/v1/kpi/channels")).json()
