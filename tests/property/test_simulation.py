@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -185,3 +187,25 @@ def test_an_owner_is_named_by_the_audit_too(played: tuple[Scenario, Chronicle]) 
         assert audit(ledger, played[0].end)["with_two_owners"] == [lead.lead_id]
     finally:
         ledger.leads = kept
+
+
+def most_of_field_sales(*, with_valves: bool) -> float:
+    """The highest load of a team by its capacity, without those who passed a raised threshold; nobody asks to be
+    contacted, and each takes one lead."""
+    business = Business(staffed_company(of_field_sales=1, with_valves=with_valves), START)
+    most, capacities = 0.0, {key: team.capacity for key, team in business.rules.teams.items()}
+
+    def look() -> None:
+        nonlocal most
+        passed = (one for one in business.ledger.opened.values() if one.valve not in {"waits", "raised"})
+        for key, load in Counter((one.receiver, one.team) for one in passed).items():
+            most = max(most, load / (capacities[key] or math.inf))
+
+    business.every(HOUR, look)
+    Scenario(business, seed=1, leads=450, days=120, asks=False).run()
+    return most
+
+
+def test_the_valve_keeps_the_load_within_its_marks() -> None:
+    assert most_of_field_sales(with_valves=True) <= 1
+    assert most_of_field_sales(with_valves=False) > 1

@@ -29,7 +29,11 @@ def staffed_company(
     _staff(departments, "inside-sales", "hq-inside-sales", ["aoki", "ito", "ueda", "endo", "ogawa"], max_load or 40)
     _staff(departments, "field-sales", "osaka-branch", ["sato", "suzuki", "tanaka"], max_load or of_field_sales)
     _staff(
-        departments, "field-sales", "hq-corporate", ["abe", "baba", "chiba", "doi", "eguchi", "fujii"], max_load or of_field_sales
+        departments,
+        "field-sales",
+        "hq-corporate",
+        ["abe", "baba", "chiba", "doi", "eguchi", "fujii"],
+        max_load or of_field_sales,
     )
     _staff(departments, "customer-success", "customer-success", ["mori", "nagai"], None)
     departments["inside-sales"]["teams"]["hq-inside-sales"]["people"]["ueda"]["hours"] = {

@@ -44,9 +44,9 @@ def _play(
     playbook: Path | None, given: argparse.Namespace, *, with_valves: bool = True, asks: bool = True
 ) -> tuple[Chronicle, float]:
     """The history of the seed by a playbook (None: the default one), and how long that has taken in seconds. Unless
-    anybody `asks` to be contacted, fewer leads come to field sales, all by their total: then each takes only four."""
+    anybody `asks` to be contacted, fewer leads come to field sales, all by their total: then each takes only two."""
     text = playbook.read_text("utf-8") if playbook else None
-    company = staffed_company(text, of_field_sales=8 if asks else 4, with_valves=with_valves)
+    company = staffed_company(text, of_field_sales=8 if asks else 2, with_valves=with_valves)
     business = Business(company, START)
     chronicle, started = Chronicle(business, Rules(staffed_company(text))), perf_counter()
     try:
