@@ -6,21 +6,18 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.playbook.loader import parse_playbook
 from tests.fault import deliveries
 from tests.fault.cluster import SOURCE
 from tests.fault.foreseeable import playbook_text
 from tests.fault.oracle import (
     ExpectedLead,
-    HandOffStep,
     RouterTold,
     Sent,
     SignalShown,
-    StageStep,
     expected,
     pair,
     split,
@@ -28,13 +25,10 @@ from tests.fault.oracle import (
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
+from tests.fault.ways import FORESEEABLE, MICRO, routed, way
 
 _OWN, _ROUTERS = b'"source":"tasuki/scorer"', b'"source":"tasuki/router"'
 PROCESSES = 2
-MICRO = 1_000_000
-FORESEEABLE = parse_playbook(playbook_text(), "foreseeable.yaml")
-SILENT = {rule.silent for rule in FORESEEABLE.recycling.values()}
-"""Signals for whose silence leads are recycled: not a rule is named as the reason then, but the signal."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +78,8 @@ def differences(left: Left, wanted: Truth, stories: Stories, poison: Mapping[str
         "score records: in order, each once": list(deliveries.score_order(left)),
         "stages, owners and hand-offs equal the oracle's": list(
             _unequal(
-                {id: way for id, way in _routed(left).items() if _has_its_own_way(id, wanted)},
-                {id: _way(lead) for id, lead in wanted.leads.items() if _has_its_own_way(id, wanted)},
+                {id: found for id, found in routed(left, wanted.leads).items() if _has_its_own_way(id, wanted)},
+                {id: way(lead) for id, lead in wanted.leads.items() if _has_its_own_way(id, wanted)},
             )
         ),
         "the router tells the log what it must, each once": list(_router_events(left, wanted, poison)),
@@ -191,41 +185,6 @@ def _score(lead: ExpectedLead) -> dict[str, Any]:
     return {name: getattr(lead, name) for name in ("members", "epoch", *names)}
 
 
-def _routed(left: Left) -> dict[str, dict[str, Any]]:
-    """Each lead's way as the ledger has it; which event led to a step is in its message only."""
-    triggers = {id: _trigger(json.loads(record.value or b"")) for id, record in deliveries.messages(left).items()}
-    found: dict[str, dict[str, Any]] = {
-        row["lead_id"]: {
-            "stage": row["stage"],
-            "total": round(row["total"] * MICRO),
-            "score_at": (row["score_at"] - EPOCH) // timedelta(milliseconds=1),
-            "owner": (row["department"], row["team"]) if row["department"] and row["team"] else None,
-            "stages": [],
-            "handoffs": [],
-        }
-        for row in left.rows["leads"]
-    }
-    for row in left.rows["stages"]:
-        trigger = triggers.get(f"stage:{row['lead_id']}:{row['seq']}", "no message")
-        at = (row["at"] - EPOCH) // timedelta(milliseconds=1)
-        found[row["lead_id"]]["stages"].append(StageStep(row["source"], row["target"], at, trigger, row["historical"]))
-    for row in left.rows["changes"]:
-        names = ("handoff_id", "status", "giver", "giver_team", "receiver", "team", "stage")
-        trigger = triggers.get(f"handoff:{row['handoff_id']}:{row['status']}", "no message")
-        found[row["lead_id"]]["handoffs"].append(_told(HandOffStep(**{n: row[n] for n in names}, event_id=trigger)))
-    return found
-
-
-def _trigger(message: dict[str, Any]) -> str:
-    """The event that led to it; empty where time did."""
-    reason = message.get("change_reason", message["reason"])  # a hand-off's, or a stage change's
-    by_time = any(
-        part["condition"] in ("cooled", "waited") or (part["condition"] == "recycled" and part["name"] in SILENT)
-        for part in reason
-    )
-    return "" if by_time else str(message["trigger"]["event_id"])
-
-
 def _router_events(left: Left, wanted: Truth, poison: Mapping[str, bytes]) -> Iterator[str]:
     """Each delivery of one is the same; its number is that of a stage change, by which its lead went back."""
     found: dict[str, dict[str, bytes | None]] = defaultdict(dict)
@@ -252,22 +211,6 @@ def _told_by_router(value: bytes) -> RouterTold:
     properties = event["properties"]
     kind = "recycle" if event["kind"] == "recycle" else "rejected"
     return RouterTold(kind, _ms(event["time"]), properties["reason"], properties.get("handoff_id", ""))
-
-
-def _way(lead: ExpectedLead) -> dict[str, Any]:
-    return {
-        "stage": lead.stage,
-        "total": lead.total,
-        "score_at": lead.time,
-        "owner": lead.owner,
-        "stages": list(lead.stages),
-        "handoffs": [_told(step) for step in lead.handoffs],
-    }
-
-
-def _told(step: HandOffStep) -> HandOffStep:
-    """A message says which event led to the offer, also when it tells of what became of it."""
-    return step if step.status == "offered" else replace(step, event_id="")
 
 
 def _dead_letters(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> Iterator[str]:

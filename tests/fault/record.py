@@ -16,8 +16,8 @@ READ_SECONDS = 180.0
 TABLES = {
     "leads": "SELECT lead_id, stage, department, team, seq, total, score_at, merged_into FROM leads",
     "stages": "SELECT lead_id, seq, source, target, at, historical FROM stage_changes ORDER BY lead_id, seq",
-    "changes": "SELECT c.lead_id, c.seq, c.handoff_id, c.status, h.giver, h.giver_team, h.receiver, h.team, h.stage "
-    "FROM handoff_changes c JOIN handoffs h USING (handoff_id) ORDER BY c.lead_id, c.seq",
+    "changes": "SELECT c.lead_id, c.seq, c.handoff_id, c.status, h.giver, h.giver_team, h.receiver, h.team, "
+    "h.stage, h.company FROM handoff_changes c JOIN handoffs h USING (handoff_id) ORDER BY c.lead_id, c.seq",
     "open": "SELECT lead_id FROM handoffs WHERE status IN ('waiting', 'offered', 'accepted')",
     "ownerless": "SELECT lead_id FROM leads WHERE acquired_at IS NOT NULL AND department IS NULL",
     "outbox": "SELECT id FROM outbox",

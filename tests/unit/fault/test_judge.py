@@ -15,6 +15,7 @@ from tests.fault.oracle import ExpectedLead, HandOffStep, RouterTold, StageStep
 from tests.fault.oracle.calls import EPOCH
 from tests.fault.record import Left, Written
 from tests.fault.stories import Stories
+from tests.fault.ways import routed
 from tests.score_records import MONDAY
 
 LEAD = ExpectedLead(
@@ -49,7 +50,7 @@ def told(topic: str, offset: int, id: str, seq: int, trigger: str) -> Written:
 
 
 def offered(due: datetime) -> Written:
-    """On a Monday at 10:00 in Tokyo, to be answered after 60 working days."""
+    """On a Monday at 10:00 in Tokyo, to be answered after 300 working days."""
     value = {
         "seq": 3,
         "trigger": {"event_id": "m2"},
@@ -63,8 +64,8 @@ def offered(due: datetime) -> Written:
     return written("handoffs.inside-sales", 0, value, ce_id="handoff:h1:offered")
 
 
-DUE = datetime(2027, 2, 12, 1, 0, tzinfo=UTC)
-"""Twelve weeks later, and as many days as there are holidays between."""
+DUE = datetime(2028, 2, 3, 1, 0, tzinfo=UTC)
+"""Sixty weeks later, and as many days as there are holidays between."""
 
 
 def said_to_have_cooled(record: Written) -> Written:
@@ -134,6 +135,7 @@ def right() -> Left:
                     "receiver": "inside-sales",
                     "team": "head-office",
                     "stage": "hot",
+                    "company": "domain:acme.example",
                 }
             ],
             "open": [{"lead_id": "l"}],
@@ -158,6 +160,22 @@ def test_a_repetition_of_the_end_is_accepted_and_one_of_an_old_message_alone_is_
     assert broken(left) == set()
     left.topics["stages"].append(left.topics["stages"][0])
     assert broken(left) == {"messages: in order per lead"}
+
+
+def test_another_team_is_right_where_it_has_taken_a_colleague_and_nowhere_else() -> None:
+    left = right()
+    row, lead = left.rows["changes"][0], left.rows["leads"][0]
+    row.update(team="osaka")
+    left.rows["leads"].append(lead | {"lead_id": "k"})
+    for status, company, is_right in (
+        ("offered", row["company"], False),
+        ("accepted", row["company"], True),
+        ("accepted", "domain:beta.example", False),
+    ):
+        colleagues = row | {"lead_id": "k", "handoff_id": "h2", "status": status, "company": company}
+        left.rows["changes"] = [row, colleagues]
+        (step,) = routed(left, TRUTH.leads)["l"]["handoffs"]
+        assert (step in LEAD.handoffs) == is_right
 
 
 Change = Callable[[Left], Any]
