@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import Alert, Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.messages import ContactData, StageName, contact_data, stage_name
 from shared.playbook import Playbook
 from shared.scores import ScoreRecord, Trigger

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from services.router.lifecycle import guards
-from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules
 from shared.playbook.schema import CONTACT_FIELDS

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.reasons import Leaf
 from shared.playbook import Playbook
 from shared.scores import BOUNDS, Contribution, ScoreRecord, Trigger
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.recycling import RECYCLED
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import TeamKey

@@ -16,11 +16,12 @@ from services.router.api.errors import ApiError, responses
 from services.router.api.report_schemas import deal_info, report_info, report_moment
 from services.router.api.state import CompaniesHere, LedgerHere
 from services.router.feedback import reports
-from services.router.lifecycle.criteria import Facts, Leaf
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.missing import Guarded, guarded, missing
 from services.router.lifecycle.model import Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules
 from services.router.messages import BANT, contact_data, frozen_score, points, stage_name
 from services.router.tables import handoff_changes, leads, stage_changes

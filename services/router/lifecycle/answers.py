@@ -8,11 +8,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.facts import facts_of
+from services.router.lifecycle.known import all_facts
 from services.router.lifecycle.model import Decision, Emitted, HandOff, HandOffChange, Lead, NotPossible, Status
 from services.router.lifecycle.offers import contact_by, tell
 from services.router.lifecycle.owning import take_over
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.recycling import go_back, rejected_back
 from services.router.lifecycle.rotation import taken
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.surroundings import Surroundings
 from shared.scores import ScoreRecord

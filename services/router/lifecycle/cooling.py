@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import NOTHING, Facts, Leaf, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded, next_end
+from services.router.lifecycle.known import NOTHING, Facts
 from services.router.lifecycle.model import Decision, HandOff, Lead, Status
+from services.router.lifecycle.reasons import Leaf, because_of_playbook
 from services.router.lifecycle.rules import CoolingRule, Rules, StageRule
 from services.router.lifecycle.stages import Step, before, first_open_exclusion, follow, is_open, landing
 from shared.scores import ScoreRecord

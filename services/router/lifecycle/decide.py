@@ -11,11 +11,12 @@ from typing import Literal
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Facts, because_of_playbook
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.going_on import go_on, turned_back
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.model import Decision, HandOff, Lead
 from services.router.lifecycle.passing import come_early, pass_waiting, still_waits
+from services.router.lifecycle.reasons import because_of_playbook
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.settling import settled
 from services.router.lifecycle.stages import Step, held_or_led

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Facts
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules, ValveRule
 from services.router.lifecycle.stages import Step, walk

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import tell
+from services.router.lifecycle.reasons import Leaf
 
 ERASED = "erased"
 _REASON = Leaf(condition=ERASED, met=True, label={"ja": "個人データの消去", "en": "Erased at the person's request"})

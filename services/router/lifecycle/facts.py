@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Facts, all_facts, facts_since
+from services.router.lifecycle.known import Facts, all_facts, facts_since
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.rules import Rules
 from shared.points import to_micro

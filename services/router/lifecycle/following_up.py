@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.model import Alert, Alerted, Decision, Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import FollowUpRule, Rules
 from shared.playbook.handoffs import FollowUp
 from shared.scores import ScoreRecord

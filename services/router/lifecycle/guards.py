@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Criterion, Facts, Leaf, often_until
+from services.router.lifecycle.criteria import Criterion, often_until
+from services.router.lifecycle.known import Facts
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules
 from shared.playbook.schema import Guard
 

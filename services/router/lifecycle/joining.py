@@ -15,12 +15,13 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from services.router.lifecycle.answers import case_of
-from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.handoffs import pass_on
+from services.router.lifecycle.known import all_facts
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, tell
 from services.router.lifecycle.owning import share, take_over
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.recycling import go_back, rejected_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.settling import settled, timed

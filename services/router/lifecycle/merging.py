@@ -7,9 +7,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.offers import handoff_id
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import Step, follow
 from shared.scores import ScoreRecord

@@ -8,8 +8,10 @@ from datetime import datetime
 import msgspec
 
 from services.router.lifecycle import guards
-from services.router.lifecycle.criteria import Facts, Leaf, compile_condition
+from services.router.lifecycle.criteria import compile_condition
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.model import Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules, StageRule
 from shared.playbook import Playbook
 from shared.playbook.conditions import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.router.lifecycle.criteria import Leaf
+from services.router.lifecycle.reasons import Leaf
 from shared.events import Kind
 
 

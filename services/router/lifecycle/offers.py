@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from services.router.lifecycle import valves
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOff, HandOffChange, Lead, Status
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rotation import choose
 from services.router.lifecycle.rules import DueRule, StageRule
 from services.router.lifecycle.teams import TeamRule

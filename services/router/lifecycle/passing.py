@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from services.router.lifecycle import handoffs, valves
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Facts
 from services.router.lifecycle.early import stage_before, steps_into
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.going_on import go_on
+from services.router.lifecycle.known import Facts
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, find_addressee, respond, take_seat, tell
 from services.router.lifecycle.rules import Rules

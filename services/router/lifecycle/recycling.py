@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Facts, Leaf, all_facts
+from services.router.lifecycle.known import Facts, all_facts
 from services.router.lifecycle.model import (
     Decision,
     Emitted,
@@ -24,6 +24,7 @@ from services.router.lifecycle.model import (
 )
 from services.router.lifecycle.offers import tell
 from services.router.lifecycle.owning import own
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import RecyclingWay, Rules, StageRule
 from services.router.lifecycle.stages import Step, first_open_exclusion, follow
 from shared.events import Kind

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from services.router.lifecycle import cooling, guards, handoffs
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf, all_facts
 from services.router.lifecycle.due import due_at
 from services.router.lifecycle.early import stage_before
 from services.router.lifecycle.facts import facts_of
 from services.router.lifecycle.fading import faded
 from services.router.lifecycle.going_on import go_on, turned_back
+from services.router.lifecycle.known import all_facts
 from services.router.lifecycle.model import Decision, HandOff, Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.recycling import recycle, silence_ends, wait_ends, wait_over, waited
 from services.router.lifecycle.rules import Rules
 from services.router.lifecycle.stages import Step, held_or_led

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
-from services.router.lifecycle.criteria import NOTHING, Facts, Leaf
+from services.router.lifecycle.known import NOTHING, Facts
 from services.router.lifecycle.model import HandOff, Lead, StageChange, Status
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import LAST_STAGE_BEFORE_SALES, Rules, StageRule
 
 

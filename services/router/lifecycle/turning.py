@@ -8,10 +8,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf, all_facts
+from services.router.lifecycle.known import all_facts
 from services.router.lifecycle.model import Decision, HandOff, HandOffChange, Lead, Status
 from services.router.lifecycle.offers import Wanted, offer, tell
 from services.router.lifecycle.owning import give_back
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.recycling import go_back, returned_back
 from services.router.lifecycle.rules import LAST_PROSPECT_STAGE, Rules
 from services.router.lifecycle.stages import held_back

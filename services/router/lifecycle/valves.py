@@ -13,8 +13,8 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from services.router.lifecycle.case import Case
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import HandOff, Lead, Status
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rotation import TeamState, load_share
 from services.router.lifecycle.rules import Rules, ValveRule
 from services.router.lifecycle.surroundings import Surroundings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.router.lifecycle.criteria import Leaf
 from services.router.lifecycle.model import Alert, Alerted, Lead
+from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules
 from shared.scores import ScoreRecord
 

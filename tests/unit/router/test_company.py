@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from services.router.company import Known, Member, company_points, counts, member, naming, summary
 from services.router.contact import canonical
-from services.router.lifecycle.criteria import all_facts, compile_condition
+from services.router.lifecycle.criteria import compile_condition
 from services.router.lifecycle.decide import new_lead
+from services.router.lifecycle.known import all_facts
 from services.router.lifecycle.rules import Rules
 from shared.playbook import load_playbook, parse_playbook
 from shared.playbook.conditions import BehaviourAtLeast
