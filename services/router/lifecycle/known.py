@@ -17,9 +17,8 @@ NOTHING = -(2**62)
 
 class Facts(msgspec.Struct, frozen=True):
     """What criteria look at, as it is `at` a moment. Points are micro-points; signals not shown after `since` do not
-    count. `waits`: the lead
-    was recycled, and until its waiting time is over only what it shows leads it on. `valve`: a stage, and the total
-    that its valve asks for now; None: as the playbook says."""
+    count. `waits`: the lead was recycled, and until its waiting time is over only what it shows leads it on. `valve`: a
+    stage, and the total that its valve asks for now; None: as the playbook says."""
 
     at: datetime
     signals: Mapping[str, Signal]
