@@ -50,7 +50,7 @@ def told(topic: str, offset: int, id: str, seq: int, trigger: str) -> Written:
 
 
 def offered(due: datetime) -> Written:
-    """On a Monday at 10:00 in Tokyo, to be answered after 300 working days."""
+    """On a Monday at 10:00 in Tokyo, to be answered after 2,000 working days."""
     value = {
         "seq": 3,
         "trigger": {"event_id": "m2"},
@@ -64,8 +64,8 @@ def offered(due: datetime) -> Written:
     return written("handoffs.inside-sales", 0, value, ce_id="handoff:h1:offered")
 
 
-DUE = datetime(2028, 2, 3, 1, 0, tzinfo=UTC)
-"""Sixty weeks later, and as many days as there are holidays between."""
+DUE = datetime(2034, 12, 26, 1, 0, tzinfo=UTC)
+"""Four hundred weeks later, and as many days as there are holidays between."""
 
 
 def said_to_have_cooled(record: Written) -> Written:
