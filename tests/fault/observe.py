@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -120,7 +119,13 @@ class Observer:
 
     async def _forget_gauge(self) -> None:
         gauge, self._gauge = self._gauge, None
-        if gauge is not None:
-            with suppress(Exception):  # its connections may be broken already, which is why it is forgotten
-                async with asyncio.timeout(5):
-                    await gauge.__aexit__(None, None, None)
+        if gauge is None:
+            return
+        # Its connections may be broken already, which is why it is forgotten: whatever comes of it is of no interest,
+        # nor that aiokafka, when it is stopped while a fetch fails, says that somebody has cancelled it.
+        closing = asyncio.ensure_future(gauge.__aexit__(None, None, None))
+        await asyncio.wait([closing], timeout=5)
+        if not closing.done():
+            closing.cancel()
+        elif not closing.cancelled():
+            closing.exception()
