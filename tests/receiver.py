@@ -71,6 +71,8 @@ class Receiver:
         body, more = b"", True
         while more:
             part = await receive()
+            if part["type"] == "http.disconnect":
+                return  # the sender has died before it has sent all of it
             body, more = body + part.get("body", b""), part.get("more_body", False)
         request = Received({k.decode(): v.decode() for k, v in scope["headers"]}, body, scope["path"])
         self.got.append(request)
