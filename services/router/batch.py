@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,8 +31,7 @@ Row = tuple[Any, ...]
 Place = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A score record as it came, and where from."""
 
     lane: int
@@ -77,10 +75,11 @@ class Hours:
 
     def of(self, received: Received) -> datetime:
         place = (received.lane, received.offset)
-        if place not in self._of:
+        moment = self._of.get(place)
+        if moment is None:
             self._clock.witness(received.record.time)
-            self._of[place] = self._clock.now()
-        return self._of[place]
+            self._of[place] = moment = self._clock.now()
+        return moment
 
 
 class Scored(NamedTuple):
@@ -127,8 +126,7 @@ class Known:
             self.around.follow(lead, [change.handoff for change in decision.handoffs], self.opened.get(lead.lead_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """A decision and the lead's latest score. It was not that score which led to it, but: `cooled`: time, as the score
     foretells; `merged`: that ids are one lead, or no more; `due`: a deadline; `joined`: what became of a colleague;
     `answered`: a person."""
@@ -159,10 +157,12 @@ class Decided:
 class Rows:
     """What a transaction writes. Of each lead and hand-off only the last state is written.
 
-    `leads` are written as a whole, of those in `scores` only what most records change. `stalled`: leads that have gone
+    `leads` are written as a whole; of those in `counted` what a record may change that leads to no stage, of those in
+    `scores` only their score. `stalled`: leads that have gone
     back into consideration, and when; their open deals leave the pipeline."""
 
     leads: list[Row] = field(default_factory=list)
+    counted: list[Row] = field(default_factory=list)
     scores: list[Row] = field(default_factory=list)
     stages: list[Row] = field(default_factory=list)
     handoffs: dict[str, Row] = field(default_factory=dict)
@@ -214,7 +214,7 @@ def follow(item: Decided, known: Known, rules: Rules, now: datetime) -> list[Dec
     if not is_joint(was, had, decision.lead):
         return [item]
     if was is not None and was.attached_to != decision.lead.attached_to and item.counts_only:
-        item = dataclasses.replace(item, joined=True)
+        item = replace(item, joined=True)
     return [item, *_colleagues(was, had, decision, known, rules, now)]
 
 
@@ -265,7 +265,7 @@ def _absorb(lead_id: str, member_id: str, known: Known, rules: Rules, now: datet
 def _back(received: Received, lead: Lead, known: Known, rules: Rules, now: datetime) -> Decided:
     """The lead is one of its own again. What it did is history: it moves stages, and offers nothing."""
     record = received.record
-    past = msgspec.structs.replace(record, historical=True)
+    past = replace(record, historical=True)
     decision = decide(returned(lead, rules), None, past, rules, now, known.around)
     decision = replace(decision, lead=given_back(decision.lead, rules))
     known.follow(decision)

@@ -19,14 +19,16 @@ _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Bulk:
-    """What rows, given in the order of `columns`, do to a table: `sql`, with `values` as its parameters."""
+    """What rows, given in the order of `columns`, do to a table: `sql`, with `values` as its parameters. `name` tells it
+    from another one in the same statement that does the same to that table."""
 
     verb: str
     sql: str
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+    def __init__(self, table: Table, columns: Sequence[str], name: str = "") -> None:
         arrays = [isinstance(table.c[name].type, ARRAY) for name in columns]
-        self._parameters = [(f"{self.verb}_{table.name}_{name}", a) for name, a in zip(columns, arrays, strict=True)]
+        prefix = f"{self.verb}_{name or table.name}"
+        self._parameters = [(f"{prefix}_{column}", a) for column, a in zip(columns, arrays, strict=True)]
         self._names = ", ".join(f'"{name}"' for name in columns)
         types = (_array_type(table.c[name]) for name in columns)
         given = (f"CAST(:{name} AS {kind})" for (name, _), kind in zip(self._parameters, types, strict=True))
@@ -60,8 +62,8 @@ class BulkUpdate(Bulk):
 
     verb = "update"
 
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        super().__init__(table, columns)
+    def __init__(self, table: Table, columns: Sequence[str], name: str = "") -> None:
+        super().__init__(table, columns, name)
         key, *others = columns
         updates = ", ".join(f'"{name}" = {self._read[name]}' for name in others)
         self.sql = f'UPDATE "{table.name}" SET {updates} FROM {self._given} WHERE "{table.name}"."{key}" = r."{key}"'

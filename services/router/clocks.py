@@ -13,11 +13,10 @@ class DatabaseClock:
         self.set(now)
 
     def set(self, now: datetime) -> None:
-        self._at, self._set = now, time.monotonic()
+        self._at, self._set = now.replace(microsecond=now.microsecond // 1000 * 1000), time.monotonic()
 
     def now(self) -> datetime:
-        moment = self._at + timedelta(seconds=time.monotonic() - self._set)
-        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        return self._at + timedelta(milliseconds=int((time.monotonic() - self._set) * 1000))
 
     def witness(self, moment: datetime) -> None:
         """What happened, and when, does not move the wall."""

@@ -25,11 +25,9 @@ from shared.company import DOMAIN_PREFIX, NAME_PREFIX, Grouping
 
 _told = text(
     # The newest last: what was told under another id of the same lead is its own.
-    "SELECT i.root AS lead_id, c.field, c.canonical "
-    "FROM (SELECT id AS root, id FROM unnest(CAST(:ids AS text[])) AS id "
-    "UNION ALL SELECT merged_into, lead_id FROM leads WHERE merged_into = ANY(CAST(:ids AS text[]))) AS i "
-    "JOIN contacts c ON c.lead_id = i.id WHERE c.field IN ('email', 'company.name', 'department') "
-    "ORDER BY c.at, c.event_id"
+    f"SELECT i.root AS lead_id, c.field, c.canonical FROM ({repository.WITH_MEMBERS}) AS i "
+    "CROSS JOIN LATERAL (SELECT field, canonical, at, event_id FROM contacts WHERE lead_id = i.id "
+    "AND field IN ('email', 'company.name', 'department') OFFSET 0) AS c ORDER BY c.at, c.event_id"
 )
 _domains = text(
     # Of a name under which nobody was ever offered it is not asked: of some, thousands of people are known.

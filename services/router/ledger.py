@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -228,7 +228,7 @@ class Ledger:
                 ]
 
             decided = await self._decided(connection, known, set(due), decide, bool(also))
-            await repository.save(connection, await self._rows(connection, decided, scores))
+            await repository.save(connection, await self._rows(connection, decided, leads))
             return decided
 
         return await self._together(work)
@@ -252,12 +252,12 @@ class Ledger:
 
         return await self._together(work)
 
-    async def _rows(self, connection: AsyncConnection, decided: list[Decided], existing: Container[str]) -> Rows:
-        """What is to be written; `existing`: leads that have a row."""
+    async def _rows(self, connection: AsyncConnection, decided: list[Decided], before: Mapping[str, Lead]) -> Rows:
+        """What is to be written; `before`: the leads that have a row, as that has them."""
         ended = (item.decision.lead for item in decided)
         members = {lead.lead_id: lead.merged_into for lead in ended if lead.merged_into is not None}
         scribe, contacts = await self._scribe(connection, decided, members)
-        scribe.write_leads(decided, existing)
+        scribe.write_leads(decided, before)
         for item in decided:
             scribe.write_scored(item, contacts.get(item.decision.lead.lead_id, {}))
         return scribe.rows
@@ -266,7 +266,7 @@ class Ledger:
         self, connection: AsyncConnection, decided: Sequence[Decided], members: Mapping[str, str]
     ) -> tuple[Scribe, dict[str, dict[str, str]]]:
         """Who writes the decisions, and the contact data that is needed for it, by lead."""
-        decisions = [item.decision for item in decided]
+        decisions = [item.decision for item in decided if not item.counts_only]
         told, turned = reached_out(decisions), turned_handoffs(decisions)
         contacts = await repository.contacts_of(connection, told, members) if told else {}
         frozen = await repository.frozen_messages(connection, turned) if turned else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from operator import attrgetter
 
@@ -37,23 +37,25 @@ class Scribe:
         self._around = around or Around()
         self.rows = Rows()
 
-    def write_leads(self, decided: Iterable[Decided], existing: Container[str]) -> None:
-        """The last state of each lead. `existing` are those that have a row already: where nothing else has changed,
-        only what the score changes is written, which costs half."""
+    def write_leads(self, decided: Iterable[Decided], before: Mapping[str, Lead]) -> None:
+        """The last state of each lead. `before` has those that have a row already: of most nothing has changed but the
+        score, and of the others not much, and to write no more costs a third, or half."""
         last: dict[str, Decided] = {}
         changed: set[str] = set()
         for item in decided:
             lead_id = item.decision.lead.lead_id
             last[lead_id] = item
-            if not item.counts_only or lead_id not in existing:
+            if not item.counts_only or lead_id not in before:
                 changed.add(lead_id)
         for lead_id, item in last.items():
             lead, (record, value) = item.decision.lead, item.score
             score = (record.total, record.time, value)
             if lead_id in changed:
                 self.rows.leads.append((*_lead_values(lead), *score))
+            elif (counted := _counted(lead)) != _counted(before[lead_id]):
+                self.rows.counted.append((lead_id, lead.score_seq, *counted, *score))
             else:
-                self.rows.scores.append((lead_id, *_counted(lead), *score))
+                self.rows.scores.append((lead_id, lead.score_seq, *score))
 
     def write_scored(self, item: Decided, contact: Contact) -> None:
         """A decision on a score record: its deals, and all changes. `contact` is for new hand-offs."""

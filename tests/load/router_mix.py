@@ -1,6 +1,7 @@
 """The router's load: of a hundred updates five change a stage, two of them with a hand-off; the others count points.
 
-Each update comes with the event that it includes, as in production: the router reads both.
+Each update comes with the event that it includes, as in production: the router reads both. Leads of the same number are
+of the same company, one in each partition; or all of a few companies, to find out what that costs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -21,7 +23,6 @@ TRAITS = {
     "name": "山田太郎",
     "phone": "03-1234-5678",
     "title": "部長",
-    "company": "株式会社アクメ",
     "prefecture": "大阪府",
 }
 FIELDS = {"prefecture": "大阪府", "title": "部長", "company.industry": "製造", "company.employees": 450}
@@ -86,7 +87,7 @@ class Mix:
         )
 
 
-def events_of(records: Iterable[ScoreRecord]) -> Iterator[Event]:
+def events_of(records: Iterable[ScoreRecord], companies: int) -> Iterator[Event]:
     """What the records include, in their order: traits where contact data was obtained, pages and clicks elsewhere."""
     now = datetime.now(UTC)
     for record in records:
@@ -98,7 +99,12 @@ def events_of(records: Iterable[ScoreRecord]) -> Iterator[Event]:
             key=record.lead_id,
             time=now,
             received_at=now,
-            traits=TRAITS | {"email": f"{record.lead_id}@example.co.jp"} if obtained else {},
+            traits=_traits(record.lead_id, companies) if obtained else {},
             properties={} if obtained else {"path": "/product/tour", "referrer": "https://example.com/search"},
             context={"userAgent": "Mozilla/5.0 (X11; Linux x86_64)", "library": {"name": "analytics.js"}},
         )
+
+
+def _traits(lead_id: str, companies: int) -> dict[str, Any]:
+    company = int(lead_id.rsplit("-", 1)[1]) % companies
+    return TRAITS | {"email": f"{lead_id}@acme{company}.co.jp", "company": f"株式会社アクメ{company}"}

@@ -1,6 +1,6 @@
 """How many score updates a second one router turns into stages and hand-offs, and what Postgres costs per update.
 
-    TASUKI_PARTS=apache python -m tests.load.router_rate [--leads 20000] [--updates 100000]
+    TASUKI_PARTS=apache python -m tests.load.router_rate [--leads 20000] [--updates 100000] [--companies 5000]
 
 On a real Kafka and Postgres: first a backlog of `tests.load.router_mix` (throughput), then single inquiries one after
 the other (latency, from sending the score record until the hand-off can be read).
@@ -36,14 +36,14 @@ PARTITIONS = 4
 RECORDS_IN_A_TRANSACTION = 5000
 
 
-async def measure(parts: Parts, leads: int, updates: int, singles: int) -> dict[str, float]:
+async def measure(parts: Parts, leads: int, updates: int, singles: int, companies: int) -> dict[str, float]:
     name = f"rate{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "router.log"
         database = await asyncio.to_thread(parts.postgres.create_database, name)
         world = World(parts.kafka_bootstrap, database, Topics(f"{name}."), partitions=PARTITIONS, log=log)
         await world.make()
-        watch = Watch(world)
+        watch = Watch(world, companies)
         mixes = [Mix(leads // PARTITIONS, partition) for partition in range(PARTITIONS)]
         try:
             # Another process applies the beginning: the one measured finds leads that exist, as on any other day.
@@ -59,8 +59,8 @@ async def measure(parts: Parts, leads: int, updates: int, singles: int) -> dict[
 class Watch:
     """Writes backlogs, and measures a router while it works through them."""
 
-    def __init__(self, world: World) -> None:
-        self._world, self._end = world, 0
+    def __init__(self, world: World, companies: int) -> None:
+        self._world, self._end, self._companies = world, 0, companies
         self.engine = create_async_engine(world.database_url)
 
     async def passed(self, lanes: list[list[ScoreRecord]]) -> dict[str, float]:
@@ -100,7 +100,7 @@ class Watch:
 
     async def _write(self, records: list[ScoreRecord], partition: int) -> None:
         feeder = Feeder(self._world)
-        await feeder.events(events_of(records), partition)
+        await feeder.events(events_of(records, self._companies), partition)
         for start in range(0, len(records), RECORDS_IN_A_TRANSACTION):
             part = records[start : start + RECORDS_IN_A_TRANSACTION]
             await feeder.scores(part, partition)
@@ -193,9 +193,10 @@ def main() -> None:
     arguments.add_argument("--leads", type=int, default=20_000)
     arguments.add_argument("--updates", type=int, default=100_000)
     arguments.add_argument("--singles", type=int, default=200)
+    arguments.add_argument("--companies", type=int, default=5_000, help="1: all leads are of the same one")
     given = arguments.parse_args()
     with start_parts() as parts:
-        print(json.dumps(asyncio.run(measure(parts, given.leads, given.updates, given.singles))))  # noqa: T201
+        print(json.dumps(asyncio.run(measure(parts, given.leads, given.updates, given.singles, given.companies))))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ from shared.points import to_micro, to_points
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A compiled condition."""
+    """A compiled condition. It holds only where one of `signals` has been shown; None: that is not known."""
 
     holds: Callable[[Facts], bool]
     leaves: Callable[[Facts], list[Leaf]]
+    signals: frozenset[str] | None = None
 
     def reason(self, facts: Facts) -> list[Leaf]:
         """The parts that hold."""
@@ -111,7 +112,7 @@ def _signal(name: str, later_than: str | None, playbook: Playbook) -> Criterion:
         value = signal.last if signal else None
         return [Leaf(condition="signal", name=name, met=holds(facts), value=value, label=label)]
 
-    return Criterion(holds, leaves)
+    return Criterion(holds, leaves, frozenset({name}))
 
 
 def often_until(condition: ShownOften, facts: Facts) -> datetime | None:
@@ -146,7 +147,7 @@ def _often(condition: ShownOften, playbook: Playbook) -> Criterion:
             )
         ]
 
-    return Criterion(lambda facts: often_until(condition, facts) is not None, leaves)
+    return Criterion(lambda facts: often_until(condition, facts) is not None, leaves, frozenset({condition.often}))
 
 
 def _behaviour(facts: Facts) -> int:
@@ -163,8 +164,11 @@ def _number(kind: str, points: float, part: Callable[[Facts], int], *, over: boo
         "behaviour_at_least": {"ja": f"行動スコア{points:g}点以上", "en": f"Behaviour score {points:g} or more"},
     }[kind]
 
+    if not over:
+        limit -= 1  # whole micro-points
+
     def holds(facts: Facts) -> bool:
-        return part(facts) > limit if over else part(facts) >= limit
+        return part(facts) > limit
 
     def leaves(facts: Facts) -> list[Leaf]:
         value = 0.0 if part(facts) == NOTHING else to_points(part(facts))
@@ -221,13 +225,40 @@ def _not(inner: Criterion) -> Criterion:
 
 
 def _some(count: int, parts: list[Criterion]) -> Criterion:
-    def holds(facts: Facts) -> bool:
-        left = count
-        for part in parts:
-            if part.holds(facts):
-                left -= 1
-                if left <= 0:
+    """Of all leads few have shown any of the signals that a condition names: those are told by one look."""
+    asked = [part for part in parts if part.signals is not None]
+    others = [part.holds for part in parts if part.signals is None]
+    named = frozenset().union(*(part.signals or () for part in asked))
+    if count == len(parts) and asked:
+        needed = asked[0].signals
+    else:
+        needed = None if others else named
+    tests = [part.holds for part in asked]
+
+    def one(facts: Facts) -> bool:
+        if not named.isdisjoint(facts.signals):
+            for test in tests:
+                if test(facts):
                     return True
+        for test in others:
+            if test(facts):
+                return True
         return False
 
-    return Criterion(holds, lambda facts: [leaf for part in parts for leaf in part.leaves(facts)])
+    def several(facts: Facts) -> bool:
+        if needed is not None and needed.isdisjoint(facts.signals):
+            return False
+        left, spare = count, len(parts) - count
+        for test in (*tests, *others):
+            if test(facts):
+                left -= 1
+                if left == 0:
+                    return True
+            elif (spare := spare - 1) < 0:
+                return False
+        return False
+
+    def leaves(facts: Facts) -> list[Leaf]:
+        return [leaf for part in parts for leaf in part.leaves(facts)]
+
+    return Criterion(one if count == 1 else several, leaves, needed)

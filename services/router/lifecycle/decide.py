@@ -25,7 +25,6 @@ from services.router.lifecycle.visits import visit
 from shared.scores import ScoreRecord
 
 COUNTED = (
-    "score_seq",
     "held_by",
     "mql_at",
     "sql_at",
@@ -35,7 +34,7 @@ COUNTED = (
     "contacted_at",
     "valve_stage",
 )
-"""All of a lead that a record changes which leads to no stage."""
+"""Of a lead, beside its `score_seq`, all that a record may change which leads to no stage."""
 
 
 def new_lead(lead_id: str, lane: int, rules: Rules) -> Lead:

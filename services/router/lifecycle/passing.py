@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -86,7 +85,7 @@ def come_early(lead: Lead, opened: HandOff | None, known: Facts, case: Case) -> 
         if asked is not None and (steps := steps_into(rule, lead, known, counting, asked, rules)):
             # What it passes with counts as long as it is at that stage, or it would cool at once.
             facts = replace(case.facts, valve=(stage.stage.id, to_micro(asked)))
-            decision = go_on(lead, opened, steps, dataclasses.replace(case, facts=facts))
+            decision = go_on(lead, opened, steps, replace(case, facts=facts))
             passed = replace(decision.lead, valve_stage=stage.stage.id, valve_over=asked)
             return replace(decision, lead=passed)
     if lead.valve_over is None and lead.valve_stage != marked:

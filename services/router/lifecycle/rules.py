@@ -116,6 +116,8 @@ class Rules:
         self.stages = _Stages({rule.stage.id: rule for rule in rules})
         self.first = rules[0]
         self.way = sorted((rule for rule in rules[1:] if not rule.stage.excluded), key=lambda rule: rule.rank)
+        self.onward = {rule.rank: [later for later in self.way if later.rank > rule.rank] for rule in rules}
+        """By a stage's rank, those that are further on the way."""
         self.exclusions = [rule for rule in rules if rule.stage.excluded]
         self.cooling = {
             rule.stage.id: cooling for rule in self.way if (cooling := _cooling_rule(rule, playbook)) is not None
@@ -146,6 +148,7 @@ class Rules:
         self.guards = [(guard, compile_condition(guard.when, playbook)) for guard in playbook.guards]
         self.often = [leaf for guard in playbook.guards for leaf in leaves(guard.when) if isinstance(leaf, ShownOften)]
         """What guards count, and what ends with time therefore."""
+        self.counted = frozenset(playbook.counted_signals())
         self.personal_domains = _domains(playbook)
         self.effective = compile_condition(playbook.effective, playbook) if playbook.effective else None
         self.roles = {id: compile_condition(r.when, playbook) for id, r in playbook.buying_group.roles.items()}

@@ -6,7 +6,6 @@ a timer or the lead's next record notices them."""
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -68,7 +67,8 @@ def _earlier(one: datetime | None, other: datetime) -> datetime:
 
 def _turns(lead: Lead, record: ScoreRecord, rules: Rules) -> list[datetime]:
     """When, in order, the lead's total counts again, and guards that hold it back let go."""
-    moments = [*guards.releases(all_facts(record), rules)] if rules.often else []
+    counts_none = rules.counted.isdisjoint(record.signals)  # as of most leads
+    moments = [] if counts_none else [*guards.releases(all_facts(record), rules)]
     return moments if lead.held_until is None else sorted([*moments, lead.held_until])
 
 
@@ -101,7 +101,7 @@ def _go_on(lead: Lead, steps: list[Step], opened: HandOff | None, record: ScoreR
     because = _because(lead, record, case.rules, case.at)
     steps = [Step(step.source, step.target, [*because, *step.reason]) for step in steps]
     was_imported = record.historical and case.at <= record.trigger.received_at
-    case = dataclasses.replace(case, historical=was_imported)
+    case = replace(case, historical=was_imported)
     return turned_back(go_on(lead, opened, steps, case), opened, case)
 
 

@@ -82,8 +82,8 @@ def _next(current: StageRule, reached: set[str], view: _View) -> tuple[StageRule
         if exclusion is not None:
             return exclusion, False
     blocked = False
-    for rule in view.rules.way:
-        if rule.rank > current.rank and is_open(rule, reached, view.counting) and not view.waits_for(rule):
+    for rule in view.rules.onward[current.rank]:
+        if is_open(rule, reached, view.counting) and not view.waits_for(rule):
             if not (rule.stage.guarded and view.guard):
                 return rule, blocked
             blocked = True
