@@ -22,5 +22,10 @@ def fetch_now(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) 
 
 def fetch_no_further(consumer: AIOKafkaConsumer, taken: Mapping[TopicPartition, Sized]) -> None:
     """Directly after a reading, with nothing awaited in between: the fetcher must not have run."""
-    if 0 < sum(map(len, taken.values())) < BACKLOG_RECORDS:
+    if any(taken.values()) and not is_backlog(taken):
         consumer.pause(*consumer.assignment())
+
+
+def is_backlog(taken: Mapping[TopicPartition, Sized]) -> bool:
+    """Whether a reading has got so much that there is probably more."""
+    return sum(map(len, taken.values())) >= BACKLOG_RECORDS

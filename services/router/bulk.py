@@ -19,8 +19,8 @@ _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 class Bulk:
-    """What rows, given in the order of `columns`, do to a table: `sql`, with `values` as its parameters. `name` tells it
-    from another one in the same statement that does the same to that table."""
+    """What rows, given in the order of `columns`, do to a table: `sql`, with `values` as its parameters. `name` tells
+    it from another one in the same statement that does the same to that table."""
 
     verb: str
     sql: str

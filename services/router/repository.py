@@ -175,9 +175,7 @@ async def starting_offsets(connection: AsyncConnection, places: Iterable[Place])
 async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Lead]:
     """The leads that exist, locked in id order, so that two transactions never wait for each other."""
     rows = await connection.execute(_lock_leads, {"ids": sorted(ids)})
-    # By place, as this is done for nearly every record.
-    found = (Lead(*row[:_REACHED], tuple(row[_REACHED]), *row[_REACHED + 1 :]) for row in rows.all())
-    return {lead.lead_id: lead for lead in found}
+    return {lead.lead_id: lead for lead in map(_lead_in_order, rows.all())}
 
 
 async def lock_ids(connection: AsyncConnection, ids: Iterable[str]) -> None:
@@ -270,7 +268,14 @@ async def save_contacts(connection: AsyncConnection, data: Iterable[ContactDatum
 async def save(connection: AsyncConnection, rows: Rows) -> None:
     """Write everything that was decided."""
     deals = [msgspec.structs.astuple(deal) for deal in rows.deals.values()]
-    await write(connection, (_scores, rows.scores), (_counted, rows.counted), (_leads, rows.leads), (DEALS, deals), *_changes(rows))
+    await write(
+        connection,
+        (_scores, rows.scores),
+        (_counted, rows.counted),
+        (_leads, rows.leads),
+        (DEALS, deals),
+        *_changes(rows),
+    )
     if rows.stalled:
         await stall(connection, rows.stalled)  # after the deals: the one that was lost just now is no open one
 
@@ -303,6 +308,13 @@ async def outbox_rows(connection: AsyncConnection, lanes: Iterable[int], limit: 
 
 async def delete_outbox(connection: AsyncConnection, ids: Sequence[int]) -> None:
     await connection.execute(_delete_outbox, {"ids": list(ids)})
+
+
+def _lead_in_order(row: Sequence[Any]) -> Lead:
+    """As `lead_of`, of a row that has nothing else: by place, as this is done for nearly every record."""
+    values = list(row)
+    values[_REACHED] = tuple(values[_REACHED])
+    return Lead(*values)
 
 
 def lead_of(row: Mapping[Any, Any] | RowMapping) -> Lead:
