@@ -34,9 +34,10 @@ from tests.score_records import Story
 
 PARTITIONS = 4
 RECORDS_IN_A_TRANSACTION = 5000
+COMPANIES = 5000
 
 
-async def measure(parts: Parts, leads: int, updates: int, singles: int, companies: int) -> dict[str, float]:
+async def measure(parts: Parts, leads: int, updates: int, singles: int, companies: int = COMPANIES) -> dict[str, float]:
     name = f"rate{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "router.log"
@@ -193,7 +194,7 @@ def main() -> None:
     arguments.add_argument("--leads", type=int, default=20_000)
     arguments.add_argument("--updates", type=int, default=100_000)
     arguments.add_argument("--singles", type=int, default=200)
-    arguments.add_argument("--companies", type=int, default=5_000, help="1: all leads are of the same one")
+    arguments.add_argument("--companies", type=int, default=COMPANIES, help="1: all leads are of the same one")
     given = arguments.parse_args()
     with start_parts() as parts:
         print(json.dumps(asyncio.run(measure(parts, given.leads, given.updates, given.singles, given.companies))))  # noqa: T201
