@@ -14,12 +14,12 @@ from starlette.types import Lifespan
 from services.ingest import openapi
 from services.ingest.answers import UnexpectedErrors, http_error_response, json_response, refused_response
 from services.ingest.cors import Cors
-from services.ingest.endpoints import Collaborators, segment_routes
+from services.ingest.endpoints import Collaborators, event_routes
 from services.ingest.errors import Refused
 
 
 def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    """Segment's API, `/healthz`, `/readyz`, `/metrics` and `/docs`."""
+    """The event API, `/healthz`, `/readyz`, `/metrics` and `/docs`."""
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
@@ -28,9 +28,9 @@ def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -
 
     app = FastAPI(
         title="Tasuki ingest",
-        summary="Behaviour events in, in Segment's words",
+        summary="Behaviour events in, in the words of Segment, RudderStack and CloudEvents",
         version="1",
-        routes=[*segment_routes(with_)],
+        routes=[*event_routes(with_)],
         redirect_slashes=False,  # analytics-node takes a 3xx for success and drops the events
         middleware=[Middleware(Cors), Middleware(UnexpectedErrors)],
         exception_handlers={Refused: refused, HTTPException: http_error_response},

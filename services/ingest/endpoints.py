@@ -20,9 +20,12 @@ from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import Busy, NotStored, Publisher, Record, TooMuch
+from services.ingest.reading.cloudevents import read_cloudevents
+from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
+from services.ingest.reading.parse import parse, set_aside
+from services.ingest.reading.segment import read_batch, read_call
 from services.ingest.records import records_of
-from services.ingest.schemas import SHORT_PATHS
-from services.ingest.segment import Arrival, Envelope, Parsed, Rejection, parse, read_batch, read_call, set_aside
+from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS
 from shared.events import Kind
 from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
@@ -31,7 +34,7 @@ from shared.topics import Topics
 MAX_LISTED = 500  # rejected events in one answer
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Reader = Callable[[bytes], Envelope]
+Reader = Callable[[bytes, Request], Envelope]
 
 
 @dataclass(frozen=True)
@@ -46,38 +49,39 @@ class Collaborators:
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-def segment_routes(with_: Collaborators) -> list[Route]:
-    """`/v1/track` and its kin, `/v1/batch`, the browser's short paths, and `/v1/m`.
+def event_routes(with_: Collaborators) -> list[Route]:
+    """Segment's `/v1/track` and its kin, `/v1/batch`, the browser's short paths and `/v1/m`; RudderStack's beacon;
+    CloudEvents.
 
     Plain routes: FastAPI's own handling of a request takes as long as everything that is done here."""
     routes = []
     for kind, short in SHORT_PATHS.items():
-        endpoint = _call_endpoint(with_, kind)
+        endpoint = _endpoint(with_, _calls_of(kind))
         routes += [_post(f"/v1/{kind}", endpoint), _post(f"/v1/{short}", endpoint)]
-    endpoint = _batch_endpoint(with_)
-    return [*routes, _post("/v1/batch", endpoint), _post("/v1/b", endpoint), _post("/v1/m", _ignore)]
+    endpoint = _endpoint(with_, lambda body, _: read_batch(body))
+    routes += [_post(path, endpoint) for path in BATCH_PATHS]
+    endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
+    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore)]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
     return Route(path, endpoint, methods=["POST"])
 
 
-def _call_endpoint(with_: Collaborators, kind: Kind) -> Endpoint:
-    async def call(request: Request) -> Response:
-        parsed = await _take(with_, request, lambda body: read_call(body, kind))
+def _calls_of(kind: Kind) -> Reader:
+    return lambda body, _: read_call(body, kind)
+
+
+def _endpoint(with_: Collaborators, read: Reader) -> Endpoint:
+    async def take(request: Request) -> Response:
+        envelope, parsed = await _take(with_, request, read)
+        if envelope.is_batch:
+            return json_response(200, _result(parsed))
         for rejection in parsed.rejected:
             raise Refused(400, rejection.code, rejection.message)
         return json_response(200, {"success": True})
 
-    return call
-
-
-def _batch_endpoint(with_: Collaborators) -> Endpoint:
-    async def batch(request: Request) -> Response:
-        parsed = await _take(with_, request, read_batch)
-        return json_response(200, _result(parsed))
-
-    return batch
+    return take
 
 
 async def _ignore(_: Request) -> Response:
@@ -85,19 +89,19 @@ async def _ignore(_: Request) -> Response:
     return json_response(200, {"success": True})
 
 
-async def _take(with_: Collaborators, request: Request, read: Reader) -> Parsed:
+async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[Envelope, Parsed]:
     """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
     received_at = with_.now()
     credentials = _basic_user(request) or request.query_params.get("writeKey")
     # A key that came before the body is looked at before the body: strangers cost us no memory.
     source = _source(with_, credentials) if credentials else None
-    envelope = read(await _read_body(request))
+    envelope = read(await _read_body(request), request)
     source = source or _source(with_, envelope.write_key)
     arrival = Arrival(source, received_at, request.url.path, with_.new_id)
     parsed = parse(envelope, arrival)
     parsed = await _store(with_, parsed, envelope, arrival)
     with_.metrics.stored(source, parsed)
-    return parsed
+    return envelope, parsed
 
 
 def _basic_user(request: Request) -> str | None:

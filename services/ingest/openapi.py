@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.schemas import SHORT_PATHS, Batch, Call
+from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, Batch, Call, CloudEvent
 from shared.events import Kind
 
-TAGS = ["Segment"]
+SEGMENT, CLOUD_EVENTS = "Segment and RudderStack", "CloudEvents"
 _REFERENCE = "#/components/schemas/{name}"
 _WRITE_KEY_QUERY = {
     "name": "writeKey",
@@ -64,19 +64,29 @@ _ERRORS = {
 
 
 def paths() -> dict[str, Any]:
-    """Every route of `segment_routes`."""
+    """Every route of `event_routes`."""
     calls = {
-        path: _operation(f"One {kind} event", _shown(Call), Success) for kind in SHORT_PATHS for path in _paths(kind)
+        path: _operation(SEGMENT, f"One {kind} event", [Call], [Success])
+        for kind in SHORT_PATHS
+        for path in _paths(kind)
     }
     summary = "Several events; one bad event does not harm the others"
-    batches = {path: _operation(summary, _shown(Batch), BatchResult) for path in ("/v1/batch", "/v1/b")}
-    ignored = {"tags": TAGS, "summary": "Accepted and ignored", "responses": {"200": _response("Ignored", Success)}}
-    return {path: {"post": operation} for path, operation in {**calls, **batches, "/v1/m": ignored}.items()}
+    batches = {path: _operation(SEGMENT, summary, [Batch], [BatchResult]) for path in BATCH_PATHS}
+    ignored = {
+        "tags": [SEGMENT],
+        "summary": "Accepted and ignored",
+        "responses": {"200": _response("Ignored", Success)},
+    }
+    events = _operation(
+        CLOUD_EVENTS, "CloudEvents 1.0: binary, structured or batched", [CloudEvent], [Success, BatchResult]
+    )
+    every = {**calls, **batches, "/v1/m": ignored, "/v1/events": events}
+    return {path: {"post": operation} for path, operation in every.items()}
 
 
 def components() -> dict[str, Any]:
     """The schemas that the paths refer to."""
-    types = [Call, Batch, Success, BatchResult, Rejected, Error]
+    types = [Call, Batch, CloudEvent, Success, BatchResult, Rejected, Error]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schemas["Batch"]["properties"]["batch"]["items"] = _shown(Call)
     return schemas
@@ -86,26 +96,28 @@ def _paths(kind: Kind) -> tuple[str, str]:
     return f"/v1/{kind}", f"/v1/{SHORT_PATHS[kind]}"
 
 
-def _operation(summary: str, body: dict[str, Any], result: type) -> dict[str, Any]:
+def _operation(tag: str, summary: str, bodies: list[type], results: list[type]) -> dict[str, Any]:
     errors = {str(status): _response(text, Error) for status, text in _ERRORS.items()}
     errors["429"]["headers"] = {"Retry-After": {"description": "whole seconds", "schema": {"type": "integer"}}}
     return {
-        "tags": TAGS,
+        "tags": [tag],
         "summary": summary,
         "parameters": [_WRITE_KEY_QUERY],
         "security": [{"WriteKey": []}, {}],
         "requestBody": {
             "required": True,
             "description": "JSON whatever the Content-Type says, gzip or not",
-            "content": {media: {"schema": body} for media in ("application/json", "text/plain")},
+            "content": {media: {"schema": _shown(*bodies)} for media in ("application/json", "text/plain")},
         },
-        "responses": {"200": _response("Stored by all in-sync replicas", result), **errors},
+        "responses": {"200": _response("Stored by all in-sync replicas", *results), **errors},
     }
 
 
-def _response(description: str, type_: type) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _shown(type_)}}}
+def _response(description: str, *types: type) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _shown(*types)}}}
 
 
-def _shown(type_: type) -> dict[str, str]:
-    return {"$ref": _REFERENCE.format(name=type_.__name__)}
+def _shown(*types: type) -> dict[str, Any]:
+    """Any of these."""
+    references = [{"$ref": _REFERENCE.format(name=one.__name__)} for one in types]
+    return references[0] if len(references) == 1 else {"anyOf": references}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.ingest.publisher import Record
-from services.ingest.segment import Arrival, Envelope, Parsed, Rejection
+from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from shared import dead_letters
 from shared.cloudevents import Headers
 from shared.topics import Topics
@@ -24,6 +24,7 @@ def _dead_letter(rejection: Rejection, envelope: Envelope, arrival: Arrival, top
     if envelope.sent_at:
         # A longer one is no time, and would be repeated in the headers of each rejected event.
         received.append(("http_sent_at", envelope.sent_at[:MAX_TIME_CHARACTERS].encode()))
+    received += [(f"http_{name}", value.encode()) for name, value in envelope.headers.items()]
     headers = dead_letters.headers(
         reason=f"{rejection.code}: {rejection.message}",
         service="ingest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 from shared.events import Kind
 
@@ -17,6 +17,8 @@ SHORT_PATHS = {
     Kind.GROUP: "g",
     Kind.ALIAS: "a",
 }
+BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
+"""The last one is RudderStack's, for what a page has left when it is closed."""
 MAX_BATCH_EVENTS = 5_000
 Identifier = str | int | float | None  # senders use numbers as ids; they are turned into text
 
@@ -69,3 +71,21 @@ class Batch(Struct, rename="camel"):
     write_key: Annotated[str | None, Meta(description="unless it is the Basic user name")] = None
     sent_at: Annotated[str | None, Meta(description="for events without their own")] = None
     context: Annotated[dict[str, Any] | None, Meta(description="merged under each event's own")] = None
+
+
+class CloudEvent(Struct):
+    """A CloudEvent 1.0 in JSON, with the extensions that say whose it is."""
+
+    specversion: Annotated[str, Meta(description="1.0; needed, as id, source and type are")] = ""
+    id: Annotated[str, Meta(description="unique within its source")] = ""
+    source: Annotated[str, Meta(description="URI reference of where it happened")] = ""
+    type: Annotated[
+        str, Meta(description="a call (track, identify …), which its data then is; or the name of what happened")
+    ] = ""
+    subject: Annotated[str | None, Meta(description="known person, unless userid or the data say so")] = None
+    time: Annotated[str | None, Meta(description="RFC 3339: when it happened")] = None
+    datacontenttype: Annotated[str | None, Meta(description="application/json")] = None
+    userid: Annotated[str | None, Meta(description="extension: known person")] = None
+    anonymousid: Annotated[str | None, Meta(description="extension: unknown visitor")] = None
+    data: Annotated[Raw, Meta(description="about the event")] = field(default_factory=Raw)
+    data_base64: Annotated[str | None, Meta(description="the data, where it is not written as JSON")] = None

@@ -21,7 +21,9 @@ from uuid import uuid4
 import msgspec
 
 from services.cli.sample import generate
-from services.ingest.segment import Arrival, parse, read_batch
+from services.ingest.reading.model import Arrival
+from services.ingest.reading.parse import parse
+from services.ingest.reading.segment import read_batch
 from services.router.lifecycle.decide import decide, new_lead
 from services.router.lifecycle.model import HandOff, Lead
 from services.router.lifecycle.rules import Rules

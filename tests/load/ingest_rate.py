@@ -23,7 +23,9 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from services.ingest.publisher import MAX_BATCH_BYTES
-from services.ingest.segment import Arrival, parse, read_batch
+from services.ingest.reading.model import Arrival
+from services.ingest.reading.parse import parse
+from services.ingest.reading.segment import read_batch
 from services.ingest.settings import IngestSettings
 from shared.kafka import create_topics
 from shared.parts import Parts, start_parts

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from services.ingest.segment import Arrival, parse, read_batch
+from services.ingest.reading.model import Arrival
+from services.ingest.reading.parse import parse
+from services.ingest.reading.segment import read_batch
 from services.router.batch import Decided, Hours, Known, Received, cool_until, decide_all
 from services.router.lifecycle.answers import Refusal, accept, case_of, reject
 from services.router.lifecycle.model import Emitted, HandOff, Status

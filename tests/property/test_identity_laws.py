@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.sample.generate import generate
-from services.ingest.segment import Arrival, parse, read_batch
+from services.ingest.reading.model import Arrival
+from services.ingest.reading.parse import parse
+from services.ingest.reading.segment import read_batch
 from services.scorer.scoring import LeadState, Scorer
 from services.scorer.scoring.state import decode_state, encode_state
 from shared.events import Event, Logged, decode_event, encode_event

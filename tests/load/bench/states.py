@@ -15,7 +15,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from services.ingest.segment import Arrival, Envelope, Parsed, parse
+from services.ingest.reading.model import Arrival, Parsed
+from services.ingest.reading.parse import parse
+from services.ingest.reading.segment import read_batch
 from services.scorer.apply import Applying, Codec
 from services.scorer.scoring import Scorer
 from services.scorer.scoring.state import decode_state, encode_state, playbook_of
@@ -59,7 +61,7 @@ def records_of_calls(calls: Sequence[dict[str, object]]) -> list[tuple[bytes, by
     records = []
     for call in calls:
         received = datetime.fromisoformat(str(call["timestamp"]))
-        envelope = Envelope([msgspec.Raw(msgspec.json.encode(call))], None)
+        envelope = read_batch(msgspec.json.encode({"batch": [call]}))
         parsed = parse(envelope, Arrival("sample", received, "/v1/batch", lambda: ""))
         records += [(event.key.encode(), value, received) for event, value in _stored(parsed)]
     return records

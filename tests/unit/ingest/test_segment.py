@@ -11,17 +11,11 @@ from typing import Any
 import pytest
 
 from services.ingest.errors import Refused
+from services.ingest.reading.model import Arrival, Parsed
+from services.ingest.reading.parse import MAX_EVENT_BYTES, MAX_STORED_BYTES, parse
+from services.ingest.reading.segment import read_batch, read_call
 from services.ingest.records import records_of
 from services.ingest.schemas import MAX_BATCH_EVENTS
-from services.ingest.segment import (
-    MAX_EVENT_BYTES,
-    MAX_STORED_BYTES,
-    Arrival,
-    Parsed,
-    parse,
-    read_batch,
-    read_call,
-)
 from shared.events import Event, Kind, decode_event, encode_event
 from shared.identity import known_identity
 from shared.topics import Topics

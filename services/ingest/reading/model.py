@@ -1,0 +1,73 @@
+"""What is read of a request, and what becomes of it: a body in, accepted `Event`s and rejected ones with their reasons
+out. Pure.
+
+One bad event never harms its neighbours: every event of a request is cut out as raw bytes first and read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.ingest.schemas import Call
+from shared.events import Event, Kind
+
+ReadCall = Callable[[msgspec.Raw], Call]
+"""One event as its sender wrote it, in Segment's words. Raises `ValueError`, or `Unacceptable`."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One request: its events as raw JSON, how to read one, and what the request says about all of them. `headers` are
+    those without which its events mean nothing."""
+
+    items: list[msgspec.Raw]
+    kind: Kind | None  # from the path; None in a batch, whose events name their own
+    read: ReadCall
+    write_key: str | None = None
+    sent_at: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_batch: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where and when a request came in; `new_id` names events that came without a messageId."""
+
+    source: str
+    received_at: datetime
+    path: str
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An event that is kept aside: `raw` is what the sender wrote."""
+
+    index: int
+    code: str
+    message: str
+    message_id: str | None
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """In the order of the request; `values` are the accepted events as they are stored."""
+
+    accepted: list[Event]
+    rejected: list[Rejection]
+    values: list[bytes]
+
+
+class Unacceptable(Exception):
+    """An event that is put aside, with the code of the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

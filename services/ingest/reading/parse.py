@@ -1,0 +1,115 @@
+"""Every event of a request is accepted, or rejected by itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from services.ingest.bodies import decode_json
+from services.ingest.reading.calls import KINDS, MAX_ID_CHARACTERS, event_of
+from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection, Unacceptable
+from services.ingest.schemas import MessageId
+from shared.events import Event, Kind, encode_event
+
+MAX_EVENT_BYTES = 32 * 1024  # as sent
+MAX_STORED_BYTES = 2 * MAX_EVENT_BYTES  # with the batch's context, and what properties and traits take from it
+MAX_DEPTH = 64
+MAX_MESSAGE_CHARACTERS = 300
+
+_message_id = msgspec.json.Decoder(MessageId)
+
+
+def parse(envelope: Envelope, arrival: Arrival) -> Parsed:
+    """Every event of `envelope` is either accepted or rejected; never raises."""
+    parsed = Parsed([], [], [])
+    for index, raw in enumerate(envelope.items):
+        try:
+            event = _event(raw, envelope, arrival)
+            value = _stored(event)
+        except Unacceptable as error:
+            message = str(error)[:MAX_MESSAGE_CHARACTERS]  # it goes into headers: a path in it is as long as its names
+            parsed.rejected.append(Rejection(index, error.code, message, _message_id_of(raw), bytes(raw)))
+        else:
+            parsed.accepted.append(event)
+            parsed.values.append(value)
+    return parsed
+
+
+def set_aside(parsed: Parsed, places: Sequence[int], envelope: Envelope) -> tuple[Parsed, list[Rejection]]:
+    """`parsed` with the accepted events at `places` rejected after all, since Kafka takes none of their size; and these
+    alone."""
+    before = {rejection.index for rejection in parsed.rejected}
+    indices = [index for index in range(len(envelope.items)) if index not in before]
+    late = []
+    for place in places:
+        raw = envelope.items[indices[place]]
+        message = f"Kafka takes no event of {len(parsed.values[place])} bytes"
+        late.append(Rejection(indices[place], "event_too_large", message, _message_id_of(raw), bytes(raw)))
+    kept = sorted(set(range(len(parsed.accepted))) - set(places))
+    rejected = sorted(parsed.rejected + late, key=lambda rejection: rejection.index)
+    return Parsed([parsed.accepted[p] for p in kept], rejected, [parsed.values[p] for p in kept]), late
+
+
+def _stored(event: Event) -> bytes:
+    try:
+        value = encode_event(event)
+    except RecursionError as error:
+        raise _too_deep() from error
+    if len(value) > MAX_STORED_BYTES:
+        raise Unacceptable(
+            "event_too_large",
+            f"{len(value)} bytes with the batch's context; a stored event may have {MAX_STORED_BYTES}",
+        )
+    _refuse_depth(event, value)
+    return value
+
+
+def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
+    size = len(memoryview(raw))
+    if size > MAX_EVENT_BYTES:
+        raise Unacceptable("event_too_large", f"{size} bytes; an event may have {MAX_EVENT_BYTES}")
+    try:
+        call = envelope.read(raw)
+    except ValueError as error:
+        raise Unacceptable("malformed_event", str(error)) from error
+    return event_of(call, envelope.kind or _kind(call.type), envelope, arrival)
+
+
+def _kind(type_: str | None) -> Kind:
+    kind = KINDS.get(type_ or "")
+    if kind is None:
+        raise Unacceptable("unknown_type", f"type {(type_ or '')[:64]!r}: expected one of {', '.join(KINDS)}")
+    return kind
+
+
+def _refuse_depth(event: Event, value: bytes) -> None:
+    """Readers of the log have a stack as well: an event that only some of them can decode would stop the flow."""
+    if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
+        return
+    level: list[Any] = [event.properties, event.traits, event.context]
+    for _ in range(MAX_DEPTH):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> Unacceptable:
+    return Unacceptable("nested_too_deeply", f"objects and lists are nested more than {MAX_DEPTH} levels deep")
+
+
+def _children(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _message_id_of(raw: msgspec.Raw) -> str | None:
+    """For the answer only: the sender's own id, if there is a readable one of a sane length."""
+    try:
+        message_id = decode_json(_message_id, raw).message_id
+    except ValueError:
+        return None
+    return str(message_id)[:MAX_ID_CHARACTERS] if message_id is not None else None
