@@ -31,17 +31,19 @@ _scored = text(
 )
 
 Scores = Mapping[str, tuple[Lead, ScoreRecord]]
+Contacts = Mapping[str, dict[str, str]]
 
 
 async def around_of(
     connection: AsyncConnection,
     decisions: Sequence[tuple[Decision, ScoreRecord]],
+    told: Iterable[str],
     members: Mapping[str, str],
     rules: Rules,
     now: datetime,
-) -> Around:
-    """What there is to tell beside what `decisions` say themselves, each with the lead's latest score. `members`: by id
-    the lead that it belongs to, though no row says so yet."""
+) -> tuple[Around, Contacts]:
+    """What there is to tell beside what `decisions` say themselves, each with the lead's latest score; and contact data,
+    at least of the leads in `told`. `members`: by id the lead that it belongs to, though no row says so yet."""
     handoffs = {change.handoff.handoff_id: change.handoff for one, _ in decisions for change in one.handoffs}
     named = {
         change.handoff.handoff_id
@@ -51,37 +53,39 @@ async def around_of(
     }
     primaries = {one.lead.attached_to for one, _ in decisions if one.stages and one.lead.attached_to}
     if not named and not primaries:
-        return Around()
+        return Around(), await repository.contacts_of(connection, sorted(told), members)
     joints = {one.lead_id: one.handoff_id for one in handoffs.values() if one.is_open}
     if asked := primaries - joints.keys():
         known = await repository.open_handoffs(connection, sorted(asked))
         joints |= {lead_id: one.handoff_id for lead_id, one in known.items()}
     decided = {decision.lead.lead_id: (decision.lead, record) for decision, record in decisions}
-    companies = await _companies(connection, named, handoffs, decided, members, rules, now) if named else {}
-    return Around(companies, joints)
+    opened = await _opened(connection, named, handoffs) if named else {}
+    worked = _worked(opened)
+    ids = {id for of_company in worked.values() for id in of_company}
+    # Those of the leads themselves with their colleagues': one question less, for which a hand-off waits.
+    contacts = await repository.contacts_of(connection, sorted({*ids, *told}), members)
+    people = dict(decided) | await _scores(connection, ids - decided.keys())
+    seen = {id: _member(id, people, contacts, rules, now) for id in ids if id in people}
+    companies = {id: _company(handoffs[id], worked[handoffs[id].company], seen, contacts, rules) for id in named}
+    return Around(companies, joints), contacts
 
 
-async def _companies(  # noqa: PLR0913, PLR0917 - what has been decided, and by what
-    connection: AsyncConnection,
-    named: Iterable[str],
-    handoffs: Mapping[str, HandOff],
-    decided: Scores,
-    members: Mapping[str, str],
-    rules: Rules,
-    now: datetime,
-) -> dict[str, Company]:
+async def _opened(
+    connection: AsyncConnection, named: Iterable[str], handoffs: Mapping[str, HandOff]
+) -> dict[str, HandOff]:
+    """Open hand-offs of the companies of those `named`, as they are after what has been decided."""
     keys = sorted({key for id in named if (key := handoffs[id].company) is not None})
     rows = (await connection.execute(_open, {"companies": keys})).mappings()
-    opened = {row["handoff_id"]: repository.handoff_of(row) for row in rows} | dict(handoffs)
+    known = {row["handoff_id"]: repository.handoff_of(row) for row in rows} | dict(handoffs)
+    return {id: one for id, one in known.items() if one.is_open and one.company in keys}
+
+
+def _worked(opened: Mapping[str, HandOff]) -> defaultdict[str | None, dict[str, str]]:
+    """By company who is worked, and in which hand-off."""
     worked: defaultdict[str | None, dict[str, str]] = defaultdict(dict)
     for one in opened.values():
-        if one.is_open:
-            worked[one.company] |= dict.fromkeys((*one.attached, one.lead_id), one.handoff_id)
-    ids = {id for key in keys for id in worked[key]}
-    people = dict(decided) | await _scores(connection, ids - decided.keys())
-    contacts = await repository.contacts_of(connection, sorted(ids), members)
-    seen = {id: _member(id, people, contacts, rules, now) for id in ids if id in people}
-    return {id: _company(handoffs[id], worked[handoffs[id].company], seen, contacts, rules) for id in named}
+        worked[one.company] |= dict.fromkeys((*one.attached, one.lead_id), one.handoff_id)
+    return worked
 
 
 async def _scores(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, tuple[Lead, ScoreRecord]]:

@@ -25,7 +25,7 @@ from services.router.batch import (
     due_until,
     follow,
 )
-from services.router.company_view import around_of
+from services.router.company_view import Contacts, around_of
 from services.router.contact import ContactDatum
 from services.router.erasure.deny_list import DenyList
 from services.router.failures import described, is_about_values, sqlstate
@@ -264,14 +264,13 @@ class Ledger:
 
     async def _scribe(
         self, connection: AsyncConnection, decided: Sequence[Decided], members: Mapping[str, str]
-    ) -> tuple[Scribe, dict[str, dict[str, str]]]:
+    ) -> tuple[Scribe, Contacts]:
         """Who writes the decisions, and the contact data that is needed for it, by lead."""
         decisions = [item.decision for item in decided if not item.counts_only]
         told, turned = reached_out(decisions), turned_handoffs(decisions)
-        contacts = await repository.contacts_of(connection, told, members) if told else {}
         frozen = await repository.frozen_messages(connection, turned) if turned else {}
         scored = [(item.decision, item.score.record) for item in decided]
-        around = await around_of(connection, scored, members, self.rules, self.clock.now())
+        around, contacts = await around_of(connection, scored, told, members, self.rules, self.clock.now())
         return Scribe(self.rules, self.topics, frozen, around), contacts
 
     async def _drop_refused_contacts(self, batch: Batch) -> bool:

@@ -246,6 +246,8 @@ async def contacts_of(
     connection: AsyncConnection, ids: Sequence[str], members: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, str]]:
     """Contact data by lead id and field. `members`: by id the lead that it belongs to, though no row says so yet."""
+    if not ids:
+        return {}
     found: dict[str, dict[str, str]] = defaultdict(dict)
     new = members or {}
     values = {"ids": list(ids), "into": list(new.values()), "members": list(new)}
