@@ -34,7 +34,7 @@ Scores = Mapping[str, tuple[Lead, ScoreRecord]]
 Contacts = Mapping[str, dict[str, str]]
 
 
-async def around_of(
+async def around_of(  # noqa: PLR0913, PLR0917 - what has been decided, and by what
     connection: AsyncConnection,
     decisions: Sequence[tuple[Decision, ScoreRecord]],
     told: Iterable[str],
@@ -42,8 +42,8 @@ async def around_of(
     rules: Rules,
     now: datetime,
 ) -> tuple[Around, Contacts]:
-    """What there is to tell beside what `decisions` say themselves, each with the lead's latest score; and contact data,
-    at least of the leads in `told`. `members`: by id the lead that it belongs to, though no row says so yet."""
+    """What there is to tell beside what `decisions` say themselves, each with the lead's latest score; and contact
+    data, at least of the leads in `told`. `members`: by id the lead that it belongs to, though no row says so yet."""
     handoffs = {change.handoff.handoff_id: change.handoff for one, _ in decisions for change in one.handoffs}
     named = {
         change.handoff.handoff_id
