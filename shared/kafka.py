@@ -82,9 +82,13 @@ def _new_topic(spec: TopicSpec) -> NewTopic:
     return NewTopic(spec.name, spec.partitions, -1, replica_assignments={}, topic_configs=spec.config)
 
 
-def unreachable(options: dict[str, Any]) -> ConfigurationError:
+class KafkaAway(ConfigurationError):
+    """No broker answers."""
+
+
+def unreachable(options: dict[str, Any]) -> KafkaAway:
     """The one wording for a broker that does not answer."""
-    return ConfigurationError(
+    return KafkaAway(
         f"no Kafka answers at {options['bootstrap_servers']}: start it, or set TASUKI_KAFKA_BOOTSTRAP "
         "(and the TASUKI_KAFKA_* security settings) to the brokers' addresses"
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -15,11 +18,16 @@ from services.ingest.app import build_app
 from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher, Limits
+from services.ingest.publishing import Publisher
 from services.ingest.settings import IngestSettings
+from services.ingest.spool.publisher import SpooledPublisher
+from services.ingest.spool.spool import Spool
 from shared import logs
-from shared.kafka import client_options
+from shared.kafka import KafkaAway, client_options
 from shared.key_file import ReloadingKeyRing
 from shared.settings import ConfigurationError, load_settings
+
+log = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS = 10
 
@@ -36,10 +44,11 @@ def serve() -> None:
 
 async def run(settings: IngestSettings) -> None:
     """Raises `ConfigurationError` before the port is opened."""
-    publisher = await open_publisher(settings)
+    metrics = IngestMetrics()
+    publisher = await open_publisher(settings, metrics)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, publisher),
+            create_app(settings, publisher, metrics),
             host=settings.host,
             port=settings.ingest_port,
             loop="uvloop",
@@ -59,16 +68,35 @@ async def run(settings: IngestSettings) -> None:
     await server.serve()
 
 
-async def open_publisher(settings: IngestSettings) -> KafkaPublisher:
-    """Connected to Kafka. Raises `ConfigurationError`."""
-    return await KafkaPublisher.open(
-        client_options(settings),
-        [settings.topics.events, settings.topics.dead_letters],
-        Limits(settings.produce_timeout_seconds, settings.produce_linger_ms, settings.max_in_flight_bytes),
-    )
+async def open_publisher(settings: IngestSettings, metrics: IngestMetrics) -> Publisher:
+    """Connected to Kafka, or with a spool that was once. Raises `ConfigurationError`."""
+    options, topics = client_options(settings), settings.topics
+    limits = Limits(settings.produce_timeout_seconds, settings.produce_linger_ms, settings.max_in_flight_bytes)
+    names = [topics.events, topics.dead_letters]
+    if settings.spool_dir is None:
+        log.warning("without TASUKI_SPOOL_DIR senders get 429 while Kafka is away")
+        return await KafkaPublisher.open(options, names, limits)
+    spool = Spool.open(settings.spool_dir, settings.spool_max_bytes, metrics.sync_seconds.observe)
+    metrics.watch(spool)
+    limits = replace(limits, patience=settings.spool_after_seconds)
+    kafka = await connect(spool, options, names, limits)
+    return SpooledPublisher(kafka, spool, topics.dead_letters)
 
 
-def create_app(settings: IngestSettings, publisher: KafkaPublisher) -> FastAPI:
+async def connect(spool: Spool, options: dict[str, Any], topics: Sequence[str], limits: Limits) -> KafkaPublisher:
+    """A first start needs Kafka, so that a wrong address is noticed; later ones do not. Raises `ConfigurationError`."""
+    try:
+        kafka = await KafkaPublisher.open(options, topics, limits)
+    except KafkaAway as error:
+        if not spool.serves(topics):
+            raise
+        log.warning("%s; starting with the spool in %s", error, spool.directory)
+        return KafkaPublisher.connect_later(options, limits)
+    spool.serve(topics)
+    return kafka
+
+
+def create_app(settings: IngestSettings, publisher: Publisher, metrics: IngestMetrics) -> FastAPI:
     """The app, which closes `publisher` when it stops.
 
     That is done here and not after `serve`: uvicorn repeats the signal that stopped it as soon as it is done."""
@@ -85,7 +113,7 @@ def create_app(settings: IngestSettings, publisher: KafkaPublisher) -> FastAPI:
             keys=ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file),
             publisher=publisher,
             topics=settings.topics,
-            metrics=IngestMetrics(),
+            metrics=metrics,
         ),
         lifespan,
     )

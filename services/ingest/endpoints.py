@@ -19,7 +19,7 @@ from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import Busy, NotStored, Publisher, Record, TooMuch
+from services.ingest.publishing import Busy, NotStored, Publisher, Record, TooMuch
 from services.ingest.reading.cloudevents import read_cloudevents
 from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from services.ingest.reading.parse import parse, set_aside

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ingest.reading.model import Parsed
+from services.ingest.spool.spool import Spool
 
 _LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -18,7 +19,10 @@ class IngestMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._events = Counter(
-            "tasuki_ingest_events", "Events stored in Kafka", ["source", "kind"], registry=self.registry
+            "tasuki_ingest_events",
+            "Events acknowledged: in Kafka, or in the spool",
+            ["source", "kind"],
+            registry=self.registry,
         )
         self._rejected = Counter(
             "tasuki_ingest_rejected", "Events put aside in dead-letters", ["source", "reason"], registry=self.registry
@@ -28,13 +32,29 @@ class IngestMetrics:
         )
         self.produce_seconds = Histogram(
             "tasuki_ingest_produce_seconds",
-            "From sending a request's records to their acknowledgement by all in-sync replicas",
+            "From sending a request's records to their acknowledgement by all in-sync replicas, or by the spool's disk",
             buckets=_LATENCY_BUCKETS,
             registry=self.registry,
         )
 
+        self.sync_seconds = Histogram(
+            "tasuki_ingest_spool_sync_seconds",
+            "Of each sync of the spool, which several requests may share",
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+
+    def watch(self, spool: Spool) -> None:
+        """Shows what waits in `spool`."""
+        for name, text, value in (
+            ("records", "Records that wait in the spool for Kafka", lambda: spool.records),
+            ("bytes", "Bytes that wait in the spool for Kafka", lambda: spool.bytes),
+            ("oldest_age_seconds", "How long the oldest of them has been waiting", lambda: spool.oldest_seconds),
+        ):
+            Gauge(f"tasuki_ingest_spool_{name}", text, registry=self.registry).set_function(value)
+
     def stored(self, source: str, parsed: Parsed) -> None:
-        """Everything of `parsed` is in Kafka."""
+        """Everything of `parsed` is acknowledged."""
         _count(self._events, source, (event.kind.value for event in parsed.accepted))
         _count(self._rejected, source, (rejection.code for rejection in parsed.rejected))
 

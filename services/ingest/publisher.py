@@ -19,16 +19,16 @@ import random
 import time
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
+from services.ingest.publishing import Busy, NotStored, Record, TooMuch, TopicTooNarrow
 from services.ingest.sequence import keep_whole
-from shared.cloudevents import Headers
 from shared.kafka import unreachable
 from shared.topic_check import refuse_missing
 
@@ -38,7 +38,6 @@ START_TIMEOUT_SECONDS = 10.0
 RENEWAL_PAUSE_SECONDS = 1.0
 PROBE_TIMEOUT_SECONDS = 2.0
 MAX_BATCH_BYTES = 256 * 1024
-RECORD_OVERHEAD_BYTES = 512  # futures, and what is around each record
 MAX_RECORD_BYTES = 6 * 1024 * 1024  # a whole body may have to go to dead-letters
 SMALLEST_LIMIT_BYTES = 16 * 1024
 """Where Kafka finds less than this too large, the topic's setting is wrong, and not the event."""
@@ -46,53 +45,14 @@ TOLD_FOR_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Record:
-    """A record to publish; records with equal keys keep their order."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: Headers = field(default_factory=list)
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes of memory it takes."""
-        weight = RECORD_OVERHEAD_BYTES + len(self.value) + len(self.key or b"")
-        return weight + sum(len(name) + len(value) for name, value in self.headers) if self.headers else weight
-
-
-@dataclass(frozen=True)
 class Limits:
-    """How long a record may wait for company and for its acknowledgement, and how much may wait at once."""
+    """How long a record may wait for company and for its acknowledgement, and how much may wait at once. `patience`:
+    for how many seconds a request waits, where that is less than what Kafka has."""
 
     timeout_seconds: float
     linger_ms: int
     max_in_flight_bytes: int
-
-
-class NotStored(Exception):
-    """Kafka has not confirmed the records: they may be stored or not, and are to be sent again."""
-
-
-class Busy(NotStored):
-    """Refused before anything was sent."""
-
-
-class TooMuch(Exception):
-    """More at once than may wait at all: sending it again is of no use."""
-
-
-class Publisher(Protocol):
-    """What the endpoints need of Kafka."""
-
-    async def publish(self, records: Sequence[Record]) -> list[int]:
-        """Returns when `records` are stored, but for those whose places are returned: Kafka takes none of their size.
-        Raises `NotStored`, and `TooMuch`."""
-        ...
-
-    async def trouble(self) -> str | None:
-        """Why nothing can be stored now; None when all is well."""
-        ...
+    patience: float | None = None
 
 
 Place = tuple[str, int]  # topic and partition
@@ -104,8 +64,10 @@ class KafkaPublisher:
 
     def __init__(self, options: dict[str, Any], limits: Limits) -> None:
         self._timeout = limits.timeout_seconds
+        self._patience = limits.patience or limits.timeout_seconds
         self._max_in_flight = limits.max_in_flight_bytes
         self._in_flight = 0
+        self._waits: set[asyncio.Timeout] = set()
         self._stalled: Counter[Place] = Counter()  # records that were not acknowledged in time, and still are not
         self._background: set[asyncio.Task[None]] = set()
         self._renewing = False
@@ -131,6 +93,14 @@ class KafkaPublisher:
             raise
         return publisher
 
+    @classmethod
+    def connect_later(cls, options: dict[str, Any], limits: Limits) -> KafkaPublisher:
+        """Not connected: `Busy` until it is."""
+        publisher = cls(options, limits)
+        publisher._renewing = True
+        publisher._in_background(publisher._start_another())
+        return publisher
+
     async def _connect(self, topics: Sequence[str]) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -141,8 +111,9 @@ class KafkaPublisher:
             raise unreachable(self._arguments) from error
         refuse_missing(known, topics)
 
-    async def publish(self, records: Sequence[Record]) -> list[int]:
-        """See `Publisher`. Raises `Busy` at once when too much is under way or a partition concerned is stalled."""
+    async def publish(self, records: Sequence[Record], patience: float | None = None) -> list[int]:
+        """See `Publisher`. Raises `Busy` at once when too much is under way or a partition concerned is stalled.
+        `patience`: seconds, where it is not the usual one."""
         if not records:
             return []
         weight = sum(record.weight for record in records)
@@ -154,31 +125,41 @@ class KafkaPublisher:
             raise Busy("too many events are waiting for Kafka")
         self._in_flight += weight
         sent: Sent = []
+        wait = asyncio.timeout(patience or self._patience)
+        self._waits.add(wait)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with wait:
                 await self._send(records, sent)
                 await _wait_for_all(sent)
                 too_large = await self._try_alone(records, sent)
         except (TimeoutError, KafkaTimeoutError) as error:
-            raise NotStored(f"Kafka has not acknowledged within {self._timeout:g} s") from error
+            raise NotStored("Kafka has not acknowledged in time") from error
         except KafkaError as error:
             self._renew(error)
             raise NotStored("Kafka has refused the events") from error
         finally:
+            self._waits.discard(wait)
             self._settle(weight, sent)
         if failure := _first_failure(sent):
             raise NotStored("Kafka has refused the events") from failure
         self._refuse_narrow_topics([records[number] for number in too_large])
         return too_large
 
+    def give_up(self) -> None:
+        """Whoever waits for Kafka waits no longer: `NotStored`. What is under way may still be stored."""
+        now = asyncio.get_running_loop().time()
+        for wait in self._waits:
+            if not wait.expired():
+                wait.reschedule(now)
+
     def _refuse_narrow_topics(self, too_large: Sequence[Record]) -> None:
-        """Raises `NotStored`: setting events aside that a usual topic takes would lose them to whoever reads it."""
+        """Raises `TopicTooNarrow`: to set aside what a usual topic takes would lose it to whoever reads it."""
         for record in too_large:
             if len(record.value) < SMALLEST_LIMIT_BYTES:
                 reason = f"topic {record.topic} refuses records of {len(record.value)} bytes: look at max.message.bytes"
                 self._narrow = (time.monotonic(), reason)
                 log.error(reason)
-                raise NotStored(reason)
+                raise TopicTooNarrow(reason)
 
     async def _send(self, records: Sequence[Record], sent: Sent) -> None:
         counts = {topic: len(await self._producer.partitions_for(topic)) for topic in {r.topic for r in records}}

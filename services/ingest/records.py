@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.ingest.publisher import Record
+from services.ingest.publishing import Record
 from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from shared import dead_letters
 from shared.cloudevents import Headers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, write_keys_from
@@ -17,10 +19,22 @@ class IngestSettings(CommonSettings):
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
     )
+    spool_dir: Path | None = Field(
+        default=Path("spool"), description="where events wait while Kafka is away; empty for nowhere"
+    )
+    spool_max_bytes: int = Field(default=1024**3, ge=1024**2, description="more than this in the spool: 429")
+    spool_after_seconds: float = Field(
+        default=2.0, gt=0, le=4, description="not acknowledged by Kafka after this time: the spool takes over"
+    )
     produce_linger_ms: int = Field(default=2, ge=0, description="how long a record may wait for company")
     max_in_flight_bytes: int = Field(
         default=64 * 1024 * 1024, gt=0, description="more than this waiting for Kafka: 429 at once"
     )
+
+    @field_validator("spool_dir", mode="before")
+    @classmethod
+    def _nothing_is_no_spool(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("write_keys")
     @classmethod

@@ -180,6 +180,7 @@ def start_cluster(say: Say, commands: Commands = usual_command, workers: int = W
             worker.environment |= {
                 "TMPDIR": str(directory / f"tmp-{worker.name}"),
                 "TASUKI_PLAYBOOK": str(directory / "playbook.yaml"),
+                "TASUKI_SPOOL_DIR": str(directory / "spool"),
             }
             made.append(worker)
         cluster = Cluster(

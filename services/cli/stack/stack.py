@@ -72,6 +72,7 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
         asyncio.run(create_topics(client_options(settings), specs))
         upgrade(database_url)
         say(f"topics {settings.topic_prefix}* and tables are there")
+        logs = stack.enter_context(_log_directory(options.data_dir))
         ports = stack.enter_context(chosen_ports(os.environ))
         access = make_access(ports, os.environ)
         environment = service_environment(
@@ -81,12 +82,12 @@ def start_stack(options: StackOptions, say: Say) -> Iterator[Stack]:
                 "TASUKI_DATABASE_URL": database_url,
                 "TASUKI_TOPIC_PREFIX": settings.topic_prefix,
                 "TASUKI_CLOCK": options.clock,
+                "TASUKI_SPOOL_DIR": os.environ.get("TASUKI_SPOOL_DIR") or str((options.data_dir or logs) / "spool"),
                 **erasure_key(os.environ, options.data_dir, options.own_names or not _has_given_parts()),
             },
             ports,
             access,
         )
-        logs = stack.enter_context(_log_directory(options.data_dir))
         services = [
             Supervised(name, service_command(name), environment, logs / f"{name}.log", say) for name in SERVICES
         ]

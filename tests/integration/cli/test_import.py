@@ -37,7 +37,7 @@ def ingest(stack_environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     settings = CommonSettings(kafka_bootstrap=stack_environment["TASUKI_KAFKA_BOOTSTRAP"])
     asyncio.run(create_topics(client_options(settings), settings.topics.specs([], 2)))
     url = f"http://127.0.0.1:{stack_environment['TASUKI_INGEST_PORT']}"
-    environment = {**os.environ, "TASUKI_WRITE_KEYS": "wk_test=test"}
+    environment = {**os.environ, "TASUKI_WRITE_KEYS": "wk_test=test", "TASUKI_SPOOL_DIR": str(tmp_path / "spool")}
     service = Supervised("ingest", service_command("ingest"), environment, tmp_path / "ingest.log", print)
     service.start()
     try:

@@ -61,6 +61,7 @@ def running(parts: Parts, prefix: str, log: Path, **variables: str) -> Iterator[
         "TOPIC_PREFIX": prefix,
         "WRITE_KEYS": "key=website",
         "INGEST_PORT": "0",
+        "SPOOL_DIR": str(log.parent / "spool"),
     }
     with log.open("wb") as stderr:
         process = subprocess.Popen(SERVE, env=environment(**(settings | variables)), stderr=stderr)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from services.ingest.publisher import MAX_RECORD_BYTES, Busy, KafkaPublisher, Limits, NotStored, Record, TooMuch
+from services.ingest.publisher import MAX_RECORD_BYTES, KafkaPublisher, Limits
+from services.ingest.publishing import Busy, NotStored, Record, TooMuch
 from shared.kafka import create_topics
 from shared.parts import Parts
 from shared.topics import TopicSpec

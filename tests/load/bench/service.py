@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,7 +83,10 @@ def serving(service: str, environment: Mapping[str, str]) -> Iterator[Service]:
     (port,) = free_ports(1)
     variables = {f"TASUKI_{service.upper()}_PORT": str(port), "TASUKI_HOST": "127.0.0.1", **environment}
     command = [sys.executable, "-m", "services.cli.main", "serve", service]
-    with running(service, command, variables, port) as started:
+    with (
+        tempfile.TemporaryDirectory(prefix="tasuki-spool-") as spool,
+        running(service, command, {"TASUKI_SPOOL_DIR": spool, **variables}, port) as started,
+    ):
         yield started
 
 

@@ -13,7 +13,7 @@ from services.ingest.app import build_app
 from services.ingest.cors import ALLOWED_HEADERS
 from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import Busy, NotStored, Record, TooMuch
+from services.ingest.publishing import Busy, NotStored, Record, TooMuch
 from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
 from shared.topics import Topics
