@@ -1,4 +1,4 @@
-"""Kafka goes away and comes back under a running ingest."""
+"""Kafka goes away and comes back under an ingest that has no spool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.ingest.conftest import Ingest, make_topics, running
 
 @pytest.fixture
 def ingest(parts: Parts, tmp_path: Path) -> Iterator[Ingest]:
-    with running(parts, make_topics(parts), tmp_path / "log") as ingest:
+    with running(parts, make_topics(parts), tmp_path / "log", SPOOL_DIR="") as ingest:
         yield ingest
 
 
