@@ -114,6 +114,8 @@ def create_app(settings: IngestSettings, publisher: Publisher, metrics: IngestMe
             publisher=publisher,
             topics=settings.topics,
             metrics=metrics,
+            script_dir=settings.analytics_js,
+            public_url=settings.ingest_public_url,
         ),
         lifespan,
     )

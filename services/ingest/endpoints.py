@@ -9,14 +9,17 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
+from services.ingest.browser.routes import browser_routes
 from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publishing import Busy, NotStored, Publisher, Record, TooMuch
@@ -45,23 +48,26 @@ class Collaborators:
     publisher: Publisher
     topics: Topics
     metrics: IngestMetrics
+    script_dir: Path | None = None
+    public_url: str | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-def event_routes(with_: Collaborators) -> list[Route]:
+def event_routes(with_: Collaborators) -> list[BaseRoute]:
     """Segment's `/v1/track` and its kin, `/v1/batch`, the browser's short paths and `/v1/m`; RudderStack's beacon;
-    CloudEvents.
+    CloudEvents; what browsers load before they send.
 
     Plain routes: FastAPI's own handling of a request takes as long as everything that is done here."""
-    routes = []
+    routes: list[BaseRoute] = []
     for kind, short in SHORT_PATHS.items():
         endpoint = _endpoint(with_, _calls_of(kind))
         routes += [_post(f"/v1/{kind}", endpoint), _post(f"/v1/{short}", endpoint)]
     endpoint = _endpoint(with_, lambda body, _: read_batch(body))
     routes += [_post(path, endpoint) for path in BATCH_PATHS]
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
-    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    routes += [_post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    return [*routes, *browser_routes(partial(_source, with_), _credentials, with_.script_dir, with_.public_url)]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
@@ -92,7 +98,7 @@ async def _ignore(_: Request) -> Response:
 async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[Envelope, Parsed]:
     """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
     received_at = with_.now()
-    credentials = _basic_user(request) or request.query_params.get("writeKey")
+    credentials = _credentials(request)
     # A key that came before the body is looked at before the body: strangers cost us no memory.
     source = _source(with_, credentials) if credentials else None
     envelope = read(await _read_body(request), request)
@@ -102,6 +108,10 @@ async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[E
     parsed = await _store(with_, parsed, envelope, arrival)
     with_.metrics.stored(source, parsed)
     return envelope, parsed
+
+
+def _credentials(request: Request) -> str | None:
+    return _basic_user(request) or request.query_params.get("writeKey")
 
 
 def _basic_user(request: Request) -> str | None:

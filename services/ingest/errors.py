@@ -24,6 +24,15 @@ def unknown_write_key() -> Refused:
     )
 
 
+def not_installed() -> Refused:
+    return Refused(
+        404,
+        "not_installed",
+        "analytics.js is not installed here: set TASUKI_ANALYTICS_JS to the directory dist/umd of the npm package "
+        "@segment/analytics-next, or load the script from elsewhere",
+    )
+
+
 def too_large(limit: int) -> Refused:
     return Refused(413, "body_too_large", f"the body exceeds {limit} bytes (decompressed): send smaller batches")
 

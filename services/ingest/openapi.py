@@ -80,8 +80,13 @@ def paths() -> dict[str, Any]:
     events = _operation(
         CLOUD_EVENTS, "CloudEvents 1.0: binary, structured or batched", [CloudEvent], [Success, BatchResult]
     )
+    browser = {
+        "/v1/projects/{write_key}/settings": _loaded("Settings of analytics.js: the only destination is this service"),
+        "/sourceConfig/": _loaded("Settings of RudderStack's SDK", _WRITE_KEY_QUERY),
+        "/analytics.js/v1/{write_key}/analytics.min.js": _loaded("analytics.js, where it is installed"),
+    }
     every = {**calls, **batches, "/v1/m": ignored, "/v1/events": events}
-    return {path: {"post": operation} for path, operation in every.items()}
+    return {path: {"post": operation} for path, operation in every.items()} | browser
 
 
 def components() -> dict[str, Any]:
@@ -90,6 +95,19 @@ def components() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schemas["Batch"]["properties"]["batch"]["items"] = _shown(Call)
     return schemas
+
+
+def _loaded(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    in_path = {"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}
+    errors = {"401": _response("Unknown write key", Error), "404": _response("Not installed", Error)}
+    operation = {
+        "tags": [SEGMENT],
+        "summary": summary,
+        "parameters": list(parameters) or [in_path],
+        "security": [{"WriteKey": []}, {}],
+        "responses": {"200": {"description": "For the SDK"}, **errors},
+    }
+    return {"get": operation}
 
 
 def _paths(kind: Kind) -> tuple[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.ingest.browser.script import Script
 from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, write_keys_from
 from shared.settings import CommonSettings
 
@@ -16,6 +18,12 @@ class IngestSettings(CommonSettings):
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
     keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
+    ingest_public_url: str | None = Field(
+        default=None, description="where browsers see this service; without it, where they asked"
+    )
+    analytics_js: Path | None = Field(
+        default=None, description="directory with analytics.js: dist/umd of the npm package @segment/analytics-next"
+    )
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
     )
@@ -35,6 +43,23 @@ class IngestSettings(CommonSettings):
     @classmethod
     def _nothing_is_no_spool(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("ingest_public_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+            raise ValueError(f"{value!r} is no address such as https://events.example.co.jp")
+        return value.rstrip("/") if value else None
+
+    @field_validator("analytics_js")
+    @classmethod
+    def _has_the_script(cls, value: Path | None) -> Path | None:
+        if value:
+            try:
+                Script(value)
+            except OSError as error:
+                raise ValueError(f"{error.filename}: {error.strerror}; run `make analytics-js`, or npm") from error
+        return value
 
     @field_validator("write_keys")
     @classmethod

@@ -182,7 +182,8 @@ async def test_metrics_count_and_name_nobody(client: httpx.AsyncClient) -> None:
 async def test_openapi_describes_every_path_and_field(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     names = ("track", "identify", "page", "screen", "group", "alias", "batch", *"tipsgabm")
-    paths = {f"/v1/{name}" for name in names} | {"/v1/events", "/beacon/v1/batch"}
+    paths = {f"/v1/{name}" for name in names} | {"/v1/events", "/beacon/v1/batch", "/v1/projects/{write_key}/settings"}
+    paths |= {"/sourceConfig/", "/analytics.js/v1/{write_key}/analytics.min.js"}
     assert paths | {"/healthz", "/readyz", "/metrics"} == set(document["paths"])
     assert set(document["paths"]["/v1/t"]["post"]["responses"]) == {"200", "400", "401", "413", "415", "429", "500"}
     for schema in ("Call", "Batch", "CloudEvent"):
