@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher, Limits
 from services.ingest.settings import IngestSettings
+from services.ingest.webhooks.loading import load_webhooks
+from services.ingest.webhooks.receiver import Webhooks
 from shared import logs
 from shared.kafka import client_options
 from shared.key_file import ReloadingKeyRing
@@ -86,6 +89,7 @@ def create_app(settings: IngestSettings, publisher: KafkaPublisher) -> FastAPI:
             publisher=publisher,
             topics=settings.topics,
             metrics=IngestMetrics(),
+            webhooks=Webhooks(load_webhooks(settings.webhooks, os.environ), settings.ingest_public_url),
         ),
         lifespan,
     )

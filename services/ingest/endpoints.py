@@ -1,4 +1,4 @@
-"""Segment's HTTP API: one request is read, parsed, stored in Kafka, and only then answered."""
+"""The HTTP API of events: one request is read, parsed, stored in Kafka, and only then answered."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import binascii
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.ingest.answers import json_response
@@ -25,7 +26,8 @@ from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from services.ingest.reading.parse import parse, set_aside
 from services.ingest.reading.segment import read_batch, read_call
 from services.ingest.records import records_of
-from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS
+from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, WEBHOOK_PATH
+from services.ingest.webhooks.receiver import Webhooks
 from shared.events import Kind
 from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
@@ -45,13 +47,14 @@ class Collaborators:
     publisher: Publisher
     topics: Topics
     metrics: IngestMetrics
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
 def event_routes(with_: Collaborators) -> list[Route]:
     """Segment's `/v1/track` and its kin, `/v1/batch`, the browser's short paths and `/v1/m`; RudderStack's beacon;
-    CloudEvents.
+    CloudEvents; webhooks of other tools.
 
     Plain routes: FastAPI's own handling of a request takes as long as everything that is done here."""
     routes = []
@@ -61,7 +64,8 @@ def event_routes(with_: Collaborators) -> list[Route]:
     endpoint = _endpoint(with_, lambda body, _: read_batch(body))
     routes += [_post(path, endpoint) for path in BATCH_PATHS]
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
-    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    webhooks = [_post(WEBHOOK_PATH, _webhook(with_)), Route(WEBHOOK_PATH, _webhook_check(with_), methods=["GET"])]
+    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore), *webhooks]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
@@ -74,14 +78,39 @@ def _calls_of(kind: Kind) -> Reader:
 
 def _endpoint(with_: Collaborators, read: Reader) -> Endpoint:
     async def take(request: Request) -> Response:
-        envelope, parsed = await _take(with_, request, read)
-        if envelope.is_batch:
-            return json_response(200, _result(parsed))
-        for rejection in parsed.rejected:
-            raise Refused(400, rejection.code, rejection.message)
-        return json_response(200, {"success": True})
+        return _answer(*await _take(with_, request, read))
 
     return take
+
+
+def _answer(envelope: Envelope, parsed: Parsed) -> Response:
+    if envelope.is_batch:
+        return json_response(200, _result(parsed))
+    for rejection in parsed.rejected:
+        raise Refused(400, rejection.code, rejection.message)
+    return json_response(200, {"success": True})
+
+
+def _webhook(with_: Collaborators) -> Endpoint:
+    async def take(request: Request) -> Response:
+        webhook = with_.webhooks.named(request.path_params["name"])
+        taken = await _take(with_, request, partial(with_.webhooks.read, webhook))
+        answer = _answer(*taken)
+        # A person has sent the form, and not a client that takes a 3xx for success and drops its events.
+        return RedirectResponse(webhook.mapping.redirect, 303) if webhook.mapping.redirect else answer
+
+    return take
+
+
+def _webhook_check(with_: Collaborators) -> Endpoint:
+    """Mailchimp asks with a GET whether there is somebody at the address."""
+
+    async def check(request: Request) -> Response:
+        with_.webhooks.named(request.path_params["name"])
+        _source(with_, _key_before_body(request))
+        return json_response(200, {"success": True})
+
+    return check
 
 
 async def _ignore(_: Request) -> Response:
@@ -92,7 +121,7 @@ async def _ignore(_: Request) -> Response:
 async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[Envelope, Parsed]:
     """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
     received_at = with_.now()
-    credentials = _basic_user(request) or request.query_params.get("writeKey")
+    credentials = _key_before_body(request)
     # A key that came before the body is looked at before the body: strangers cost us no memory.
     source = _source(with_, credentials) if credentials else None
     envelope = read(await _read_body(request), request)
@@ -102,6 +131,10 @@ async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[E
     parsed = await _store(with_, parsed, envelope, arrival)
     with_.metrics.stored(source, parsed)
     return envelope, parsed
+
+
+def _key_before_body(request: Request) -> str | None:
+    return _basic_user(request) or request.query_params.get("writeKey")
 
 
 def _basic_user(request: Request) -> str | None:

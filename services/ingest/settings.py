@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+import os
+from pathlib import Path
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from services.ingest.webhooks.loading import load_webhooks
 from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, write_keys_from
 from shared.settings import CommonSettings
+
+
+def _usable_mappings(directory: Path) -> Path:
+    load_webhooks(directory, os.environ)
+    return directory
+
+
+MappingsDirectory = Annotated[Path, AfterValidator(_usable_mappings)]
+"""What is wrong with mappings is a configuration error, told with the others."""
+PublicUrl = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$"), AfterValidator(lambda url: url.rstrip("/"))]
 
 
 class IngestSettings(CommonSettings):
@@ -14,6 +29,10 @@ class IngestSettings(CommonSettings):
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
     keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
+    webhooks: MappingsDirectory | None = Field(default=None, description="directory of mappings for inbound webhooks")
+    ingest_public_url: PublicUrl | None = Field(
+        default=None, description="by which tools call ingest; HubSpot signs it"
+    )
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
     )
