@@ -136,25 +136,9 @@ def _value(event: dict[str, Any], source: Source) -> Any:
     if source.value is not None:
         return source.value
     found = first(event, source.path)
-    match source.as_:
-        case "text" if found is not None:
-            return _text(found)
-        case "number" if isinstance(found, str):
-            return _number(found)
-        case "boolean" if isinstance(found, str):
-            return found.strip().lower() in _YES
+    if source.as_ == "boolean" and isinstance(found, str):
+        return found.strip().lower() in _YES
     return found
-
-
-def _number(text: str) -> int | float | str:
-    """People write `300名` into a form: nobody is refused for that."""
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        return text
-    if not abs(number) < 1e15:  # also infinite, or no number, which JSON cannot say
-        return text
-    return int(number) if number.is_integer() else number
 
 
 def _context(event: dict[str, Any], template: CallTemplate) -> dict[str, Any] | None:

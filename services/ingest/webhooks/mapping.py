@@ -9,7 +9,7 @@
         email: [person.email, person.mail]    # the first that is there
         time: {path: at, format: "%Y/%m/%d %H:%M", time_zone: Asia/Tokyo}
         name: {path: kind, names: {opened: Email Opened, queued: null}, default: Mail Tool Event}
-        properties: {url: link.href, employees: {path: size, as: number}, via: {value: mytool}}
+        properties: {url: link.href, hot: {path: is_hot, as: boolean}, via: {value: mytool}}
 
 Nothing in it is executed. Paths: `paths.py`.
 """
@@ -40,11 +40,12 @@ def _fixed(value: object) -> object:
 
 
 class Source(Strict):
-    """A value of the event, or one that is always the same. `as` makes a number or a boolean of a form's text."""
+    """A value of the event, or one that is always the same. `as: boolean` makes one of a text such as `on` or `true`;
+    numbers may stay texts, as a playbook reads both."""
 
     path: Paths = ()
     value: Scalar | None = None
-    as_: Literal["text", "number", "boolean"] | None = Field(default=None, alias="as")
+    as_: Literal["boolean"] | None = Field(default=None, alias="as")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Source:

@@ -18,6 +18,8 @@ def parse_path(value: object) -> Steps:
     """Raises `ValueError` for what is no path."""
     if isinstance(value, tuple):
         return value  # has been read
+    if isinstance(value, bool):
+        raise ValueError("expected a path; in YAML yes, no, on and off are no texts: put them in quotes")
     if value == ".":
         return ()
     if not isinstance(value, str) or not _PATH.fullmatch(value):

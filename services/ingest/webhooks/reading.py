@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 
@@ -32,12 +33,12 @@ def read_webhook(body: bytes, content_type: str, mapping: Mapping, name: str) ->
         return Envelope(items, None, read, _form_key(body, content_type), headers={"content-type": content_type})
     read = partial(_read_json, mapping, name)
     try:
+        key = None if _is_list(body) else decode_json(_keyed, body).write_key
         raw = _under(mapping.events, body)
-        if raw.lstrip()[:1] != b"[":
-            key = decode_json(_keyed, body).write_key
+        if not _is_list(raw):
             return Envelope([msgspec.Raw(raw)], None, read, key)
         refuse_too_many(raw, _few_events)
-        return Envelope(decode_json(_events, raw), None, read, is_batch=True)
+        return Envelope(decode_json(_events, raw), None, read, key, is_batch=True)
     except ValueError as error:
         raise unparsable(str(error)) from error
 
@@ -68,11 +69,12 @@ def _under(steps: Steps, body: bytes) -> bytes:
     return body
 
 
-class _Found(msgspec.Struct):
-    found: msgspec.Raw = msgspec.Raw()
-
-
 @lru_cache
-def _member(key: str) -> msgspec.json.Decoder[_Found]:
+def _member(key: str) -> msgspec.json.Decoder[Any]:
     """Of one member alone: a table of all of them would be as large as a sender likes."""
-    return msgspec.json.Decoder(msgspec.defstruct("Member", [], bases=(_Found,), rename={"found": key}))
+    fields = [("found", msgspec.Raw, msgspec.Raw())]
+    return msgspec.json.Decoder(msgspec.defstruct("Member", fields, rename={"found": key}))
+
+
+def _is_list(raw: bytes) -> bool:
+    return raw.lstrip()[:1] == b"["

@@ -167,6 +167,11 @@ def test_hubspot() -> None:
     assert address.startswith("email:"), "the contact is joined to the person"
 
 
+def test_who_wants_no_mail_any_more_in_hubspot() -> None:
+    (event,) = events("hubspot", [change("hs_email_optout", "true")])
+    assert event.traits == {"unsubscribed": True}
+
+
 def test_hubspots_retry_is_a_copy() -> None:
     first, again = (
         events("hubspot", [change("email", "a@example.jp")]),
@@ -197,7 +202,7 @@ def test_hubspots_workflow() -> None:
         "email": "taro@example.co.jp",
         "firstName": "太郎",
         "company": "株式会社見本",
-        "employees": 1200,
+        "employees": "1,200",
     }
     assert (track.name, track.key) == ("HubSpot Workflow Reached", identify.key)
     assert other_identities(track) == other_identities(identify) != []
@@ -237,7 +242,7 @@ def test_marketo() -> None:
         "lastName": "見本",
         "title": "課長",
         "company": "株式会社見本",
-        "employees": 300,
+        "employees": "300",
         "state": "東京都",
         "unsubscribed": False,
     }
