@@ -173,4 +173,3 @@ class Mapping(Strict):
         if any(isinstance(step, int) for step in self.events):
             raise ValueError("events: expected a path without [0]")
         return self
-        return self

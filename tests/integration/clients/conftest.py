@@ -41,8 +41,9 @@ def script_dir(node_directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def ingest(parts: Parts, script_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
-    """Knows `WRITE_KEY`, and the one of the tests that segment-analytics-python brings along."""
-    variables = {"WRITE_KEYS": f"key=website,{WRITE_KEY}=clients,testsecret=segment", "ANALYTICS_JS": str(script_dir)}
+    """Knows `WRITE_KEY`, and those of the tests that segment-analytics-python brings along."""
+    write_keys = f"key=website,{WRITE_KEY}=clients,testsecret=segment,test-init=segment"
+    variables = {"WRITE_KEYS": write_keys, "ANALYTICS_JS": str(script_dir)}
     with running(parts, make_topics(parts), tmp_path_factory.mktemp("clients") / "log", **variables) as ingest:
         yield ingest
 

@@ -81,7 +81,8 @@ async def test_rudderstacks_sdk_is_told_the_source_of_its_key(browse: Browse, pa
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/projects/other/settings", "/sourceConfig/?writeKey=other", "/sourceConfig/", SCRIPT.replace("key", "x")]
+    "path",
+    ["/v1/projects/other/settings", "/sourceConfig/?writeKey=other", "/sourceConfig/", SCRIPT.replace("key", "x")],
 )
 async def test_nobody_loads_anything_with_an_unknown_key(browse: Browse, path: str) -> None:
     answer = await browse().get(path, headers={"Origin": "https://shop.example.jp"})

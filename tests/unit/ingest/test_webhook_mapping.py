@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -317,3 +318,14 @@ def test_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is no directory"):
         load_webhooks(tmp_path / "missing", {})
+
+
+def test_what_the_documentation_shows_is_a_mapping() -> None:
+    text = (Path(__file__).parents[3] / "docs/webhooks.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    meaning = parse_yaml(Mapping, example, "docs/webhooks.md")
+    told = {"event_id": 7, "kind": "opened", "at": "2026/11/20 09:30", "person": {"mail": "taro@example.co.jp"}}
+    (opened,) = read({"data": {"items": [told]}}, meaning).accepted[1:]
+    assert (opened.name, opened.traits) == ("Email Opened", {"email": "taro@example.co.jp"})
+    assert opened.time == datetime(2026, 11, 20, 0, 30, tzinfo=UTC)
+    assert opened.properties == {"via": "my-tool"}
