@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test explore simulation test-kafka test-fault chaos sabotage control soak load bench lint up down clean
+.PHONY: help install demo test explore simulation test-kafka test-fault chaos sabotage control soak load bench lint analytics-js up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 export UV_SYSTEM_CERTS ?= 1
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Locked dependencies into .venv (uses uv; brings its own where there is none)
 
@@ -72,6 +72,9 @@ lint: install ## Format, style, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+analytics-js: ## analytics.js, for ingest to serve (needs npm; then TASUKI_ANALYTICS_JS, see deploy/settings.reference.env)
+	@npm ci --prefix deploy/analytics-js --ignore-scripts --omit=optional --no-audit --no-fund
 
 up: ## The Docker stack (deploy/compose.yaml)
 	docker compose --project-name tasuki --file deploy/compose.yaml up --build --detach --wait

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from services.ingest.publishing import Publisher
 from services.ingest.settings import IngestSettings
 from services.ingest.spool.publisher import SpooledPublisher
 from services.ingest.spool.spool import Spool
+from services.ingest.webhooks.loading import load_webhooks
+from services.ingest.webhooks.receiver import Webhooks
 from shared import logs
 from shared.kafka import KafkaAway, client_options
 from shared.key_file import ReloadingKeyRing
@@ -114,6 +117,9 @@ def create_app(settings: IngestSettings, publisher: Publisher, metrics: IngestMe
             publisher=publisher,
             topics=settings.topics,
             metrics=metrics,
+            script_dir=settings.analytics_js,
+            public_url=settings.ingest_public_url,
+            webhooks=Webhooks(load_webhooks(settings.webhooks, os.environ), settings.ingest_public_url),
         ),
         lifespan,
     )

@@ -1,4 +1,4 @@
-"""Segment's HTTP API: one request is read, parsed, stored in Kafka, and only then answered."""
+"""The HTTP API of events: one request is read, parsed, stored in Kafka, and only then answered."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import binascii
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from services.ingest.answers import json_response
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
+from services.ingest.browser.routes import browser_routes
 from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publishing import Busy, NotStored, Publisher, Record, TooMuch
@@ -25,7 +28,8 @@ from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from services.ingest.reading.parse import parse, set_aside
 from services.ingest.reading.segment import read_batch, read_call
 from services.ingest.records import records_of
-from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS
+from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, WEBHOOK_PATH
+from services.ingest.webhooks.receiver import Webhooks
 from shared.events import Kind
 from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
@@ -45,23 +49,28 @@ class Collaborators:
     publisher: Publisher
     topics: Topics
     metrics: IngestMetrics
+    script_dir: Path | None = None
+    public_url: str | None = None
+    webhooks: Webhooks = field(default_factory=Webhooks)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
-def event_routes(with_: Collaborators) -> list[Route]:
+def event_routes(with_: Collaborators) -> list[BaseRoute]:
     """Segment's `/v1/track` and its kin, `/v1/batch`, the browser's short paths and `/v1/m`; RudderStack's beacon;
-    CloudEvents.
+    CloudEvents; webhooks of other tools; what browsers load before they send.
 
     Plain routes: FastAPI's own handling of a request takes as long as everything that is done here."""
-    routes = []
+    routes: list[BaseRoute] = []
     for kind, short in SHORT_PATHS.items():
         endpoint = _endpoint(with_, _calls_of(kind))
         routes += [_post(f"/v1/{kind}", endpoint), _post(f"/v1/{short}", endpoint)]
     endpoint = _endpoint(with_, lambda body, _: read_batch(body))
     routes += [_post(path, endpoint) for path in BATCH_PATHS]
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
-    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    routes += [_post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    routes += [_post(WEBHOOK_PATH, _webhook(with_)), Route(WEBHOOK_PATH, _webhook_check(with_), methods=["GET"])]
+    return [*routes, *browser_routes(partial(_source, with_), _key_before_body, with_.script_dir, with_.public_url)]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
@@ -74,14 +83,39 @@ def _calls_of(kind: Kind) -> Reader:
 
 def _endpoint(with_: Collaborators, read: Reader) -> Endpoint:
     async def take(request: Request) -> Response:
-        envelope, parsed = await _take(with_, request, read)
-        if envelope.is_batch:
-            return json_response(200, _result(parsed))
-        for rejection in parsed.rejected:
-            raise Refused(400, rejection.code, rejection.message)
-        return json_response(200, {"success": True})
+        return _answer(*await _take(with_, request, read))
 
     return take
+
+
+def _answer(envelope: Envelope, parsed: Parsed) -> Response:
+    if envelope.is_batch:
+        return json_response(200, _result(parsed))
+    for rejection in parsed.rejected:
+        raise Refused(400, rejection.code, rejection.message)
+    return json_response(200, {"success": True})
+
+
+def _webhook(with_: Collaborators) -> Endpoint:
+    async def take(request: Request) -> Response:
+        webhook = with_.webhooks.named(request.path_params["name"])
+        taken = await _take(with_, request, partial(with_.webhooks.read, webhook))
+        answer = _answer(*taken)
+        # A person has sent the form, and not a client that takes a 3xx for success and drops its events.
+        return RedirectResponse(webhook.mapping.redirect, 303) if webhook.mapping.redirect else answer
+
+    return take
+
+
+def _webhook_check(with_: Collaborators) -> Endpoint:
+    """Mailchimp asks with a GET whether there is somebody at the address."""
+
+    async def check(request: Request) -> Response:
+        with_.webhooks.named(request.path_params["name"])
+        _source(with_, _key_before_body(request))
+        return json_response(200, {"success": True})
+
+    return check
 
 
 async def _ignore(_: Request) -> Response:
@@ -92,7 +126,7 @@ async def _ignore(_: Request) -> Response:
 async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[Envelope, Parsed]:
     """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
     received_at = with_.now()
-    credentials = _basic_user(request) or request.query_params.get("writeKey")
+    credentials = _key_before_body(request)
     # A key that came before the body is looked at before the body: strangers cost us no memory.
     source = _source(with_, credentials) if credentials else None
     envelope = read(await _read_body(request), request)
@@ -102,6 +136,10 @@ async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[E
     parsed = await _store(with_, parsed, envelope, arrival)
     with_.metrics.stored(source, parsed)
     return envelope, parsed
+
+
+def _key_before_body(request: Request) -> str | None:
+    return _basic_user(request) or request.query_params.get("writeKey")
 
 
 def _basic_user(request: Request) -> str | None:

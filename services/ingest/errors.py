@@ -24,6 +24,15 @@ def unknown_write_key() -> Refused:
     )
 
 
+def not_installed() -> Refused:
+    return Refused(
+        404,
+        "not_installed",
+        "analytics.js is not installed here: set TASUKI_ANALYTICS_JS to the directory dist/umd of the npm package "
+        "@segment/analytics-next, or load the script from elsewhere",
+    )
+
+
 def too_large(limit: int) -> Refused:
     return Refused(413, "body_too_large", f"the body exceeds {limit} bytes (decompressed): send smaller batches")
 
@@ -48,3 +57,21 @@ def incomplete() -> Refused:
 def try_later(seconds: int, message: str) -> Refused:
     """429 and never 503: analytics-node retries a 429 with Retry-After without counting it as a failure."""
     return Refused(429, "try_later", message, {"Retry-After": str(seconds)})
+
+
+def unknown_webhook(name: str, known: list[str]) -> Refused:
+    message = (
+        f"there is no webhook {name[:64]!r}; there are: {', '.join(known)}. TASUKI_WEBHOOKS names a directory of others"
+    )
+    return Refused(404, "unknown_webhook", message)
+
+
+def no_signature_secret(name: str, variable: str) -> Refused:
+    message = (
+        f"webhook {name!r} takes signed requests only: set {variable} to the secret that the tool shows, and restart"
+    )
+    return Refused(403, "no_signature_secret", message)
+
+
+def bad_signature(message: str) -> Refused:
+    return Refused(401, "bad_signature", message)

@@ -6,11 +6,19 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, Batch, Call, CloudEvent
+from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, WEBHOOK_PATH, Batch, Call, CloudEvent
 from shared.events import Kind
 
-SEGMENT, CLOUD_EVENTS = "Segment and RudderStack", "CloudEvents"
+SEGMENT, CLOUD_EVENTS, WEBHOOKS = "Segment and RudderStack", "CloudEvents", "Webhooks"
 _REFERENCE = "#/components/schemas/{name}"
+_WEBHOOK_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "a mapping: a shipped one (form, hubspot, mailchimp, marketo, sendgrid …) or one of TASUKI_WEBHOOKS",
+    "schema": {"type": "string"},
+}
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _WRITE_KEY_QUERY = {
     "name": "writeKey",
     "in": "query",
@@ -80,8 +88,14 @@ def paths() -> dict[str, Any]:
     events = _operation(
         CLOUD_EVENTS, "CloudEvents 1.0: binary, structured or batched", [CloudEvent], [Success, BatchResult]
     )
+    browser = {
+        "/v1/projects/{write_key}/settings": _loaded("Settings of analytics.js: the only destination is this service"),
+        "/sourceConfig/": _loaded("Settings of RudderStack's SDK", _WRITE_KEY_QUERY),
+        "/analytics.js/v1/{write_key}/analytics.min.js": _loaded("analytics.js, where it is installed"),
+    }
     every = {**calls, **batches, "/v1/m": ignored, "/v1/events": events}
-    return {path: {"post": operation} for path, operation in every.items()}
+    posts = {path: {"post": operation} for path, operation in every.items()}
+    return posts | browser | {WEBHOOK_PATH: {"post": _webhook(), "get": _webhook_check()}}
 
 
 def components() -> dict[str, Any]:
@@ -90,6 +104,19 @@ def components() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     schemas["Batch"]["properties"]["batch"]["items"] = _shown(Call)
     return schemas
+
+
+def _loaded(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    in_path = {"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}
+    errors = {"401": _response("Unknown write key", Error), "404": _response("Not installed", Error)}
+    operation = {
+        "tags": [SEGMENT],
+        "summary": summary,
+        "parameters": list(parameters) or [in_path],
+        "security": [{"WriteKey": []}, {}],
+        "responses": {"200": {"description": "For the SDK"}, **errors},
+    }
+    return {"get": operation}
 
 
 def _paths(kind: Kind) -> tuple[str, str]:
@@ -110,6 +137,39 @@ def _operation(tag: str, summary: str, bodies: list[type], results: list[type]) 
             "content": {media: {"schema": _shown(*bodies)} for media in ("application/json", "text/plain")},
         },
         "responses": {"200": _response("Stored by all in-sync replicas", *results), **errors},
+    }
+
+
+def _webhook() -> dict[str, Any]:
+    webhook = _operation(WEBHOOKS, "What a marketing tool or a form sends", [], [Success, BatchResult])
+    webhook["parameters"] = [_WEBHOOK_NAME, _WRITE_KEY_QUERY]
+    webhook["requestBody"] = {
+        "required": True,
+        "description": "as the tool writes it; the mapping says where everything is",
+        "content": {media: {} for media in ("application/json", *_FORMS)},
+    }
+    webhook["responses"] |= {
+        "303": {"description": "A form is stored, and its mapping names a page to go on to"},
+        "401": _response("Unknown write key, or a signature that is not right", Error),
+        "403": _response("The mapping takes signed requests only, and the secret is not set", Error),
+        "404": _response("No such mapping; the message lists what there is", Error),
+    }
+    return webhook
+
+
+def _webhook_check() -> dict[str, Any]:
+    """Mailchimp asks so."""
+    responses = {
+        "200": _response("The address and its write key are right", Success),
+        "401": _response("Unknown write key", Error),
+        "404": _response("No such mapping; the message lists what there is", Error),
+    }
+    return {
+        "tags": [WEBHOOKS],
+        "summary": "Is the address right?",
+        "parameters": [_WEBHOOK_NAME, _WRITE_KEY_QUERY],
+        "security": [{"WriteKey": []}, {}],
+        "responses": responses,
     }
 
 

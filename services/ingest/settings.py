@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from services.ingest.browser.script import Script
+from services.ingest.webhooks.loading import load_webhooks
 from shared.keys import KeyEntry, KeyKind, KeysFile, read_keys, write_keys_from
 from shared.settings import CommonSettings
+
+
+def _usable_mappings(directory: Path) -> Path:
+    load_webhooks(directory, os.environ)
+    return directory
+
+
+def _with_the_script(directory: Path) -> Path:
+    try:
+        Script(directory)
+    except OSError as error:
+        raise ValueError(f"{error.filename}: {error.strerror}; `make analytics-js` installs it") from error
+    return directory
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+        raise ValueError(f"{value!r} is no address such as https://events.example.co.jp")
+    return value.rstrip("/")
+
+
+# What is wrong with these is a configuration error, told with the others.
+MappingsDirectory = Annotated[Path, AfterValidator(_usable_mappings)]
+ScriptDirectory = Annotated[Path, AfterValidator(_with_the_script)]
+PublicUrl = Annotated[str, AfterValidator(_address)]
 
 
 class IngestSettings(CommonSettings):
@@ -16,6 +46,13 @@ class IngestSettings(CommonSettings):
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
     keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
+    webhooks: MappingsDirectory | None = Field(default=None, description="directory of mappings for inbound webhooks")
+    ingest_public_url: PublicUrl | None = Field(
+        default=None, description="where browsers and tools see this service; without it, where they asked"
+    )
+    analytics_js: ScriptDirectory | None = Field(
+        default=None, description="directory with analytics.js: dist/umd of the npm package @segment/analytics-next"
+    )
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
     )

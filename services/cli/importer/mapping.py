@@ -22,11 +22,11 @@ import string
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from services.cli.errors import CommandError
 from shared.playbook.values import Scalar, Strict
+from shared.yaml_model import YamlError, parse_yaml
 
 
 class MappingError(CommandError):
@@ -145,41 +145,6 @@ def columns_of(template: str) -> list[str]:
 def parse_mapping(text: str, file: str) -> Mapping:
     """Raises `MappingError`; `file` is for the messages."""
     try:
-        root, data = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or error
-        raise MappingError(f"{file}:{mark.line + 1 if mark else 1}: YAML: {problem}") from error
-    try:
-        return Mapping.model_validate(data)
-    except ValidationError as error:
-        problems = [(_place(root, item["loc"]), item) for item in error.errors()]
-        raise MappingError(
-            "\n".join(f"{file}:{line}: {where}: {_words(item)}" for (line, where), item in problems)
-        ) from None
-
-
-def _words(problem: Any) -> str:
-    match problem["type"]:
-        case "extra_forbidden":
-            return "unknown key"
-        case "missing":
-            return "is missing"
-        case _:
-            return str(problem["msg"]).removeprefix("Value error, ")
-
-
-def _place(node: yaml.Node | None, location: tuple[str | int, ...]) -> tuple[int, str]:
-    """Line and dotted name of the deepest step that the file has; branches of unions are no steps."""
-    line, where = (node.start_mark.line + 1 if node else 1), []
-    for step in location:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            found = (node.value[step], node.value[step])
-        if found:
-            line, node = found[0].start_mark.line + 1, found[1]
-        if found or step == location[-1]:
-            where.append(str(step))
-    return line, ".".join(where) or "file"
+        return parse_yaml(Mapping, text, file)
+    except YamlError as error:
+        raise MappingError(str(error)) from None

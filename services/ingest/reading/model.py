@@ -16,8 +16,9 @@ import msgspec
 from services.ingest.schemas import Call
 from shared.events import Event, Kind
 
-ReadCall = Callable[[msgspec.Raw], Call]
-"""One event as its sender wrote it, in Segment's words. Raises `ValueError`, or `Unacceptable`."""
+ReadCall = Callable[[msgspec.Raw], Call | list[Call]]
+"""One event as its sender wrote it, in Segment's words: one call; what a webhook tells may be several, or none. Raises
+`ValueError`, or `Unacceptable`."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,13 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Parsed:
-    """In the order of the request; `values` are the accepted events as they are stored."""
+    """In the order of the request; `values` are the accepted events as they are stored. Of a webhook `indices` are the
+    places in the request that they are from; else each is from one place."""
 
     accepted: list[Event]
     rejected: list[Rejection]
     values: list[bytes]
+    indices: list[int] = field(default_factory=list)
 
 
 class Unacceptable(Exception):

@@ -10,7 +10,7 @@ import msgspec
 from services.ingest.bodies import decode_json
 from services.ingest.reading.calls import KINDS, MAX_ID_CHARACTERS, event_of
 from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection, Unacceptable
-from services.ingest.schemas import MessageId
+from services.ingest.schemas import Call, MessageId
 from shared.events import Event, Kind, encode_event
 
 MAX_EVENT_BYTES = 32 * 1024  # as sent
@@ -22,18 +22,21 @@ _message_id = msgspec.json.Decoder(MessageId)
 
 
 def parse(envelope: Envelope, arrival: Arrival) -> Parsed:
-    """Every event of `envelope` is either accepted or rejected; never raises."""
+    """Every event of `envelope` is either accepted, with all its calls, or rejected; never raises."""
     parsed = Parsed([], [], [])
     for index, raw in enumerate(envelope.items):
         try:
-            event = _event(raw, envelope, arrival)
-            value = _stored(event)
+            read = _read(raw, envelope)
+            if isinstance(read, Call):
+                event = event_of(read, envelope.kind or _kind(read.type), envelope, arrival)
+                value = _stored(event)
+                parsed.accepted.append(event)
+                parsed.values.append(value)
+            else:
+                _accept_all(read, index, parsed, envelope, arrival)
         except Unacceptable as error:
             message = str(error)[:MAX_MESSAGE_CHARACTERS]  # it goes into headers: a path in it is as long as its names
             parsed.rejected.append(Rejection(index, error.code, message, _message_id_of(raw), bytes(raw)))
-        else:
-            parsed.accepted.append(event)
-            parsed.values.append(value)
     return parsed
 
 
@@ -41,15 +44,17 @@ def set_aside(parsed: Parsed, places: Sequence[int], envelope: Envelope) -> tupl
     """`parsed` with the accepted events at `places` rejected after all, since Kafka takes none of their size; and these
     alone."""
     before = {rejection.index for rejection in parsed.rejected}
-    indices = [index for index in range(len(envelope.items)) if index not in before]
-    late = []
+    indices = parsed.indices or [index for index in range(len(envelope.items)) if index not in before]
+    late: dict[int, Rejection] = {}
     for place in places:
-        raw = envelope.items[indices[place]]
+        index = indices[place]
+        raw = envelope.items[index]
         message = f"Kafka takes no event of {len(parsed.values[place])} bytes"
-        late.append(Rejection(indices[place], "event_too_large", message, _message_id_of(raw), bytes(raw)))
+        late[index] = Rejection(index, "event_too_large", message, _message_id_of(raw), bytes(raw))
     kept = sorted(set(range(len(parsed.accepted))) - set(places))
-    rejected = sorted(parsed.rejected + late, key=lambda rejection: rejection.index)
-    return Parsed([parsed.accepted[p] for p in kept], rejected, [parsed.values[p] for p in kept]), late
+    rejected = sorted([*parsed.rejected, *late.values()], key=lambda rejection: rejection.index)
+    accepted, values = [parsed.accepted[p] for p in kept], [parsed.values[p] for p in kept]
+    return Parsed(accepted, rejected, values, [indices[p] for p in kept]), list(late.values())
 
 
 def _stored(event: Event) -> bytes:
@@ -66,15 +71,23 @@ def _stored(event: Event) -> bytes:
     return value
 
 
-def _event(raw: msgspec.Raw, envelope: Envelope, arrival: Arrival) -> Event:
+def _read(raw: msgspec.Raw, envelope: Envelope) -> Call | list[Call]:
     size = len(memoryview(raw))
     if size > MAX_EVENT_BYTES:
         raise Unacceptable("event_too_large", f"{size} bytes; an event may have {MAX_EVENT_BYTES}")
     try:
-        call = envelope.read(raw)
+        return envelope.read(raw)
     except ValueError as error:
         raise Unacceptable("malformed_event", str(error)) from error
-    return event_of(call, envelope.kind or _kind(call.type), envelope, arrival)
+
+
+def _accept_all(calls: list[Call], index: int, parsed: Parsed, envelope: Envelope, arrival: Arrival) -> None:
+    """Or none of them: what is put aside is sent again as a whole."""
+    events = [event_of(call, _kind(call.type), envelope, arrival) for call in calls]
+    values = [_stored(event) for event in events]
+    parsed.accepted.extend(events)
+    parsed.values.extend(values)
+    parsed.indices.extend(index for _ in events)
 
 
 def _kind(type_: str | None) -> Kind:

@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,9 @@ class Ingest:
         return self.records(self.topics.dead_letters)
 
     def records(self, topic: str) -> list[ConsumerRecord]:
-        return asyncio.run(_read_all(self.bootstrap, topic))
+        # In a thread: a test that drives a browser has a loop running.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _read_all(self.bootstrap, topic)).result()
 
 
 def environment(**variables: str) -> dict[str, str]:

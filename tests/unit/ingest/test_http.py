@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -13,34 +13,14 @@ from services.ingest.app import build_app
 from services.ingest.cors import ALLOWED_HEADERS
 from services.ingest.endpoints import Collaborators
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publishing import Busy, NotStored, Record, TooMuch
+from services.ingest.publishing import Busy, NotStored, TooMuch
 from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
 from shared.topics import Topics
+from tests.scripted_publisher import ScriptedPublisher
 
 TRACK = {"event": "x", "userId": "u"}
 ORIGIN = {"Origin": "https://shop.example.jp"}
-
-
-class ScriptedPublisher:
-    """Keeps what it is given, or raises what the test wants."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.error: Exception | None = None
-        self.limits: dict[str, int] = {}
-
-    async def publish(self, records: Sequence[Record]) -> list[int]:
-        if self.error:
-            raise self.error
-        refused = [
-            place for place, record in enumerate(records) if len(record.value) > self.limits.get(record.topic, 10**9)
-        ]
-        self.records += [record for place, record in enumerate(records) if place not in refused]
-        return refused
-
-    async def trouble(self) -> str | None:
-        return str(self.error) if self.error else None
 
 
 @pytest.fixture
@@ -182,7 +162,8 @@ async def test_metrics_count_and_name_nobody(client: httpx.AsyncClient) -> None:
 async def test_openapi_describes_every_path_and_field(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     names = ("track", "identify", "page", "screen", "group", "alias", "batch", *"tipsgabm")
-    paths = {f"/v1/{name}" for name in names} | {"/v1/events", "/beacon/v1/batch"}
+    paths = {f"/v1/{name}" for name in names} | {"/v1/events", "/beacon/v1/batch", "/v1/webhooks/{name}"}
+    paths |= {"/v1/projects/{write_key}/settings", "/sourceConfig/", "/analytics.js/v1/{write_key}/analytics.min.js"}
     assert paths | {"/healthz", "/readyz", "/metrics"} == set(document["paths"])
     assert set(document["paths"]["/v1/t"]["post"]["responses"]) == {"200", "400", "401", "413", "415", "429", "500"}
     for schema in ("Call", "Batch", "CloudEvent"):

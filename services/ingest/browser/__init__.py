@@ -1,0 +1,1 @@
+"""What a website's SDK asks for before it sends anything: its settings, and itself."""

@@ -1,0 +1,1 @@
+"""What marketing tools and forms send, read as calls of Segment's specification by mappings in YAML."""
