@@ -1,4 +1,4 @@
-"""What a browser's SDK loads before it sends: answers, addresses, caching. (With the SDKs: tests/integration/clients.)"""
+"""What a browser loads before it sends: answers, addresses, caching. (With the SDKs: tests/integration/clients.)"""
 
 from __future__ import annotations
 
