@@ -8,12 +8,16 @@ guess that a slow hash would protect. A file holds a YAML (or JSON) list:
       name: website
       sha256: 9f86d081884c7d65…
       created: 2026-11-21T09:00:00Z
+      origins: [https://www.example.co.jp, "https://*.example.co.jp"]   # websites that may use it; none: all
+      events_per_second: 100                                           # in the long run; none: no limit
+      burst: 1000                                                      # at once, after a pause
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import re
 import secrets
@@ -21,12 +25,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import yaml
 from pydantic import AfterValidator
 
+from shared.origins import require_origin
 from shared.settings import ConfigurationError
 
 
@@ -42,13 +47,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class KeyEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is kept of a key. `scopes` belong to tokens only."""
+    """What is kept of a key. `scopes` belong to tokens only, what follows `created` to write keys. The limits are those
+    of each process of ingest."""
 
     kind: KeyKind
     name: str
     sha256: str
     scopes: tuple[str, ...] = ()
     created: datetime | None = None
+    origins: tuple[str, ...] = ()
+    events_per_second: float | None = None
+    burst: int | None = None
 
     def __post_init__(self) -> None:
         # A name becomes a metric label and part of an event's identity.
@@ -63,6 +72,19 @@ class KeyEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
             raise ValueError(f"token {self.name!r} has no scopes: choose among {sorted(SCOPES)}")
         if self.kind is KeyKind.WRITE and self.scopes:
             raise ValueError(f"write key {self.name!r} cannot have scopes")
+        self._require_limits()
+
+    def _require_limits(self) -> None:
+        if self.kind is KeyKind.TOKEN and (
+            self.origins or self.events_per_second is not None or self.burst is not None
+        ):
+            raise ValueError(f"token {self.name!r} cannot have origins, events_per_second or burst")
+        for origin in self.origins:
+            require_origin(origin)
+        if self.events_per_second is not None and not 0 < self.events_per_second < math.inf:
+            raise ValueError(f"events_per_second of {self.name!r} must be above 0")
+        if self.burst is not None and (self.burst < 1 or self.events_per_second is None):
+            raise ValueError(f"burst of {self.name!r} must be at least 1, beside events_per_second")
 
 
 class KeyRing:
@@ -88,11 +110,14 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def create_key(kind: KeyKind, name: str, scopes: Iterable[str] = ()) -> tuple[str, KeyEntry]:
-    """A new secret, to be shown once, and the entry to keep. Raises `ValueError` for a bad name or scope."""
+def create_key(kind: KeyKind, name: str, scopes: Iterable[str] = (), **limits: Any) -> tuple[str, KeyEntry]:
+    """A new secret, to be shown once, and the entry to keep. `limits` are those of `KeyEntry`.
+
+    Raises `ValueError` for a bad name, scope or limit."""
     secret = _PREFIXES[kind] + secrets.token_urlsafe(24)
     created = datetime.now(UTC).replace(microsecond=0)
-    return secret, KeyEntry(kind=kind, name=name, sha256=digest(secret), scopes=tuple(scopes), created=created)
+    entry = KeyEntry(kind=kind, name=name, sha256=digest(secret), scopes=tuple(scopes), created=created, **limits)
+    return secret, entry
 
 
 def read_keys(path: Path) -> list[KeyEntry]:

@@ -13,8 +13,9 @@ from starlette.types import Lifespan
 
 from services.ingest import openapi
 from services.ingest.answers import UnexpectedErrors, http_error_response, json_response, refused_response
+from services.ingest.collaborators import Collaborators
 from services.ingest.cors import Cors
-from services.ingest.endpoints import Collaborators, event_routes
+from services.ingest.endpoints import event_routes
 from services.ingest.errors import Refused
 
 

@@ -15,8 +15,10 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from services.ingest.admission.gate import Gate
+from services.ingest.admission.in_flight import InFlight
 from services.ingest.app import build_app
-from services.ingest.endpoints import Collaborators
+from services.ingest.collaborators import Collaborators
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher, Limits
 from services.ingest.publishing import Publisher
@@ -113,7 +115,11 @@ def create_app(settings: IngestSettings, publisher: Publisher, metrics: IngestMe
 
     return build_app(
         Collaborators(
-            keys=ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file),
+            gate=Gate(
+                ReloadingKeyRing(settings.entries_from_environment(), settings.keys_file),
+                metrics,
+                InFlight(settings.max_in_flight_bytes),
+            ),
             publisher=publisher,
             topics=settings.topics,
             metrics=metrics,

@@ -1,59 +1,29 @@
-"""The HTTP API of events: one request is read, parsed, stored in Kafka, and only then answered."""
+"""The HTTP API of events: which path is read how, and what is answered."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import time
-import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.ingest.answers import json_response
-from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.browser.routes import browser_routes
-from services.ingest.errors import Refused, incomplete, too_large, too_much_at_once, try_later, unknown_write_key
-from services.ingest.metrics import IngestMetrics
-from services.ingest.publishing import Busy, NotStored, Publisher, Record, TooMuch
+from services.ingest.collaborators import Collaborators
+from services.ingest.errors import Refused
 from services.ingest.reading.cloudevents import read_cloudevents
-from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
-from services.ingest.reading.parse import parse, set_aside
+from services.ingest.reading.model import Envelope, Parsed, Rejection
 from services.ingest.reading.segment import read_batch, read_call
-from services.ingest.records import records_of
 from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, WEBHOOK_PATH
-from services.ingest.webhooks.receiver import Webhooks
+from services.ingest.taking import Reader, key_before_body, origin_of, take
 from shared.events import Kind
-from shared.key_file import ReloadingKeyRing
-from shared.keys import KeyKind
-from shared.topics import Topics
 
 MAX_LISTED = 500  # rejected events in one answer
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Reader = Callable[[bytes, Request], Envelope]
-
-
-@dataclass(frozen=True)
-class Collaborators:
-    """What the endpoints work with."""
-
-    keys: ReloadingKeyRing
-    publisher: Publisher
-    topics: Topics
-    metrics: IngestMetrics
-    script_dir: Path | None = None
-    public_url: str | None = None
-    webhooks: Webhooks = field(default_factory=Webhooks)
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
 def event_routes(with_: Collaborators) -> list[BaseRoute]:
@@ -70,7 +40,7 @@ def event_routes(with_: Collaborators) -> list[BaseRoute]:
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
     routes += [_post("/v1/events", endpoint), _post("/v1/m", _ignore)]
     routes += [_post(WEBHOOK_PATH, _webhook(with_)), Route(WEBHOOK_PATH, _webhook_check(with_), methods=["GET"])]
-    return [*routes, *browser_routes(partial(_source, with_), _key_before_body, with_.script_dir, with_.public_url)]
+    return [*routes, *browser_routes(with_.gate.owner, key_before_body, with_.script_dir, with_.public_url)]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
@@ -82,10 +52,10 @@ def _calls_of(kind: Kind) -> Reader:
 
 
 def _endpoint(with_: Collaborators, read: Reader) -> Endpoint:
-    async def take(request: Request) -> Response:
-        return _answer(*await _take(with_, request, read))
+    async def answer(request: Request) -> Response:
+        return _answer(*await take(with_, request, read))
 
-    return take
+    return answer
 
 
 def _answer(envelope: Envelope, parsed: Parsed) -> Response:
@@ -97,14 +67,14 @@ def _answer(envelope: Envelope, parsed: Parsed) -> Response:
 
 
 def _webhook(with_: Collaborators) -> Endpoint:
-    async def take(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         webhook = with_.webhooks.named(request.path_params["name"])
-        taken = await _take(with_, request, partial(with_.webhooks.read, webhook))
-        answer = _answer(*taken)
+        taken = await take(with_, request, partial(with_.webhooks.read, webhook))
+        stored = _answer(*taken)
         # A person has sent the form, and not a client that takes a 3xx for success and drops its events.
-        return RedirectResponse(webhook.mapping.redirect, 303) if webhook.mapping.redirect else answer
+        return RedirectResponse(webhook.mapping.redirect, 303) if webhook.mapping.redirect else stored
 
-    return take
+    return answer
 
 
 def _webhook_check(with_: Collaborators) -> Endpoint:
@@ -112,7 +82,7 @@ def _webhook_check(with_: Collaborators) -> Endpoint:
 
     async def check(request: Request) -> Response:
         with_.webhooks.named(request.path_params["name"])
-        _source(with_, _key_before_body(request))
+        with_.gate.owner(key_before_body(request), origin_of(request))
         return json_response(200, {"success": True})
 
     return check
@@ -121,85 +91,6 @@ def _webhook_check(with_: Collaborators) -> Endpoint:
 async def _ignore(_: Request) -> Response:
     """analytics.js counts its own doings here; nobody reads that."""
     return json_response(200, {"success": True})
-
-
-async def _take(with_: Collaborators, request: Request, read: Reader) -> tuple[Envelope, Parsed]:
-    """Raises `Refused`; returns when everything is stored, rejected events in `dead-letters`."""
-    received_at = with_.now()
-    credentials = _key_before_body(request)
-    # A key that came before the body is looked at before the body: strangers cost us no memory.
-    source = _source(with_, credentials) if credentials else None
-    envelope = read(await _read_body(request), request)
-    source = source or _source(with_, envelope.write_key)
-    arrival = Arrival(source, received_at, request.url.path, with_.new_id)
-    parsed = parse(envelope, arrival)
-    parsed = await _store(with_, parsed, envelope, arrival)
-    with_.metrics.stored(source, parsed)
-    return envelope, parsed
-
-
-def _key_before_body(request: Request) -> str | None:
-    return _basic_user(request) or request.query_params.get("writeKey")
-
-
-def _basic_user(request: Request) -> str | None:
-    """The user name of `Authorization: Basic`; the password is left empty by Segment's clients."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0] or None
-    except (binascii.Error, UnicodeDecodeError):
-        raise unknown_write_key() from None
-
-
-def _source(with_: Collaborators, write_key: str | None) -> str:
-    entry = with_.keys.find(KeyKind.WRITE, write_key) if write_key else None
-    if entry is None:
-        raise unknown_write_key()
-    return entry.name
-
-
-async def _read_body(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise too_large(MAX_BODY_BYTES)
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise incomplete() from None  # nobody hears it; but it is no error of ours, to be logged with a traceback
-    return unpack(b"".join(chunks), request.headers.get("content-encoding", ""))
-
-
-async def _store(with_: Collaborators, parsed: Parsed, envelope: Envelope, arrival: Arrival) -> Parsed:
-    """What is accepted in the end: Kafka may have events put aside that are too large for it."""
-    too_large = await _publish(with_, records_of(parsed, envelope, arrival, with_.topics))
-    if not too_large:
-        return parsed
-    events = [place for place in too_large if place < len(parsed.accepted)]
-    lost = len(too_large) - len(events)
-    parsed, late = set_aside(parsed, events, envelope)
-    lost += len(await _publish(with_, records_of(Parsed([], late, []), envelope, arrival, with_.topics)))
-    if lost:
-        raise too_much_at_once(f"{lost} rejected events are too large for {with_.topics.dead_letters}, too: not kept")
-    return parsed
-
-
-async def _publish(with_: Collaborators, records: list[Record]) -> list[int]:
-    started = time.perf_counter()
-    try:
-        too_large = await with_.publisher.publish(records)
-    except TooMuch as error:
-        raise too_much_at_once(f"{error}: send smaller batches") from error
-    except Busy as error:
-        raise try_later(2, f"{error}; send it again") from error
-    except NotStored as error:
-        raise try_later(1, f"{error}; send it again, with the same messageId") from error
-    with_.metrics.produce_seconds.observe(time.perf_counter() - started)
-    return too_large
 
 
 def _result(parsed: Parsed) -> dict[str, Any]:

@@ -24,6 +24,16 @@ def unknown_write_key() -> Refused:
     )
 
 
+def origin_not_allowed(origin: str) -> Refused:
+    message = f"this write key may not be used from {origin[:128]!r}: add it to the key's origins, or use another key"
+    return Refused(403, "origin_not_allowed", message)
+
+
+def too_fast(per_second: float, seconds: int) -> Refused:
+    message = f"this write key may send {per_second:g} events per second; send it again after {seconds} s"
+    return Refused(429, "rate_limited", message, {"Retry-After": str(seconds)})
+
+
 def not_installed() -> Refused:
     return Refused(
         404,

@@ -30,13 +30,18 @@ class IngestMetrics:
         self._refused = Counter(
             "tasuki_ingest_refused_requests", "Requests answered with an error", ["code"], registry=self.registry
         )
+        self._turned_away = Counter(
+            "tasuki_ingest_turned_away_requests",
+            "Requests of a key beyond its rate, its share of memory, or from a website that may not use it",
+            ["source", "reason"],
+            registry=self.registry,
+        )
         self.produce_seconds = Histogram(
             "tasuki_ingest_produce_seconds",
             "From sending a request's records to their acknowledgement by all in-sync replicas, or by the spool's disk",
             buckets=_LATENCY_BUCKETS,
             registry=self.registry,
         )
-
         self.sync_seconds = Histogram(
             "tasuki_ingest_spool_sync_seconds",
             "Of each sync of the spool, which several requests may share",
@@ -61,6 +66,10 @@ class IngestMetrics:
     def refused(self, code: str) -> None:
         """A request was answered with an error."""
         self._refused.labels(code).inc()
+
+    def turned_away(self, source: str, reason: str) -> None:
+        """A request whose key is known was refused for what the key may do."""
+        self._turned_away.labels(source, reason).inc()
 
 
 def _count(counter: Counter, source: str, labels: Iterable[str]) -> None:

@@ -15,14 +15,15 @@ from services.ingest.answers import json_response
 from services.ingest.browser.script import Script
 from services.ingest.browser.settings import rudderstack_source, segment_settings
 from services.ingest.errors import not_installed, unknown_write_key
+from shared.keys import KeyEntry
 
 BUNDLES = "/analytics-next/bundles"
 SETTINGS_SECONDS = 60  # a key that is revoked, or an address that has changed, is noticed by then
 SCRIPT_SECONDS = 3600
 YEAR_SECONDS = 365 * 24 * 3600
 
-FindSource = Callable[[str | None], str]
-"""The source of a write key. Raises `Refused` (401)."""
+FindOwner = Callable[[str | None, str | None], KeyEntry]
+"""Of a write key, on a website of an origin. Raises `Refused` (401, 403)."""
 WriteKeyOf = Callable[[Request], str | None]
 
 
@@ -36,19 +37,19 @@ class _Bundles(StaticFiles):
 
 
 def browser_routes(
-    source_of: FindSource, write_key_of: WriteKeyOf, script_dir: Path | None, public_url: str | None
+    owner_of: FindOwner, write_key_of: WriteKeyOf, script_dir: Path | None, public_url: str | None
 ) -> list[BaseRoute]:
     """`script_dir` has the files of @segment/analytics-next; `public_url` is where browsers see us, if not where they
     ask. Raises `OSError` and `ValueError` when `script_dir` is not such a directory."""
 
     async def settings(request: Request) -> Response:
         write_key = request.path_params["write_key"]
-        source_of(write_key)
+        owner_of(write_key, request.headers.get("origin"))
         return _cached(json_response(200, segment_settings(write_key, public_url or _asked(request))))
 
     async def source_config(request: Request) -> Response:
         write_key = write_key_of(request)
-        name = source_of(write_key)
+        name = owner_of(write_key, request.headers.get("origin")).name
         return _cached(json_response(200, rudderstack_source(write_key or "", name, public_url or _asked(request))))
 
     routes: list[BaseRoute] = [
@@ -56,15 +57,15 @@ def browser_routes(
         Route("/sourceConfig", source_config, methods=["GET"]),
         Route("/sourceConfig/", source_config, methods=["GET"]),
     ]
-    return routes + (_script_routes(source_of, script_dir) if script_dir else [_without_script()])
+    return routes + (_script_routes(owner_of, script_dir) if script_dir else [_without_script()])
 
 
-def _script_routes(source_of: FindSource, directory: Path) -> list[BaseRoute]:
+def _script_routes(owner_of: FindOwner, directory: Path) -> list[BaseRoute]:
     script = Script(directory)
 
     async def analytics_js(request: Request) -> Response:
         write_key = request.path_params["write_key"]
-        source_of(write_key)
+        owner_of(write_key, request.headers.get("origin"))
         try:
             plain = "gzip" not in request.headers.get("accept-encoding", "")
             content = script.plain(write_key) if plain else script.compressed(write_key)

@@ -10,14 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.ingest.app import build_app
 from services.ingest.browser.script import Script
-from services.ingest.endpoints import Collaborators
-from services.ingest.metrics import IngestMetrics
-from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
-from shared.topics import Topics
-from tests.scripted_publisher import ScriptedPublisher
+from tests.ingest_app import ScriptedPublisher, client_of
 
 PACKAGES = [
     Path(__file__).parents[3] / place / "package.json"
@@ -38,11 +33,8 @@ def script_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def browse(script_dir: Path) -> Browse:
     def opened(**more: Any) -> httpx.AsyncClient:
-        keys = ReloadingKeyRing(write_keys_from("key=website,it's=website"))
-        with_ = Collaborators(
-            keys, ScriptedPublisher(), Topics(), IngestMetrics(), **({"script_dir": script_dir} | more)
-        )
-        return httpx.AsyncClient(transport=httpx.ASGITransport(build_app(with_)), base_url="http://ingest:8080")
+        keys = write_keys_from("key=website,it's=website")
+        return client_of(ScriptedPublisher(), keys, "http://ingest:8080", **({"script_dir": script_dir} | more))
 
     return opened
 

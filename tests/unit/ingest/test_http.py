@@ -9,15 +9,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from services.ingest.app import build_app
 from services.ingest.cors import ALLOWED_HEADERS
-from services.ingest.endpoints import Collaborators
-from services.ingest.metrics import IngestMetrics
 from services.ingest.publishing import Busy, NotStored, TooMuch
-from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
-from shared.topics import Topics
-from tests.scripted_publisher import ScriptedPublisher
+from tests.ingest_app import ScriptedPublisher, client_of
 
 TRACK = {"event": "x", "userId": "u"}
 ORIGIN = {"Origin": "https://shop.example.jp"}
@@ -30,9 +25,7 @@ def publisher() -> ScriptedPublisher:
 
 @pytest.fixture
 async def client(publisher: ScriptedPublisher) -> AsyncIterator[httpx.AsyncClient]:
-    keys = ReloadingKeyRing(write_keys_from("key=website"))
-    app = build_app(Collaborators(keys=keys, publisher=publisher, topics=Topics(), metrics=IngestMetrics()))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client:
+    async with client_of(publisher, write_keys_from("key=website")) as client:
         yield client
 
 

@@ -16,16 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.ingest.app import build_app
-from services.ingest.endpoints import Collaborators
-from services.ingest.metrics import IngestMetrics
 from services.ingest.webhooks.loading import load_webhooks
 from services.ingest.webhooks.receiver import Webhooks
 from shared.events import decode_event
-from shared.key_file import ReloadingKeyRing
 from shared.keys import write_keys_from
-from shared.topics import Topics
-from tests.scripted_publisher import ScriptedPublisher
+from tests.ingest_app import ScriptedPublisher, client_of
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 KEY = {"writeKey": "key"}
@@ -56,9 +51,7 @@ async def client(publisher: ScriptedPublisher, tmp_path: Path) -> AsyncIterator[
 
 
 def _client(publisher: ScriptedPublisher, webhooks: Webhooks) -> httpx.AsyncClient:
-    keys = ReloadingKeyRing(write_keys_from("key=ma-tool"))
-    with_ = Collaborators(keys, publisher, Topics(), IngestMetrics(), webhooks=webhooks, now=lambda: NOW)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(build_app(with_)), base_url="http://ingest")
+    return client_of(publisher, write_keys_from("key=ma-tool"), webhooks=webhooks, now=lambda: NOW)
 
 
 def names(publisher: ScriptedPublisher) -> list[str]:
