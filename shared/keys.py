@@ -143,6 +143,15 @@ def append_key(path: Path, entry: KeyEntry) -> None:
         if not text.lstrip().startswith(("-", "#")):  # a JSON list or an empty file: nothing can be appended to it
             text = _dump(entries)
     text = (text.rstrip() + "\n" if text.strip() else "") + _dump([entry])
+    _replace(path, text)
+
+
+def remove_key(path: Path, entry: KeyEntry) -> None:
+    """Without `entry`; the file is replaced as a whole, and written anew (comments go). Raises `ConfigurationError`."""
+    _replace(path, _dump([kept for kept in read_keys(path) if kept != entry]))
+
+
+def _replace(path: Path, text: str) -> None:
     _parse(text)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

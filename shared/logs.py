@@ -1,26 +1,38 @@
-"""Logging of a service: one format, and no storms from the libraries below us.
+"""Logging of a service: one format, no storms from the libraries below us, and nobody's e-mail address.
 
-While a broker is away, aiokafka writes some hundred lines a second, all alike; whoever looks for the reason at night
-would not find ours among them.
+While a broker is away, aiokafka writes some hundred lines a second, all alike, and so does uvicorn of a flood that is
+no HTTP; whoever looks for the reason at night would not find ours among them.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-NOISY = ("aiokafka", "faust", "kafka")
+NOISY = ("aiokafka", "faust", "kafka", "uvicorn")
 QUIET_SECONDS = 10.0
 MAX_KINDS = 1_000
+_EMAIL = re.compile(r"[\w.+*&%-]{1,64}@[\w-]+(\.[\w-]+)+")
 
 
 def set_up(level: str) -> None:
     """For the process, on standard error. `level` as Python's logging names it."""
     handler = logging.StreamHandler()
     handler.addFilter(Calm())
-    logging.basicConfig(level=level, format=FORMAT, handlers=[handler])
+    handler.setFormatter(Discreet(FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
+    for name in NOISY:  # at DEBUG aiokafka writes each record, with all that somebody has told of themselves
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+class Discreet(logging.Formatter):
+    """Leaves e-mail addresses out, of tracebacks too: a library's error may quote what it could not read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _EMAIL.sub("(e-mail address)", super().format(record))
 
 
 class Calm(logging.Filter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from http import HTTPStatus
 
 import msgspec
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.errors import Refused
+from services.ingest.request_ids import request_id
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +57,11 @@ class UnexpectedErrors:
 
         try:
             await self._app(scope, receive, watch)
-        except Exception:
-            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+        except Exception as error:
+            # Where, and not what: the error's own words, and the path, may hold somebody's data or a write key.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("unexpected %s in request %s\n%s", type(error).__qualname__, request_id(scope), where)
             if started:
                 raise
-            body = {"code": "internal_error", "message": "an error of ours, which has been logged; send it again later"}
-            await json_response(500, body)(scope, receive, send)
+            message = f"an error of ours, logged as request {request_id(scope)}; send it again later"
+            await json_response(500, {"code": "internal_error", "message": message})(scope, receive, send)

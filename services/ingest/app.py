@@ -17,6 +17,7 @@ from services.ingest.collaborators import Collaborators
 from services.ingest.cors import Cors
 from services.ingest.endpoints import event_routes
 from services.ingest.errors import Refused
+from services.ingest.request_ids import RequestIds
 
 
 def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
@@ -33,7 +34,7 @@ def build_app(with_: Collaborators, lifespan: Lifespan[FastAPI] | None = None) -
         version="1",
         routes=[*event_routes(with_)],
         redirect_slashes=False,  # analytics-node takes a 3xx for success and drops the events
-        middleware=[Middleware(Cors), Middleware(UnexpectedErrors)],
+        middleware=[Middleware(Cors), Middleware(RequestIds), Middleware(UnexpectedErrors)],
         exception_handlers={Refused: refused, HTTPException: http_error_response},
         lifespan=lifespan,
     )

@@ -11,6 +11,7 @@ import msgspec
 from services.ingest.errors import Refused, too_large, unparsable
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+MAX_GZIP_MEMBERS = 64  # what is left is copied with each of them
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PLAIN_ENCODINGS = {"", "identity", "gzip", "x-gzip"}  # gzip too: proxies unpack a body and leave the header
@@ -28,8 +29,12 @@ def unpack(body: bytes, content_encoding: str = "", limit: int = MAX_BODY_BYTES)
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     unpacked = b""
+    members = 0
     try:
         while body:  # a gzip file may have several members
+            members += 1
+            if members > MAX_GZIP_MEMBERS:
+                raise unparsable(f"the gzip body has more than {MAX_GZIP_MEMBERS} members")
             member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
             # One byte more than allowed is enough to know: a bomb is never unpacked.
             unpacked += member.decompress(body, limit + 1 - len(unpacked))

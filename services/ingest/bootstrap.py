@@ -20,6 +20,7 @@ from services.ingest.admission.in_flight import InFlight
 from services.ingest.app import build_app
 from services.ingest.collaborators import Collaborators
 from services.ingest.metrics import IngestMetrics
+from services.ingest.protocol import impatient
 from services.ingest.publisher import KafkaPublisher, Limits
 from services.ingest.publishing import Publisher
 from services.ingest.settings import IngestSettings
@@ -57,7 +58,7 @@ async def run(settings: IngestSettings) -> None:
             host=settings.host,
             port=settings.ingest_port,
             loop="uvloop",
-            http="httptools",
+            http=impatient(settings.request_seconds),
             access_log=False,  # addresses and write keys in queries do not belong into logs
             log_config=None,
             proxy_headers=False,

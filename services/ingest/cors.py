@@ -24,6 +24,7 @@ ALLOWED_HEADERS = (
     "rsa-recovered",
     "sp-anonymous",
 )
+EXPOSED_HEADERS = "Retry-After, X-Request-Id"
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": ", ".join(ALLOWED_HEADERS),
@@ -48,7 +49,7 @@ class Cors:
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Allow-Credentials"] = "true"
-                headers["Access-Control-Expose-Headers"] = "Retry-After"
+                headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
                 headers.add_vary_header("Origin")
             await send(message)
 

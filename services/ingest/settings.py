@@ -63,9 +63,12 @@ class IngestSettings(CommonSettings):
     spool_after_seconds: float = Field(
         default=2.0, gt=0, le=4, description="not acknowledged by Kafka after this time: the spool takes over"
     )
+    request_seconds: float = Field(
+        default=20, gt=0, le=600, description="a request that is not here as a whole by then is ended"
+    )
     produce_linger_ms: int = Field(default=2, ge=0, description="how long a record may wait for company")
     max_in_flight_bytes: int = Field(
-        default=64 * 1024 * 1024, gt=0, description="more than this waiting for Kafka: 429 at once"
+        default=64 * 1024 * 1024, gt=0, description="more than this of requests in work: 429; a key may have a quarter"
     )
 
     @field_validator("spool_dir", mode="before")

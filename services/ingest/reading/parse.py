@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from services.ingest.bodies import decode_json
 from services.ingest.reading.calls import KINDS, MAX_ID_CHARACTERS, event_of
 from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection, Unacceptable
+from services.ingest.reading.shape import refuse_shape, too_deep
 from services.ingest.schemas import Call, MessageId
 from shared.events import Event, Kind, encode_event
 
 MAX_EVENT_BYTES = 32 * 1024  # as sent
 MAX_STORED_BYTES = 2 * MAX_EVENT_BYTES  # with the batch's context, and what properties and traits take from it
-MAX_DEPTH = 64
 MAX_MESSAGE_CHARACTERS = 300
 
 _message_id = msgspec.json.Decoder(MessageId)
@@ -61,13 +60,13 @@ def _stored(event: Event) -> bytes:
     try:
         value = encode_event(event)
     except RecursionError as error:
-        raise _too_deep() from error
+        raise too_deep() from error
     if len(value) > MAX_STORED_BYTES:
         raise Unacceptable(
             "event_too_large",
             f"{len(value)} bytes with the batch's context; a stored event may have {MAX_STORED_BYTES}",
         )
-    _refuse_depth(event, value)
+    refuse_shape([event.properties, event.traits, event.context], value)
     return value
 
 
@@ -95,28 +94,6 @@ def _kind(type_: str | None) -> Kind:
     if kind is None:
         raise Unacceptable("unknown_type", f"type {(type_ or '')[:64]!r}: expected one of {', '.join(KINDS)}")
     return kind
-
-
-def _refuse_depth(event: Event, value: bytes) -> None:
-    """Readers of the log have a stack as well: an event that only some of them can decode would stop the flow."""
-    if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
-        return
-    level: list[Any] = [event.properties, event.traits, event.context]
-    for _ in range(MAX_DEPTH):
-        level = [child for value in level for child in _children(value)]
-        if not level:
-            return
-    raise _too_deep()
-
-
-def _too_deep() -> Unacceptable:
-    return Unacceptable("nested_too_deeply", f"objects and lists are nested more than {MAX_DEPTH} levels deep")
-
-
-def _children(value: object) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _message_id_of(raw: msgspec.Raw) -> str | None:

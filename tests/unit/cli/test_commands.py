@@ -130,6 +130,23 @@ def test_keys_are_shown_once_and_kept_as_digests(tmp_path: Path) -> None:
     assert len(write.stdout.strip()) > 20
 
 
+def test_keys_are_listed_with_what_they_may_and_revoked(tmp_path: Path) -> None:
+    file = ("--file", str(tmp_path / "keys.yaml"))
+    limits = ("--origins", "https://*.example.co.jp", "--events-per-second", "50", "--burst", "500")
+    for name in ("website", "website", "fair"):
+        assert tasuki("keys", "create", "--kind", "write", "--name", name, *limits, *file).returncode == 0
+    listed = tasuki("keys", "list", *file).stdout.splitlines()
+    assert [line.split()[1] for line in listed] == ["website", "website", "fair"]
+    assert listed[0].endswith("https://*.example.co.jp 50/s (burst 500)")
+    both = tasuki("keys", "revoke", "website", *file)
+    assert (both.returncode, "2 keys" in both.stderr) == (2, True)
+    assert tasuki("keys", "revoke", listed[1].split()[3], *file).returncode == 0
+    assert tasuki("keys", "list", *file).stdout.splitlines() == [listed[0], listed[2]]
+    assert "has no key 'nobody'" in tasuki("keys", "revoke", "nobody", *file).stderr
+    wrong = tasuki("keys", "create", "--kind", "write", "--name", "x", "--origins", "example.co.jp", *file)
+    assert (wrong.returncode, "is no origin" in wrong.stderr) == (2, True)
+
+
 def test_a_token_needs_known_scopes(tmp_path: Path) -> None:
     result = tasuki(
         "keys", "create", "--kind", "token", "--name", "crm", "--scopes", "fly", "--file", str(tmp_path / "k")

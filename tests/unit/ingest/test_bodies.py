@@ -35,6 +35,7 @@ def test_plain_and_gzip(body: bytes, encoding: str) -> None:
         (gzip.compress(JSON)[:-9], "", 400, "ends early"),
         (b"\x1f\x8bnot gzip at all", "", 400, "is not"),
         (gzip.compress(JSON) + b"rest", "", 400, "is not"),
+        (gzip.compress(b"") * 200_000, "", 400, "more than 64 members"),
     ],
 )
 def test_what_cannot_be_unpacked(body: bytes, encoding: str, status: int, says: str) -> None:

@@ -37,7 +37,7 @@ async def test_what_kafka_does_not_confirm_is_429_with_whole_seconds(
     answer = await client.post("/v1/track", json=TRACK, auth=("key", ""), headers=ORIGIN)
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0
-    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    assert answer.headers["access-control-expose-headers"] == "Retry-After, X-Request-Id"
     assert answer.json()["code"] == "try_later"
     assert (await client.get("/readyz")).status_code == 503
 
@@ -45,12 +45,28 @@ async def test_what_kafka_does_not_confirm_is_429_with_whole_seconds(
 async def test_a_defect_is_json_with_cors_and_is_logged(
     client: httpx.AsyncClient, publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publisher.error = RuntimeError("a bug")
+    publisher.error = RuntimeError("a bug in what taro@example.co.jp has sent")
     with caplog.at_level(logging.ERROR):
-        answer = await client.post("/v1/track", json=TRACK, auth=("key", ""), headers=ORIGIN)
+        answer = await client.post(
+            "/v1/track?writeKey=key", json=TRACK, headers=ORIGIN | {"X-Request-Id": "from-proxy.7"}
+        )
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["access-control-allow-origin"] == ORIGIN["Origin"]
-    assert "a bug" in caplog.text
+    assert "unexpected RuntimeError in request from-proxy.7" in caplog.text
+    assert "storing.py" in caplog.text
+    assert "from-proxy.7" in answer.json()["message"]
+    assert "taro" not in caplog.text
+    assert "writeKey" not in caplog.text
+
+
+@pytest.mark.parametrize("told", ["", "x" * 65, "two\tparts", "名前"])
+async def test_each_answer_has_a_request_id_of_its_own(client: httpx.AsyncClient, told: str) -> None:
+    headers = ORIGIN | ({"X-Request-Id": told.encode()} if told else {})
+    answers = [await client.post("/v1/track", json=TRACK, auth=("key", ""), headers=headers)]
+    answers += [await client.get("/nowhere", headers=headers), await client.post("/v1/batch", headers=headers)]
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 3
+    assert told not in ids
 
 
 @pytest.mark.parametrize(

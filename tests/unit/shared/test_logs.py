@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 
-from shared.logs import QUIET_SECONDS, Calm
+from shared.logs import FORMAT, QUIET_SECONDS, Calm, Discreet
 
 
 class Clock:
@@ -55,3 +56,14 @@ def test_a_line_made_up_anew_each_time_costs_no_memory(calm: Calm) -> None:
         record.msg, record.args = f"line {number}", ()
         assert calm.filter(record)
     assert len(calm._shown) <= 1_000
+
+
+def test_addresses_are_left_out_also_of_tracebacks() -> None:
+    try:
+        raise ValueError("cannot read 'taro.yamada+news@mail.example.co.jp': no comma")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "of %s", ("hanako@example.jp",), sys.exc_info())
+    text = Discreet(FORMAT).format(record)
+    assert "of (e-mail address)" in text
+    assert "cannot read '(e-mail address)': no comma" in text
+    assert "example" not in text
