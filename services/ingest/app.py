@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.types import Lifespan
 
 from services.ingest import openapi
@@ -48,16 +49,18 @@ def _add_operations(app: FastAPI, with_: Collaborators) -> None:
     async def healthz() -> Response:
         return json_response(200, {"status": "ok"})
 
-    @app.get("/readyz", tags=["Operations"], summary="Events can be stored now; 503 with the reason if not")
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"description": "Not now: the reason"}}
+
+    @app.get("/readyz", tags=["Operations"], summary="Events can be stored now", responses=not_ready)
     async def readyz() -> Response:
         trouble = await with_.publisher.trouble()
         if trouble:
             return json_response(503, {"code": "not_ready", "message": trouble})
         return json_response(200, {"status": "ready"})
 
-    @app.get("/metrics", tags=["Operations"], summary="For Prometheus")
+    @app.get("/metrics", tags=["Operations"], summary="For Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        return Response(generate_latest(with_.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return PlainTextResponse(generate_latest(with_.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -64,9 +64,12 @@ class Error(msgspec.Struct):
 _ERRORS = {
     400: "The body cannot be parsed (the message names the byte), or the one event in it was rejected",
     401: "Unknown write key",
+    403: "The write key is for other websites",
+    408: "The request was not complete in time",
     413: "The body exceeds 5 MiB after decompression, or a batch has more than 5,000 events",
     415: "Compressed by something else than gzip",
-    429: "Nothing was acknowledged: send it again after Retry-After seconds, with the same messageId",
+    429: "Nothing was acknowledged, or the key sends more than it may: send it again after Retry-After seconds, with the "
+    "same messageId",
     500: "An error of ours",
 }
 
@@ -108,7 +111,8 @@ def components() -> dict[str, Any]:
 
 def _loaded(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
     in_path = {"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}
-    errors = {"401": _response("Unknown write key", Error), "404": _response("Not installed", Error)}
+    errors = {str(status): _response(_ERRORS[status], Error) for status in (401, 403)}
+    errors["404"] = _response("Not installed", Error)
     operation = {
         "tags": [SEGMENT],
         "summary": summary,
@@ -136,7 +140,7 @@ def _operation(tag: str, summary: str, bodies: list[type], results: list[type]) 
             "description": "JSON whatever the Content-Type says, gzip or not",
             "content": {media: {"schema": _shown(*bodies)} for media in ("application/json", "text/plain")},
         },
-        "responses": {"200": _response("Stored by all in-sync replicas", *results), **errors},
+        "responses": {"200": _response("Stored by all in-sync replicas, or in the spool", *results), **errors},
     }
 
 
@@ -151,7 +155,7 @@ def _webhook() -> dict[str, Any]:
     webhook["responses"] |= {
         "303": {"description": "A form is stored, and its mapping names a page to go on to"},
         "401": _response("Unknown write key, or a signature that is not right", Error),
-        "403": _response("The mapping takes signed requests only, and the secret is not set", Error),
+        "403": _response("Another website's key; or the secret of a mapping that signs is not set", Error),
         "404": _response("No such mapping; the message lists what there is", Error),
     }
     return webhook

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing: bytes that nobody thought of."""
