@@ -68,8 +68,7 @@ _ERRORS = {
     408: "The request was not complete in time",
     413: "The body exceeds 5 MiB after decompression, or a batch has more than 5,000 events",
     415: "Compressed by something else than gzip",
-    429: "Nothing was acknowledged, or the key sends more than it may: send it again after Retry-After seconds, with the "
-    "same messageId",
+    429: "Not stored, or the key sends more than it may: send it again after Retry-After seconds, same messageId",
     500: "An error of ours",
 }
 
