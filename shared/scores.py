@@ -117,8 +117,8 @@ class ScoreRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     """Whether all events were counted by this playbook. False after a change of what events mean (which event a rule
     is about, where a field is found), as those of before are gone: until the log is read anew."""
     ignored: dict[str, int] = msgspec.field(default_factory=dict)
-    """How many events are worth nothing, by reason: crawler, internal_network, mail_scanner, internal (then all of
-    the lead's)."""
+    """How many events are worth nothing, by reason: crawler, internal_network, mail_scanner, consent_withheld, internal
+    (then all of the lead's)."""
     at_least: float | None = None
     at_most: float | None = None
     """The bounds of the total."""

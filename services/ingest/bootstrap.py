@@ -125,6 +125,7 @@ def create_app(settings: IngestSettings, publisher: Publisher, metrics: IngestMe
             topics=settings.topics,
             metrics=metrics,
             script_dir=settings.analytics_js,
+            truncates_ip=settings.truncate_ip,
             public_url=settings.ingest_public_url,
             webhooks=Webhooks(load_webhooks(settings.webhooks, os.environ), settings.ingest_public_url),
         ),

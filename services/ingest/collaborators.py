@@ -17,7 +17,8 @@ from shared.topics import Topics
 
 @dataclass(frozen=True)
 class Collaborators:
-    """`script_dir` has analytics.js; `public_url` is where browsers see us, if not where they ask."""
+    """`script_dir` has analytics.js; `public_url` is where browsers see us, if not where they ask; with `truncates_ip`
+    only the networks of addresses are kept."""
 
     gate: Gate
     publisher: Publisher
@@ -26,5 +27,6 @@ class Collaborators:
     script_dir: Path | None = None
     public_url: str | None = None
     webhooks: Webhooks = field(default_factory=Webhooks)
+    truncates_ip: bool = False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: str(uuid.uuid4())

@@ -53,6 +53,7 @@ class IngestSettings(CommonSettings):
     analytics_js: ScriptDirectory | None = Field(
         default=None, description="directory with analytics.js: dist/umd of the npm package @segment/analytics-next"
     )
+    truncate_ip: bool = Field(default=False, description="of context.ip only the network is kept: /24, or /48 of IPv6")
     produce_timeout_seconds: float = Field(
         default=4.5, gt=0, description="not acknowledged by Kafka after this time: 429 (senders wait for 5 s and more)"
     )

@@ -12,6 +12,7 @@ from services.ingest.admission.in_flight import NOBODY, Full, Hold
 from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.collaborators import Collaborators
 from services.ingest.errors import incomplete, too_large, try_later, unknown_write_key
+from services.ingest.privacy import told_by
 from services.ingest.reading.model import Arrival, Envelope, Parsed
 from services.ingest.reading.parse import parse
 from services.ingest.storing import store
@@ -43,7 +44,8 @@ async def _take(
         owner = with_.gate.admit(envelope.write_key, origin_of(request))
         hold.move(owner.name)
     with_.gate.charge(owner, len(envelope.items) - 1)
-    arrival = Arrival(owner.name, received_at, request.url.path, with_.new_id)
+    told = told_by(request.headers)
+    arrival = Arrival(owner.name, received_at, request.url.path, with_.new_id, told, with_.truncates_ip)
     parsed = await store(with_, parse(envelope, arrival), envelope, arrival)
     with_.metrics.stored(owner.name, parsed)
     return envelope, parsed

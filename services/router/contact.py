@@ -12,6 +12,7 @@ import msgspec
 from shared.acceptance import accepted
 from shared.company import company_name, corporate_domain, normalised_name
 from shared.playbook import Playbook
+from shared.privacy import Consent
 from shared.reading import MAX_TEXT, Scalar, read_fields
 
 _MARK = b'"traits":{"'
@@ -37,6 +38,7 @@ class ContactReader:
 
     def __init__(self, playbook: Playbook) -> None:
         # Those of target accounts are the scorer's conclusion, and no data of their own.
+        self._consent = Consent(playbook.privacy)
         self._fields = {name: field for name, field in playbook.fields.items() if field.kind != "target_account"}
 
     def read(self, key: bytes | None, value: bytes | None, appended: int) -> list[ContactDatum]:
@@ -47,6 +49,8 @@ class ContactReader:
         if value is None or _MARK not in value:
             return []
         event = accepted(key, value, appended)
+        if self._consent.is_withheld(event):
+            return []
         return [
             ContactDatum(
                 lead_id=event.key,

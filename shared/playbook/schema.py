@@ -17,6 +17,7 @@ from shared.playbook.handoffs import Alerts, FollowUp, HandOffs, RecyclingRule, 
 from shared.playbook.identity import Identity
 from shared.playbook.people import NotPeople
 from shared.playbook.points import AttributeScore, BehaviourScore, Bounds, Dimension, Identifier
+from shared.playbook.privacy import Privacy
 from shared.playbook.staffing import Department
 from shared.playbook.values import Duration, Label, Strict
 from shared.playbook.valve import Valve
@@ -114,6 +115,7 @@ class Playbook(Strict):
     total: Bounds = Bounds()
     identity: Identity = Identity()
     not_people: NotPeople = NotPeople()
+    privacy: Privacy = Privacy()
     departments: dict[Identifier, Department]
     stages: list[Stage] = Field(min_length=1)
     guards: list[Guard] = Field(default_factory=list)

@@ -127,6 +127,8 @@ DEVICES = st.fixed_dictionaries(
     optional={
         "userAgent": st.sampled_from(["Mozilla/5.0 (Windows NT 10.0) Chrome/126.0", "Googlebot/2.1", "curl/8.5", 5]),
         "ip": st.sampled_from(["203.0.113.9", " 192.0.2.7", "2001:db8::1", "here", None]),
+        "consent": st.sampled_from([{"categoryPreferences": {"Analytics": False}}, {"categoryPreferences": {}}, "no"]),
+        "doNotTrack": st.sampled_from([True, False, 1, "YES", None]),
     },
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from services.ingest.privacy import truncated
 from services.ingest.reading.model import Arrival, Envelope, Unacceptable
 from services.ingest.schemas import Call, Identifier
 from services.ingest.timestamps import event_time, parse_time
@@ -16,7 +17,11 @@ from shared.identity import identity_without_ids, routing_identity
 
 MAX_ID_CHARACTERS = 256
 
-KEPT_CONTEXT = ("externalIds", "page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone")
+CONSENT = ("consent", "consentManagement", "doNotTrack", "globalPrivacyControl")
+KEPT_CONTEXT = (
+    *("externalIds", "page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone"),
+    *CONSENT,
+)
 PAGE_PROPERTIES = ("path", "url", "referrer", "title")
 KINDS = {kind.value: kind for kind in Kind if kind in SENT}
 
@@ -43,7 +48,7 @@ def event_of(call: Call, kind: Kind, envelope: Envelope, arrival: Arrival) -> Ev
         previous_id=_previous_id(kind, call, anonymous_id),
         traits=traits,
         properties=_properties(kind, call, context),
-        context=_useful(kind, context),
+        context=_useful(kind, context, arrival),
         historical=call.historical is True or context.get("historical") is True,
     )
 
@@ -131,8 +136,12 @@ def _properties(kind: Kind, call: Call, context: dict[str, Any]) -> dict[str, An
     return {**known, **category, **properties}
 
 
-def _useful(kind: Kind, context: dict[str, Any]) -> dict[str, Any]:
+def _useful(kind: Kind, context: dict[str, Any], arrival: Arrival) -> dict[str, Any]:
     useful = {name: context[name] for name in KEPT_CONTEXT if name in context}
+    if arrival.told:
+        useful = {**arrival.told, **useful}
+    if arrival.truncates_ip and "ip" in useful:
+        useful["ip"] = truncated(useful["ip"])
     if kind is Kind.GROUP and "traits" in context:
         useful["traits"] = context["traits"]
     return useful

@@ -38,12 +38,15 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where and when a request came in; `new_id` names events that came without a messageId."""
+    """Where and when a request came in; `new_id` names events that came without a messageId. `told` is for the context
+    of its events that do not say it themselves; with `truncates_ip` only the network of an address is kept."""
 
     source: str
     received_at: datetime
     path: str
     new_id: Callable[[], str]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    truncates_ip: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who is not a person to be scored: crawlers, the office network, colleagues and test accounts.
+"""Who is not a person to be scored: crawlers, the office network, colleagues and test accounts, who does not want to.
 
 What they do is kept and counted by reason, and is worth nothing. An event tells by itself whose it is, so neither order
 nor batches matter; a colleague, once known, is one for all that the lead did. (Of scanners of mails see `mails`.)
@@ -14,21 +14,24 @@ from crawleruseragents import is_crawler
 
 from shared.events import Event, Kind
 from shared.playbook.people import NotPeople
+from shared.privacy import Consent
 from shared.reading import at_path
 
 CRAWLER, NETWORK, INTERNAL, SCANNER = "crawler", "internal_network", "internal", "mail_scanner"
+WITHHELD = "consent_withheld"
 MOST_OF_A_NAME = 512  # of a user agent: its pattern comes early, and senders write what they like
 
 
 class People:
-    """The part `not_people` of a playbook, compiled."""
+    """The parts `not_people` and `privacy` of a playbook, compiled."""
 
-    def __init__(self, part: NotPeople) -> None:
+    def __init__(self, part: NotPeople, consent: Consent) -> None:
+        self._consent = consent
         self._crawlers, self._networks = part.crawlers, part.internal.networks
         self._ids = frozenset(part.internal.ids)
         self._domains = tuple(f"@{domain.casefold()}" for domain in part.internal.domains)
         self._knows_colleagues = bool(self._ids or self._domains)
-        self.are_asked = self._knows_colleagues or self._crawlers or bool(self._networks)
+        self.are_asked = self._knows_colleagues or self._crawlers or bool(self._networks) or consent.is_asked
         """Whether anybody may be none."""
 
     def reason(self, event: Event) -> str:
@@ -42,7 +45,7 @@ class People:
             return CRAWLER
         if self._networks and self._is_at_home(context.get("ip")):
             return NETWORK
-        return ""
+        return WITHHELD if self._consent.is_withheld(event) else ""
 
     def _is_colleague(self, event: Event) -> bool:
         if event.user_id in self._ids or event.anonymous_id in self._ids:

@@ -23,6 +23,7 @@ def reading_of(playbook: Playbook) -> int:
         playbook.time_zone,
         playbook.behaviour.late_after.total_seconds(),
         playbook.not_people.model_dump(mode="json"),
+        playbook.privacy.model_dump(mode="json"),
         version("crawler-user-agents") if playbook.not_people.crawlers else "",
         sorted((_kept_by(rule, playbook) for rule in playbook.behaviour.rules), key=lambda rule: str(rule["id"])),
         {name: field.model_dump(mode="json", exclude={"label"}) for name, field in playbook.fields.items()},

@@ -26,6 +26,7 @@ from services.scorer.scoring.touches import Levels, Signals
 from shared.events import Event, Logged
 from shared.playbook.schema import Playbook
 from shared.points import to_micro
+from shared.privacy import Consent
 from shared.scores import Position, ScoreRecord
 
 _ROUNDING = 1000
@@ -45,7 +46,7 @@ class Scorer:
         self._publishing = Publishing(playbook, self._attributes, self._behaviour, self._levels, self._signals)
         self._thresholds = sorted(to_micro(points) for points in playbook.totals_that_matter())
         self._lowest = min(self._thresholds, default=math.inf)
-        people, linking = People(playbook.not_people), Linking(playbook.identity)
+        people, linking = People(playbook.not_people, Consent(playbook.privacy)), Linking(playbook.identity)
         scanners = ScannerRules(playbook.not_people.scanners)
         once = frozenset(rule.id for rule in playbook.behaviour.rules if rule.once)
         self._linked = LinkedScoring(

@@ -11,7 +11,7 @@ from typing import Any
 from tests.fault.oracle.companies import is_of
 from tests.fault.oracle.identity import hashed, named, visitor
 from tests.fault.oracle.matching import at
-from tests.fault.oracle.people import mail_part, says_it_is_a_machine, why_nobody
+from tests.fault.oracle.people import does_not_want, mail_part, says_it_is_a_machine, why_nobody
 from tests.fault.oracle.places import prefecture
 from tests.fault.oracle.playbook import Book, FieldPaths
 
@@ -114,8 +114,8 @@ def _read(sent: Sent, book: Book) -> Happened:
     if ids["messageId"] is None:
         raise ValueError("the oracle cannot follow a call without messageId: ingest would name it")
     _check_what_kind_needs(kind, call, ids, context)
-    ignored = why_nobody(ids["userId"], ids["anonymousId"], traits, context, book)
     name, fields = call["event"] if kind == "track" else "", _fields(kind, call, context, book)
+    ignored = why_nobody(ids["userId"], ids["anonymousId"], traits, context, book) or does_not_want(name, context, book)
     properties, time = _properties(kind, call, context), min(_time(sent), _ms(sent.received))
     mailing = mail_part(kind, name, properties, fields, book)
     if mailing == "act" and not ignored and says_it_is_a_machine(properties, time, book):

@@ -13,6 +13,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA, re
 
 from tests.fault.oracle.matching import at, matches
 from tests.fault.oracle.playbook import Book, milliseconds
+from tests.fault.oracle.values import passes
 
 if TYPE_CHECKING:
     from tests.fault.oracle.calls import Happened
@@ -36,6 +37,13 @@ def why_nobody(
     if looks and _is_crawler(agent[:512]):
         return "crawler"
     return "internal_network" if _is_within(context.get("ip"), internal.get("networks", [])) else ""
+
+
+def does_not_want(name: str, context: Mapping[str, Any], book: Book) -> str:
+    """ "consent_withheld", if so. `name`: of a track."""
+    wishes = book.privacy.get("withheld", [])
+    withheld = any(all(passes(check, at(context, path)) for path, check in wish.items()) for wish in wishes)
+    return "consent_withheld" if withheld and name not in book.privacy.get("despite", []) else ""
 
 
 @cache  # hundreds of patterns, more than `re` keeps compiled, and a handful of agents

@@ -145,6 +145,7 @@ class Book:
     late_after: int
     dimensions: Sequence[str]
     not_people: Raw
+    privacy: Raw
     identity: Raw
     bounds: tuple[int | None, int | None]
     stages: Sequence[StageOnTheWay]
@@ -198,6 +199,7 @@ def read_book(text: str) -> Book:
         late_after=milliseconds(raw["behaviour"].get("late_after", f"{3 * 365}d")),
         dimensions=list(raw.get("dimensions", {})),
         not_people=raw.get("not_people", {}),
+        privacy=raw.get("privacy", {}),
         identity=raw.get("identity", {}),
         bounds=_bounds(raw.get("total", {})),
         stages=[_stage(index, stage) for index, stage in enumerate(raw["stages"])],

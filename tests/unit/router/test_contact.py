@@ -97,3 +97,8 @@ def test_an_event_without_traits_is_not_even_decoded() -> None:
 def test_bytes_that_are_no_event_are_refused() -> None:
     with pytest.raises(ValueError, match="no event"):
         READER.read(b"l", b'{"traits":{"name":"x"}', LATER)
+
+
+def test_what_somebody_does_not_want_known_is_no_contact_data() -> None:
+    event = msgspec.structs.replace(event_of(email="taro@example.co.jp"), context={"doNotTrack": True})
+    assert READER.read(b"l", encode_event(event), LATER) == []

@@ -48,6 +48,7 @@ def last(*events: Event) -> ScoreRecord:
         ({"ip": "192.0.2.200"}, "internal_network"),
         ({"ip": " 2001:db8::5 "}, "internal_network"),
         ({"ip": "somewhere"}, ""),
+        ({"doNotTrack": True}, ""),  # an inquiry is sent on purpose
     ],
 )
 def test_single_events_that_are_worth_nothing(context: dict[str, Any], reason: str) -> None:
@@ -71,3 +72,33 @@ def test_a_colleague_known_by_the_address_is_one_for_all_that_was_done_before() 
         assert (last(*events).total, last(*events).ignored) == (0.0, {"internal": 1})
     assert last(inquiry(), identified("ito@not-tasuki.example")).total == 60.0
     assert last(inquiry(), identified("info@tasuki.example", Kind.GROUP)).total == 60.0
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"consent": {"categoryPreferences": {"Analytics": False, "Advertising": True}}},
+        {"doNotTrack": "1"},
+        {"globalPrivacyControl": True, "page": {"path": "/pricing"}},
+    ],
+)
+def test_of_who_does_not_want_to_be_followed_nothing_is_made(context: dict[str, Any]) -> None:
+    page = Event(kind=Kind.PAGE, id="p", source="web", key="lead-1", time=AT, received_at=AT,
+                 properties={"path": "/pricing"}, context=context)  # fmt: skip
+    told = Event(kind=Kind.IDENTIFY, id="i", source="web", key="lead-1", time=AT, received_at=AT,
+                 traits={"email": "taro@example.co.jp", "title": "社長"}, context=context)  # fmt: skip
+    record = last(page, told)
+    assert (record.total, record.contributions, record.signals) == (0, [], {})
+    assert record.ignored == {"consent_withheld": 2}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"consent": {"categoryPreferences": {"Analytics": True}}}, {"doNotTrack": "unspecified"}, {"consent": "no"}, {}],
+)
+def test_who_agrees_or_says_nothing_is_scored(context: dict[str, Any]) -> None:
+    page = Event(kind=Kind.PAGE, id="p", source="web", key="lead-1", time=AT, received_at=AT,
+                 properties={"path": "/pricing"}, context=context)  # fmt: skip
+    record = last(page)
+    assert record.total > 0
+    assert record.ignored == {}
