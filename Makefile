@@ -1,6 +1,6 @@
 # Tasuki: `make help` lists the targets. Needs make and Python 3.11 or newer; everything else is installed here.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test explore simulation test-kafka test-fault fuzz chaos sabotage control soak load bench lint analytics-js up down clean
+.PHONY: help install demo test explore simulation test-kafka test-fault fuzz outage chaos sabotage control soak load bench lint analytics-js up down clean
 
 # The first of these that exists makes the virtual environment; PYTHON=... chooses another.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
@@ -49,8 +49,11 @@ test-fault: install ## The short schedule of faults on Apache Kafka (some four m
 fuzz: install ## Bytes that nobody thought of, for SECONDS=60, on whatever reads requests (Linux on x86-64)
 	@$(BIN)/python -m tests.fuzz.requests --seconds $(or $(SECONDS),60)
 
-chaos: install ## The fault suite (SEED=1, EVENTS=300000, FAULTS=22, RATE=600): table, and build/chaos-<seed>.json
-	@$(BIN)/python -m tests.fault.run --seed $(or $(SEED),1) --events $(or $(EVENTS),300000) --faults $(or $(FAULTS),22) \
+outage: install ## 100,000 events while Kafka is away for a minute: accepted, delivered, copies, order (KILL=1: ingest too)
+	@$(BIN)/python -m tests.fault.outage $(if $(KILL),--kill)
+
+chaos: install ## The fault suite (SEED=1, EVENTS=300000, FAULTS=25, RATE=600): table, and build/chaos-<seed>.json
+	@$(BIN)/python -m tests.fault.run --seed $(or $(SEED),1) --events $(or $(EVENTS),300000) --faults $(or $(FAULTS),25) \
 	  --rate $(or $(RATE),600)
 
 sabotage: install ## Take each measure against faults away, and see the suite notice (MEASURES="fencing ..." for some)

@@ -17,6 +17,7 @@ from shared.playbook import load_playbook
 from tests.fault.cluster import PARTITIONS, Cluster, Worker
 from tests.fault.poison import Poisoner
 from tests.fault.schedule import Fault
+from tests.fault.spool_faults import disk_full, killed_in_drain
 
 READY_SECONDS = 60.0
 HANDS_FULL_SECONDS = 4.0
@@ -76,6 +77,16 @@ class Faults:
         await asyncio.to_thread(self._cluster.kafka.kill)
         await asyncio.sleep(fault.seconds)
         await asyncio.to_thread(self._cluster.kafka.start)
+
+    async def _kafka_away(self, fault: Fault) -> None:
+        """So long that nobody waits for it: ingest's spool takes over."""
+        await self._broker(fault)
+
+    async def _killed_in_drain(self, fault: Fault) -> None:
+        await killed_in_drain(self._cluster, self._worker(fault), fault.seconds)
+
+    async def _spool_disk_full(self, fault: Fault) -> None:
+        await disk_full(self._cluster, self._worker(fault), fault.seconds)
 
     async def _broker_in_rebalance(self, fault: Fault) -> None:
         """Members leave both groups, and the coordinator dies before the others have joined anew."""

@@ -67,6 +67,9 @@ KINDS: Sequence[Kind] = (
     Kind("term", (*SCORER, *ROUTER, *INGEST)),
     Kind("kill-all", ("scorer", "router")),
     Kind("zombie", INGEST, LONGER_THAN_SESSION),
+    Kind("kafka-away", seconds=(60.0, 60.0)),
+    Kind("killed-in-drain", INGEST, (8.0, 15.0)),
+    Kind("spool-disk-full", INGEST, (5.0, 10.0)),
 )
 
 
