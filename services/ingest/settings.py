@@ -69,7 +69,7 @@ class IngestSettings(CommonSettings):
     )
     produce_linger_ms: int = Field(default=2, ge=0, description="how long a record may wait for company")
     max_in_flight_bytes: int = Field(
-        default=64 * 1024 * 1024, gt=0, description="more than this of requests in work: 429; a key may have a quarter"
+        default=128 * 1024 * 1024, gt=0, description="more than this of requests in work: 429; a key may have a quarter"
     )
 
     @field_validator("spool_dir", mode="before")

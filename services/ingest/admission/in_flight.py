@@ -10,8 +10,8 @@ from collections import defaultdict
 from types import TracebackType
 
 NOBODY = ""
-REQUEST_BYTES = 16 * 1024
-"""What a request takes besides its body: its task, its headers, its connection's buffers."""
+REQUEST_BYTES = 4 * 1024
+"""What a request takes besides its body: its task, its headers, what is made of them."""
 
 
 class Full(Exception):

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from shared.events import Event, Kind
-from tests.integration.clients.conftest import WRITE_KEY, address, events_of
+from tests.integration.clients.conftest import LIMITED_KEY, WRITE_KEY, Limit, address, events_of
 from tests.integration.ingest.conftest import Ingest
 
 WEBSITE = Path(__file__).parent / "website"
@@ -30,8 +30,9 @@ def website(ingest: Ingest, node_directory: Path, tmp_path_factory: pytest.TempP
     """Its address."""
     directory = tmp_path_factory.mktemp("website")
     for page in WEBSITE.glob("*.html"):
-        text = page.read_text().replace("INGEST", address(ingest)).replace("WRITE_KEY", WRITE_KEY)
-        (directory / page.name).write_text(text)
+        for prefix, key in (("", WRITE_KEY), ("limited-", LIMITED_KEY)):
+            text = page.read_text().replace("INGEST", address(ingest)).replace("WRITE_KEY", key)
+            (directory / f"{prefix}{page.name}").write_text(text)
     shutil.copy(node_directory / RUDDERSTACK, directory / "rudderstack.js")
     handler = functools.partial(_Quiet, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -137,3 +138,22 @@ def test_rudderstacks_browser_sdk(ingest: Ingest, visit: Open, user: str, way: s
     assert by_name[Kind.IDENTIFY].traits["email"] == f"{user}@example.co.jp"
     assert by_name["Catalogue Requested"].properties["catalogue"] == "総合カタログ"
     assert by_name["Later"].kind is Kind.TRACK
+
+
+def test_analytics_js_comes_again_after_a_429(ingest: Ingest, visit: Open, limit: Limit) -> None:
+    page = visit("limited-segment.html")
+    visitor = anonymous_id(page)
+    with limit.exceeded():
+        for number in range(3):
+            page.evaluate(f"analytics.track('Later', {{number: {number}}}) && null")
+        events = wait_for(ingest, visitor, 4)
+    assert sorted(event.properties["number"] for event in events if event.name == "Later") == [0, 1, 2]
+    assert len({event.id for event in events}) == len(events)
+
+
+def test_rudderstacks_browser_sdk_comes_again_after_a_429(ingest: Ingest, visit: Open, user: str, limit: Limit) -> None:
+    with limit.exceeded():
+        page = visit(f"limited-rudderstack.html?user={user}")
+        page.evaluate("sdk.track('Later')")
+        events = wait_for(ingest, user, 3)
+    assert "Later" in {event.name for event in events}
