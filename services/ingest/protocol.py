@@ -9,11 +9,16 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_UNREAD_BYTES = 1024 * 1024
+"""Of a body that goes on after it was refused. A batch of any SDK has less, and its connection stays."""
+LINGER_SECONDS = 1.0
+"""In which a sender may read the refusal: closed at once, the system would take it back."""
 
 
 class ImpatientProtocol(HttpToolsProtocol):
     """From its first byte, and from the beginning of a connection, a request has `read_seconds` to be here as a whole;
-    its line and its headers may have `MAX_HEAD_BYTES`."""
+    its line and its headers may have `MAX_HEAD_BYTES`. Who goes on with a body that was refused is not listened to: to
+    receive what nobody reads costs everybody else their turn."""
 
     read_seconds = 20.0
 
@@ -21,6 +26,7 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes: int | None = 0  # of a request whose headers are not complete
+        self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -40,11 +46,20 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._unread_bytes = 0
         self._begin_reading()
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self.cycle.response_complete and self._unread_bytes <= MAX_UNREAD_BYTES:
+            self._unread_bytes += len(body)
+            if self._unread_bytes > MAX_UNREAD_BYTES:
+                self.flow.pause_reading()
+                self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def on_message_complete(self) -> None:
         self._end_reading()

@@ -38,6 +38,7 @@ START_TIMEOUT_SECONDS = 10.0
 RENEWAL_PAUSE_SECONDS = 1.0
 PROBE_TIMEOUT_SECONDS = 2.0
 MAX_BATCH_BYTES = 256 * 1024
+RECORDS_AT_ONCE = 200
 MAX_RECORD_BYTES = 6 * 1024 * 1024  # a whole body may have to go to dead-letters
 SMALLEST_LIMIT_BYTES = 16 * 1024
 """Where Kafka finds less than this too large, the topic's setting is wrong, and not the event."""
@@ -166,7 +167,9 @@ class KafkaPublisher:
         places = [(record.topic, _partition(record.key, counts[record.topic])) for record in records]
         if self._stalled and not self._stalled.keys().isdisjoint(places):
             raise Busy("Kafka is not acknowledging")
-        for record, place in zip(records, places, strict=True):
+        for number, (record, place) in enumerate(zip(records, places, strict=True), start=1):
+            if not number % RECORDS_AT_ONCE:
+                await asyncio.sleep(0)  # others want to be answered, too
             try:
                 future = await self._producer.send(
                     record.topic, record.value, record.key, partition=place[1], headers=record.headers

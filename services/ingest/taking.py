@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable
@@ -13,8 +14,8 @@ from services.ingest.bodies import MAX_BODY_BYTES, unpack
 from services.ingest.collaborators import Collaborators
 from services.ingest.errors import incomplete, too_large, try_later, unknown_write_key
 from services.ingest.privacy import told_by
-from services.ingest.reading.model import Arrival, Envelope, Parsed
-from services.ingest.reading.parse import parse
+from services.ingest.reading.model import Arrival, Envelope, Parsed, Taken
+from services.ingest.reading.parse import parsing
 from services.ingest.storing import store
 from shared.keys import KeyEntry
 
@@ -39,16 +40,41 @@ async def _take(
     with_: Collaborators, request: Request, read: Reader, owner: KeyEntry | None, hold: Hold
 ) -> tuple[Envelope, Parsed]:
     received_at = with_.now()
-    envelope = read(await _read_body(request, hold), request)
-    if owner is None:
-        owner = with_.gate.admit(envelope.write_key, origin_of(request))
-        hold.move(owner.name)
-    with_.gate.charge(owner, len(envelope.items) - 1)
-    told = told_by(request.headers)
-    arrival = Arrival(owner.name, received_at, request.url.path, with_.new_id, told, with_.truncates_ip)
-    parsed = await store(with_, parse(envelope, arrival), envelope, arrival)
+    body = await _read_body(request, hold)
+
+    async def take_apart() -> tuple[KeyEntry, Envelope, Parsed, Arrival]:
+        envelope = read(_unpacked(body, request, hold), request)
+        of = owner or _admit(with_, envelope, request, hold)
+        with_.gate.charge(of, len(envelope.items) - 1)
+        arrival = Arrival(
+            of.name, received_at, request.url.path, with_.new_id, told_by(request.headers), with_.truncates_ip
+        )
+        return of, envelope, await _parse(envelope, arrival), arrival
+
+    if turn := with_.gate.turns.of(owner.name if owner else NOBODY, body):
+        async with turn:
+            owner, envelope, parsed, arrival = await take_apart()
+    else:
+        owner, envelope, parsed, arrival = await take_apart()
+    parsed = await store(with_, parsed, envelope, arrival)
     with_.metrics.stored(owner.name, parsed)
     return envelope, parsed
+
+
+def _admit(with_: Collaborators, envelope: Envelope, request: Request, hold: Hold) -> KeyEntry:
+    """By the key in the body."""
+    owner = with_.gate.admit(envelope.write_key, origin_of(request))
+    hold.move(owner.name)
+    return owner
+
+
+async def _parse(envelope: Envelope, arrival: Arrival) -> Parsed:
+    parsed, light = Parsed([], [], []), 0
+    for _ in parsing(parsed, envelope, arrival):
+        for place in range(light, light := len(parsed.accepted)):
+            parsed.accepted[place] = Taken(parsed.accepted[place].kind, parsed.accepted[place].key)
+        await asyncio.sleep(0)
+    return parsed
 
 
 def key_before_body(request: Request) -> str | None:
@@ -73,18 +99,36 @@ def _basic_user(request: Request) -> str | None:
 
 
 async def _read_body(request: Request, hold: Hold) -> bytes:
+    """As it came. Raises `Refused` (400, 413)."""
     chunks: list[bytes] = []
-    size = 0
+    size = _declared(request)
+    hold.add(size)
+    received = 0
     try:
         async for chunk in request.stream():
-            size += len(chunk)
+            received += len(chunk)
+            if received > size:  # it was not said how long it would be
+                hold.add(received - size)
+                size = received
             if size > MAX_BODY_BYTES:
                 raise too_large(MAX_BODY_BYTES)
-            hold.add(len(chunk))
             chunks.append(chunk)
     except ClientDisconnect:
         raise incomplete() from None  # nobody hears it; but it is no error of ours, to be logged with a traceback
-    body = unpack(b"".join(chunks), request.headers.get("content-encoding", ""))
-    if len(body) > size:
-        hold.add(len(body) - size)
-    return body
+    return b"".join(chunks)
+
+
+def _declared(request: Request) -> int:
+    """Bytes that are to come; 0 where nobody says. Raises `Refused` (413)."""
+    length = request.headers.get("content-length", "")
+    size = int(length) if length.isdecimal() and len(length) < 20 else 0
+    if size > MAX_BODY_BYTES:
+        raise too_large(MAX_BODY_BYTES)
+    return size
+
+
+def _unpacked(body: bytes, request: Request, hold: Hold) -> bytes:
+    unpacked = unpack(body, request.headers.get("content-encoding", ""))
+    if len(unpacked) > len(body):
+        hold.add(len(unpacked) - len(body))
+    return unpacked

@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each kind")
     given = parser.parse_args()
-    with start_parts(need_database=False) as parts:
+    with start_parts(say=say) as parts:
         report(measure(parts, given.seconds))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from services.ingest.admission.bucket import Bucket, RateLimit, charged, full, seconds_to_wait
 from services.ingest.admission.in_flight import InFlight
+from services.ingest.admission.turns import Turns
 from services.ingest.errors import origin_not_allowed, too_fast, unknown_write_key
 from services.ingest.metrics import IngestMetrics
 from shared.key_file import ReloadingKeyRing
@@ -20,7 +21,7 @@ DEFAULT_BURST_SECONDS = 10
 
 
 class Gate:
-    """`in_flight` is what requests have of our memory. `monotonic` is in seconds."""
+    """`in_flight` is what requests have of our memory, `turns` of our processor. `monotonic` is in seconds."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Gate:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.in_flight = in_flight
+        self.turns = Turns()
         self._keys = keys
         self._metrics = metrics
         self._monotonic = monotonic

@@ -60,12 +60,19 @@ class Rejection:
     raw: bytes
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """What is needed of an accepted event once it is encoded: decoded it takes many times its bytes."""
+
+    kind: Kind
+    key: str
+
+
 @dataclass(frozen=True)
 class Parsed:
     """In the order of the request; `values` are the accepted events as they are stored. Of a webhook `indices` are the
     places in the request that they are from; else each is from one place."""
 
-    accepted: list[Event]
+    accepted: list[Event | Taken]
     rejected: list[Rejection]
     values: list[bytes]
     indices: list[int] = field(default_factory=list)

@@ -88,6 +88,30 @@ def test_headers_without_an_end(ingest: Ingest) -> None:
         assert told(rest(connection)) == (431, "headers_too_large")
 
 
+def test_who_goes_on_after_a_refusal_is_not_listened_to(ingest: Ingest) -> None:
+    with connected(ingest) as connection:
+        connection.sendall(HEAD.replace(b"key", b"unknown") + b"Content-Length: 50000000\r\n\r\n")
+        assert b" 401 " in connection.recv(65536)
+        sent, started = 0, time.monotonic()
+        connection.settimeout(0.2)
+        while time.monotonic() - started < 0.7:  # the kernel takes some of it before it is full
+            try:
+                sent += connection.send(b" " * 65536)
+            except TimeoutError:
+                continue
+        assert sent < 20_000_000
+        time.sleep(1)
+        assert _ended(connection) or _ended(connection)
+
+
+def test_who_ends_a_small_body_after_a_refusal_keeps_the_connection(ingest: Ingest) -> None:
+    body = b" " * 500_000
+    with connected(ingest) as connection:
+        for _ in range(2):
+            connection.sendall(HEAD.replace(b"key", b"unknown") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            assert b" 401 " in connection.recv(65536)
+
+
 def test_no_http_at_all(ingest: Ingest) -> None:
     with connected(ingest) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting, perhaps\r\n\r\n")

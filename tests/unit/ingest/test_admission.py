@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.ingest.admission.in_flight import REQUEST_BYTES, Full, InFlight
+from services.ingest.admission.turns import LARGE_BYTES, Turns
 from shared.keys import KeyEntry, KeyKind, digest
 from tests.ingest_app import ScriptedPublisher, client_of
 
@@ -82,7 +83,7 @@ async def test_what_cannot_be_read_counts_too(client: httpx.AsyncClient) -> None
 
 async def test_a_request_beyond_the_keys_share_of_memory_is_to_come_later() -> None:
     client = client_of(ScriptedPublisher(), [key("free"), key("other")], memory=400_000)
-    big = TRACK | {"properties": {"text": "x" * 90_000}}
+    big = TRACK | {"properties": {"text": "x" * 98_000}}
     refused = await client.post("/v1/track", json=big, auth=("free", ""), headers={"Origin": SHOP})
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "try_later", "1")
     assert (await send(client, "free")).status_code == 200, "what it had was given back"
@@ -126,3 +127,10 @@ def test_limits_that_are_none(wrong: dict[str, Any]) -> None:
 def test_a_token_has_no_limits() -> None:
     with pytest.raises(ValueError, match="token 'crm' cannot have"):
         KeyEntry(kind=KeyKind.TOKEN, name="crm", sha256=digest("x"), scopes=("read",), burst=1, events_per_second=1.0)
+
+
+def test_large_and_compressed_bodies_of_a_sender_take_turns() -> None:
+    turns = Turns()
+    assert turns.of("mine", b'{"event": "x"}') is None
+    assert turns.of("mine", b"{" + b" " * LARGE_BYTES) is turns.of("mine", b"\x1f\x8b")
+    assert turns.of("yours", b"\x1f\x8b") is not turns.of("mine", b"\x1f\x8b")
