@@ -10,14 +10,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_UNREAD_BYTES = 1024 * 1024
-"""Of a body that goes on after it was refused. A batch of any SDK has less, and its connection stays."""
-LINGER_SECONDS = 1.0
-"""In which a sender may read the refusal: closed at once, the system would take it back."""
+UNREAD_PAUSE_SECONDS = 1.0
+"""After each `MAX_UNREAD_BYTES` of a body that goes on after it was refused. A batch of any SDK has less. To close the
+connection would take the refusal back, where the sender has not read it yet."""
 
 
 class ImpatientProtocol(HttpToolsProtocol):
     """From its first byte, and from the beginning of a connection, a request has `read_seconds` to be here as a whole;
-    its line and its headers may have `MAX_HEAD_BYTES`. Who goes on with a body that was refused is not listened to: to
+    its line and its headers may have `MAX_HEAD_BYTES`. Who goes on with a body that was refused is slowed down: to
     receive what nobody reads costs everybody else their turn."""
 
     read_seconds = 20.0
@@ -55,16 +55,21 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
-        if self.cycle.response_complete and self._unread_bytes <= MAX_UNREAD_BYTES:
+        if self.cycle.response_complete:
             self._unread_bytes += len(body)
             if self._unread_bytes > MAX_UNREAD_BYTES:
+                self._unread_bytes = 0
                 self.flow.pause_reading()
-                self.loop.call_later(LINGER_SECONDS, self.transport.close)
+                self.loop.call_later(UNREAD_PAUSE_SECONDS, self._go_on_reading)
 
     def on_message_complete(self) -> None:
         self._end_reading()
         self._head_bytes = 0
         super().on_message_complete()
+
+    def _go_on_reading(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _begin_reading(self) -> None:
         if self._deadline is None:

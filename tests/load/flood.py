@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,8 +70,9 @@ def floods() -> dict[str, Flood]:
     }
 
 
-def measure(parts: Parts, seconds: float) -> dict[str, Any]:
-    """By kind of flood: how the polite key fared, what the flood was answered, and the most memory that ingest had."""
+def measure(parts: Parts, seconds: float, kinds: Collection[str] = ()) -> dict[str, Any]:
+    """By kind of flood (of `kinds`, if some are named): how the polite key fared, what the flood was answered, and the
+    most memory that ingest had."""
     topics = Topics(f"flood-{uuid.uuid4().hex[:8]}.")
     asyncio.run(create_topics({"bootstrap_servers": parts.kafka_bootstrap}, topics.specs([], 6)))
     environment = {
@@ -82,7 +83,8 @@ def measure(parts: Parts, seconds: float) -> dict[str, Any]:
     with serving("ingest", environment) as ingest:
         ingest.await_ready()
         found = {"no flood": _beside(ingest, None, seconds)}
-        for kind, flood in floods().items():
+        chosen = {kind: flood for kind, flood in floods().items() if kind in kinds or not kinds}
+        for kind, flood in chosen.items():
             time.sleep(SETTLE_SECONDS)
             found[kind] = _beside(ingest, flood, seconds)
             say(f"  {kind}: {found[kind]}")
