@@ -25,7 +25,7 @@ from services.ingest.reading.model import Arrival, Envelope, Parsed, Rejection
 from services.ingest.reading.parse import parse, set_aside
 from services.ingest.reading.segment import read_batch, read_call
 from services.ingest.records import records_of
-from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS
+from services.ingest.schemas import BATCH_PATHS, CLOUDEVENTS_PATH, SHORT_PATHS
 from shared.events import Kind
 from shared.key_file import ReloadingKeyRing
 from shared.keys import KeyKind
@@ -61,7 +61,7 @@ def event_routes(with_: Collaborators) -> list[Route]:
     endpoint = _endpoint(with_, lambda body, _: read_batch(body))
     routes += [_post(path, endpoint) for path in BATCH_PATHS]
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
-    return [*routes, _post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    return [*routes, _post(CLOUDEVENTS_PATH, endpoint), _post("/v1/m", _ignore)]
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
