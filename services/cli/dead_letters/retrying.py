@@ -63,7 +63,7 @@ class Retry:
     def told(self, *, every: bool) -> Iterator[str]:
         """A line for each that is left, or for `every` one, and their number."""
         verb = "sent" if self.sender else "would be sent"
-        for place, fate in self.fates:
+        for place, fate in sorted(self.fates, key=lambda told: told[0]):
             if isinstance(fate, Left):
                 yield printable(f"{place}  left: {fate.reason}")
             elif every:
