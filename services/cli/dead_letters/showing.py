@@ -23,7 +23,7 @@ def line(letter: Letter, *, retried: bool) -> str:
 
 
 def as_json(letter: Letter, *, retried: bool) -> str:
-    """One line, for programs."""
+    """One line of ASCII, for programs."""
     told: dict[str, Any] = {
         "place": str(letter.place),
         "time": rfc3339(letter.at),
@@ -33,7 +33,7 @@ def as_json(letter: Letter, *, retried: bool) -> str:
         "size": letter.size,
         "retried": retried,
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(told)
 
 
 def counts(letters: Sequence[Letter], retried: Collection[Place]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import murmur2
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.cli.demo.drain import Gauge
 from shared import dead_letters
 from shared.events import Event, Kind, decode_event, encode_event
 from shared.kafka import client_options, create_topics
 from shared.scores import encode_score
 from shared.settings import CommonSettings
+from shared.topics import DEAD_LETTER_BYTES
 from tests.integration.cli.test_import import ingest
 from tests.score_records import Story
 
@@ -53,7 +57,7 @@ def said(*arguments: str, code: int = 0) -> list[str]:
 
 
 async def _write(settings: CommonSettings, topic: str, records: Sequence[Written]) -> None:
-    async with AIOKafkaProducer(**client_options(settings)) as producer:
+    async with AIOKafkaProducer(**client_options(settings), max_request_size=DEAD_LETTER_BYTES) as producer:
         for key, value, headers in records:
             await producer.send_and_wait(topic, value, key, partition=0, headers=headers)
 
@@ -95,9 +99,9 @@ def refused_in(origin: str, service: str, *more: tuple[str, bytes]) -> Headers:
     )
 
 
-def event(id: str, key: str = "lead-1") -> bytes:
+def event(id: str, key: str = "lead-1", name: str = "Demo") -> bytes:
     return encode_event(
-        Event(kind=Kind.TRACK, id=id, source="website", key=key, time=RECEIVED, received_at=RECEIVED, name="Demo")
+        Event(kind=Kind.TRACK, id=id, source="website", key=key, time=RECEIVED, received_at=RECEIVED, name=name)
     )
 
 
@@ -184,6 +188,35 @@ def test_records_of_topics_go_back_as_they_were(settings: CommonSettings) -> Non
     )
     assert (spooled.key, spooled.value, spooled.headers) == (b"lead-9", event("m-2", "lead-9"), ())
     assert [line.split()[0] for line in said("list")[:2]] == ["0/1", "0/3"]
+
+
+def test_what_is_still_too_large_harms_nothing_that_is_sent_with_it(settings: CommonSettings) -> None:
+    origin = f"{settings.topics.events}/-1/-1"
+    large = event("m-0", name="x" * 1_500_000)
+    put_aside(
+        settings, *((b"lead-1", one, refused_in(origin, "ingest")) for one in (event("m-1"), large, event("m-2")))
+    )
+    sent, left, sent_too, _ = said("retry", "0/0", "0/1", "0/2", code=1)
+    assert sent.startswith("0/0  sent")
+    assert left.startswith("0/1  left: event_too_large: ")
+    assert sent_too.startswith("0/2  sent")
+    assert [record.value for record in written(settings, settings.topics.events)] == [event("m-1"), event("m-2")]
+    assert [line.split()[0] for line in said("list")[:1]] == ["0/1"]
+
+
+def test_whoever_counts_dead_letters_counts_no_markers(settings: CommonSettings) -> None:
+    async def counted() -> int:
+        engine = create_async_engine(os.environ["TASUKI_DATABASE_URL"])
+        async with Gauge(settings, 2, engine) as gauge:
+            count = await gauge.dead_letters()
+        await engine.dispose()
+        return count
+
+    assert asyncio.run(counted()) == 0
+    put_aside(settings, *((b"lead-1", event(id), refused_in(f"{settings.topics.events}/0/1", "scorer")) for id in "ab"))
+    assert said("retry", "--all") == ["2 sent, 0 left"]
+    assert len(written(settings, settings.topics.dead_letters, 1)) == 4
+    assert asyncio.run(counted()) == 2
 
 
 def test_a_score_does_not_take_the_place_of_a_newer_one(settings: CommonSettings) -> None:
