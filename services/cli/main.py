@@ -8,6 +8,7 @@ import typer
 
 from services.cli.commands import (
     database,
+    dead_letters,
     demo,
     explain,
     import_file,
@@ -37,6 +38,7 @@ app.command("import")(import_file.import_file)
 app.command("explain")(explain.explain)
 app.add_typer(playbook.app, name="playbook", help="Check and read playbooks.")
 app.add_typer(topics.app, name="topics", help="Kafka topics.")
+app.add_typer(dead_letters.app, name="dead-letters", help="What could not be processed: list, show, send again.")
 app.add_typer(database.app, name="db", help="The router's database.")
 app.add_typer(keys.app, name="keys", help="Write keys of senders, tokens of API users.")
 

@@ -17,7 +17,7 @@ from services.ingest.errors import Refused
 from services.ingest.reading.cloudevents import read_cloudevents
 from services.ingest.reading.model import Envelope, Parsed, Rejection
 from services.ingest.reading.segment import read_batch, read_call
-from services.ingest.schemas import BATCH_PATHS, SHORT_PATHS, WEBHOOK_PATH
+from services.ingest.schemas import BATCH_PATHS, CLOUDEVENTS_PATH, SHORT_PATHS, WEBHOOK_PATH
 from services.ingest.taking import Reader, key_before_body, origin_of, take
 from shared.events import Kind
 
@@ -38,7 +38,7 @@ def event_routes(with_: Collaborators) -> list[BaseRoute]:
     endpoint = _endpoint(with_, lambda body, _: read_batch(body))
     routes += [_post(path, endpoint) for path in BATCH_PATHS]
     endpoint = _endpoint(with_, lambda body, request: read_cloudevents(body, request.headers))
-    routes += [_post("/v1/events", endpoint), _post("/v1/m", _ignore)]
+    routes += [_post(CLOUDEVENTS_PATH, endpoint), _post("/v1/m", _ignore)]
     routes += [_post(WEBHOOK_PATH, _webhook(with_)), Route(WEBHOOK_PATH, _webhook_check(with_), methods=["GET"])]
     return [*routes, *browser_routes(with_.gate.owner, key_before_body, with_.script_dir, with_.public_url)]
 

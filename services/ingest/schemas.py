@@ -20,6 +20,7 @@ SHORT_PATHS = {
 BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
 """The last one is RudderStack's, for what a page has left when it is closed."""
 WEBHOOK_PATH = "/v1/webhooks/{name}"
+CLOUDEVENTS_PATH = "/v1/events"
 MAX_BATCH_EVENTS = 5_000
 Identifier = str | int | float | None  # senders use numbers as ids; they are turned into text
 

@@ -40,13 +40,18 @@ ScriptDirectory = Annotated[Path, AfterValidator(_with_the_script)]
 PublicUrl = Annotated[str, AfterValidator(_address)]
 
 
-class IngestSettings(CommonSettings):
+class WebhookSettings(CommonSettings):
+    """Of whoever reads what webhooks tell."""
+
+    webhooks: MappingsDirectory | None = Field(default=None, description="directory of mappings for inbound webhooks")
+
+
+class IngestSettings(WebhookSettings):
     """`TASUKI_…` variables; at least one of `keys_file` and `write_keys` must name a write key."""
 
     ingest_port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free port")
     keys_file: KeysFile | None = Field(default=None, description="list of keys as `tasuki keys create` writes it")
     write_keys: SecretStr | None = Field(default=None, description="key=source,key2=source2: for development")
-    webhooks: MappingsDirectory | None = Field(default=None, description="directory of mappings for inbound webhooks")
     ingest_public_url: PublicUrl | None = Field(
         default=None, description="where browsers and tools see this service; without it, where they asked"
     )

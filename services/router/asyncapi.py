@@ -83,7 +83,8 @@ CHANNELS = (
     ),
     Channel(
         "deadLetters",
-        "What could not be processed, byte for byte, with the reason. Headers of the original record follow.",
+        "What could not be processed, byte for byte, with the reason. Headers of the original record follow. A record "
+        "whose first header is `tasuki_retried` is none: it says of an earlier one that it was sent again.",
         None,
         content_type="application/octet-stream",
         headers="DeadLetter",
@@ -199,12 +200,18 @@ _HEADERS: dict[str, Any] = {
     },
     "DeadLetter": {
         "type": "object",
-        "required": ["tasuki_reason", "tasuki_service", "tasuki_origin", "tasuki_time"],
+        "oneOf": [
+            {"required": ["tasuki_reason", "tasuki_service", "tasuki_origin", "tasuki_time"]},
+            {"required": ["tasuki_retried", "tasuki_time"]},
+        ],
         "properties": {
             "tasuki_reason": _text("why it could not be processed"),
             "tasuki_service": _text("who could not: ingest, scorer or router"),
-            "tasuki_origin": _text("where it came from: topic/partition/offset, or http:<source>"),
+            "tasuki_origin": _text(
+                "where it came from: topic/partition/offset (topic/-1/-1: that topic never took it), or http:<source>"
+            ),
             "tasuki_time": _text("when", format="date-time"),
+            "tasuki_retried": _text("partition/offset of the record that was sent again"),
         },
     },
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.dead_letters import retried
 from tests.fault import deliveries
 from tests.fault.cluster import SOURCE
 from tests.fault.foreseeable import playbook_text
@@ -217,6 +218,8 @@ def _dead_letters(left: Left, stories: Stories, poison: Mapping[str, bytes]) -> 
     from_topics: dict[str, list[bytes | None]] = defaultdict(list)
     refused = set()
     for record in left.topics["dead-letters"]:
+        if retried(record.headers.items()) is not None:
+            continue
         origin = record.headers.get("tasuki_origin", "")
         if origin == f"http:{SOURCE}":
             refused.add(json.loads(record.value or b"")["messageId"])

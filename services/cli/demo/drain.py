@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.cli.errors import CommandError
 from services.scorer.settings import ScorerSettings
+from shared.dead_letters import retried
 from shared.kafka import client_options
 from shared.settings import CommonSettings
 
@@ -97,7 +98,16 @@ class Gauge:
             return {row.handoff_id: row.receiver for row in await connection.execute(query)}
 
     async def dead_letters(self) -> int:
-        return await self.records(self._topics.dead_letters, 1)
+        """How many were put aside, those that were sent again since included."""
+        part = TopicPartition(self._topics.dead_letters, 0)
+        (end,) = (await self._consumer.end_offsets([part])).values()
+        self._consumer.assign([part])
+        await self._consumer.seek_to_beginning(part)
+        found = 0
+        while await self._consumer.position(part) < end:
+            for records in (await self._consumer.getmany(timeout_ms=100)).values():
+                found += sum(retried(record.headers) is None for record in records)
+        return found
 
     async def records(self, topic: str, partitions: int) -> int:
         """Offsets given out so far: records, and markers where a topic is written in transactions."""

@@ -137,9 +137,9 @@ def _properties(kind: Kind, call: Call, context: dict[str, Any]) -> dict[str, An
 
 
 def _useful(kind: Kind, context: dict[str, Any], arrival: Arrival) -> dict[str, Any]:
-    useful = {name: context[name] for name in KEPT_CONTEXT if name in context}
     if arrival.told:
-        useful = {**arrival.told, **useful}
+        context = {**arrival.told, **context}
+    useful = {name: context[name] for name in KEPT_CONTEXT if name in context}
     if arrival.truncates_ip and "ip" in useful:
         useful["ip"] = truncated(useful["ip"])
     if kind is Kind.GROUP and "traits" in context:

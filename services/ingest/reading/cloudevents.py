@@ -56,6 +56,11 @@ def read_cloudevents(body: bytes, headers: Mapping[str, str]) -> Envelope:
         raise unparsable(str(error)) from error
 
 
+def one_of_cloudevents(raw: bytes, headers: Mapping[str, str]) -> Envelope:
+    """An event that was cut out of a request in any mode; `headers` has attributes in the binary mode only."""
+    return read_cloudevents(raw, headers) if headers else Envelope([msgspec.Raw(raw)], None, _read)
+
+
 def _read(raw: msgspec.Raw) -> Call:
     event = decode_json(_event, raw)
     if event.data_base64 is None:

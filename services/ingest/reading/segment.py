@@ -49,6 +49,11 @@ def read_batch(body: bytes) -> Envelope:
     return Envelope(batch.batch, None, _read, batch.write_key, batch.sent_at, context, is_batch=True)
 
 
+def one_of_batch(raw: bytes) -> Envelope:
+    """An event that was cut out of a batch, which names its own kind."""
+    return Envelope([msgspec.Raw(raw)], None, _read)
+
+
 def _encoded_size(context: dict[str, Any]) -> int:
     try:
         return len(msgspec.json.encode(context))

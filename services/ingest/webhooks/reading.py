@@ -43,6 +43,13 @@ def read_webhook(body: bytes, content_type: str, mapping: Mapping, name: str) ->
         raise unparsable(str(error)) from error
 
 
+def one_of_webhook(raw: bytes, content_type: str, mapping: Mapping, name: str) -> Envelope:
+    """An event that was cut out of a request."""
+    if mapping.body == "form":
+        return Envelope([msgspec.Raw(raw)], None, partial(_read_form, content_type, mapping, name))
+    return Envelope([msgspec.Raw(raw)], None, partial(_read_json, mapping, name))
+
+
 def _read_json(mapping: Mapping, name: str, raw: msgspec.Raw) -> list[Call]:
     return calls_of(decode_json(_any, raw), mapping, name, bytes(raw))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from shared.dead_letters import marker
 from tests.fault.judge import Truth, differences
 from tests.fault.oracle import ExpectedLead, HandOffStep, RouterTold, StageStep
 from tests.fault.oracle.calls import EPOCH
@@ -254,6 +255,13 @@ def test_a_member_has_neither_owner_nor_hand_off() -> None:
     assert promise in broken(left, wanted), "its hand-off is still open"
     left.rows["open"].clear()
     assert broken(left, wanted) == set()
+
+
+def test_a_marker_of_a_dead_letter_sent_again_is_none() -> None:
+    left = right()
+    headers = {name: value.decode() for name, value in marker("0/1", EPOCH)}
+    left.topics["dead-letters"].append(Written("dead-letters", 0, 2, None, b"", headers))
+    assert broken(left) == set()
 
 
 def test_what_was_acknowledged_and_is_gone_is_found_and_so_is_what_nobody_sent() -> None:

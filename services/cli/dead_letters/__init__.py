@@ -1,0 +1,1 @@
+"""What could not be processed: found, shown, and sent again (`tasuki dead-letters`)."""
