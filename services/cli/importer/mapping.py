@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from services.cli.errors import CommandError
+from services.cli.importer.encodings import AUTO, codec_of
 from shared.playbook.values import Scalar, Strict
 from shared.yaml_model import YamlError, parse_yaml
 
@@ -100,7 +101,7 @@ class Mapping(Strict):
     """`historical` marks imported history: it moves scores and stages, but offers nothing to anybody."""
 
     format: Literal["csv", "jsonl"] = "csv"
-    encoding: str = "utf-8-sig"
+    encoding: str = AUTO
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     time_zone: str = "Asia/Tokyo"
     historical: bool = False
@@ -118,10 +119,8 @@ class Mapping(Strict):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(f"'{value}' is no encoding; expected one such as utf-8 or cp932") from None
+        if value != AUTO:
+            codec_of(value)
         return value
 
     @property
@@ -130,8 +129,9 @@ class Mapping(Strict):
 
     @property
     def digest(self) -> str:
-        """Of the meaning, not of comments and layout."""
-        return hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=8).hexdigest()
+        """Of the meaning, not of comments and layout, nor of the encoding, which is not in the cells."""
+        meaning = self.model_dump_json(by_alias=True, exclude={"encoding"})
+        return hashlib.blake2b(meaning.encode(), digest_size=8).hexdigest()
 
 
 def columns_of(template: str) -> list[str]:
