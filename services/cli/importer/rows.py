@@ -9,7 +9,7 @@ import math
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -118,7 +118,7 @@ def calls_of(row: Row | BadRow, mapping: Mapping, file_name: str) -> list[Call]:
         raise RowError(row.reason)
     content = json.dumps(row.cells, sort_keys=True, ensure_ascii=False)
     calls = []
-    for index, template in enumerate(mapping.events):
+    for index, template in enumerate(mapping.templates):
         if _applies(template, row.cells):
             key = "\0".join((file_name, mapping.digest, str(row.number), content, str(index)))
             message_id = "import-" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
@@ -158,14 +158,17 @@ def _call(template: EventTemplate, cells: dict[str, Any], mapping: Mapping, mess
 
 
 def _timestamp(template: EventTemplate, cells: dict[str, Any], mapping: Mapping) -> str:
+    zone = ZoneInfo(mapping.time_zone)
+    if isinstance(template.timestamp, date):
+        return datetime.combine(template.timestamp, time(), zone).isoformat()
     column, pattern = template.timestamp.column, template.timestamp.format
     text = _text(cells.get(column))
     try:
-        time = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)
+        told = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)
     except ValueError:
         expected = pattern or "a time such as 2026-11-21 09:30:00"
         raise RowError(f"column {column}: {text!r} is no time; expected {expected}") from None
-    return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(mapping.time_zone))).isoformat()
+    return (told if told.tzinfo else told.replace(tzinfo=zone)).isoformat()
 
 
 def _nested(values: dict[str, Value], cells: dict[str, Any]) -> dict[str, Any]:
