@@ -88,7 +88,7 @@ def test_whoever_a_list_alone_tells_of_is_handed_over_only_if_the_playbook_narro
 def test_who_is_narrowed_is_offered_to_inside_sales() -> None:
     traits = {"email": "a@b.example", "industry": "製造", "employees": "1,200"}
     life = lived([event(0, 100, "Lead Listed", {"list": "external_database"}, traits)])
-    assert [(step.status, step.receiver) for step in life.handoffs][0] == ("offered", "inside-sales")
+    assert next((step.status, step.receiver) for step in life.handoffs) == ("offered", "inside-sales")
 
 
 @given(listings(), st.sampled_from(OWN_ACTS), DAYS, st.data())
