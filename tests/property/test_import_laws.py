@@ -50,7 +50,7 @@ def test_text_with_everyday_japanese_in_it_is_read_as_it_was_written(text: str) 
 
 @given(CELLS)
 def test_utf_8_is_never_taken_for_anything_else(text: str) -> None:
-    file = written(text.replace("\x1b", ""), "utf-8")
+    file = written(text.replace("\x1b", ""), "utf-8")  # which ISO-2022-JP is full of
     assert encoding_of(file) == UTF_8
     file.unlink()
 

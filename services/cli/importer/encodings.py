@@ -20,7 +20,7 @@ _MEANT = {
     **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "ms932", "windows-31j", "cp932"), SHIFT_JIS),
 }
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_ESCAPE = b"\x1b"
+_SWITCHES = (b"\x1b$", b"\x1b(")
 _NO_CHARACTERS = frozenset("\x80\uf8f0\uf8f1\uf8f2\uf8f3")
 """What Python makes of bytes that are no character in Shift_JIS."""
 _EVERYDAY = frozenset(
@@ -53,7 +53,7 @@ def codec_of(name: str) -> str:
         encoded = "\nあ".encode(codec, "replace")
     except LookupError:
         raise ValueError(f"'{name}' is no encoding; expected auto, or one such as utf-8, shift_jis or euc_jp") from None
-    if b"\0" in encoded or _ESCAPE in encoded:  # UTF-16, ISO-2022-JP: a byte of a character may look like a line feed
+    if b"\0" in encoded or b"\x1b" in encoded:  # UTF-16, ISO-2022-JP: a byte of a character may look like a line feed
         raise ValueError(f"files in {name} are not read; save the file as CSV UTF-8")
     return codec
 
@@ -69,6 +69,8 @@ def encoding_of(file: Path, wanted: str = AUTO) -> str:
     with file.open("rb") as source:
         if source.read(2) in _WIDE:
             raise Undecodable(f"{file} is UTF-16 (Excel's Unicode Text); save it as CSV UTF-8")
+    if (line := _switches(file)) is not None:
+        raise Undecodable(f"{file} looks like JIS (ISO-2022-JP, line {line}); save it as CSV UTF-8")
     not_utf_8 = _unreadable(file, UTF_8)
     if not_utf_8 is None:
         return UTF_8
@@ -85,6 +87,12 @@ def encoding_of(file: Path, wanted: str = AUTO) -> str:
     return SHIFT_JIS
 
 
+def _switches(file: Path) -> int | None:
+    """The first line that switches to another set of characters: to all that reads ASCII it is plain text."""
+    found = (number for number, line in enumerate(raw_lines(file), start=1) if any(mark in line for mark in _SWITCHES))
+    return next(found, None)
+
+
 def _unreadable(file: Path, codec: str) -> Place | None:
     """The first byte that `codec` cannot read. No character of an encoding that is read has a line end in it."""
     for number, line in enumerate(raw_lines(file), start=1):
@@ -96,8 +104,6 @@ def _unreadable(file: Path, codec: str) -> Place | None:
             before = next(index for index, letter in enumerate(text) if letter in _NO_CHARACTERS)
             byte = len(text[:before].encode(codec))
             return Place(number, byte + 1, line[byte])
-        if codec == UTF_8 and _ESCAPE in line:  # ISO-2022-JP looks like plain ASCII
-            return Place(number, line.index(_ESCAPE) + 1, _ESCAPE[0])
     return None
 
 

@@ -98,6 +98,11 @@ def test_a_bought_list_hands_over_whom_the_playbook_narrows_it_to_and_is_marked(
     known = lead_when(stack, "mori@kichi.example", company="株式会社既知")  # as the bought list has it
     assert (known["list_kind"], known["channel"], known["handoff"]) == ("house", "house_list", None)
 
+    explained = [sys.executable, "-m", "services.cli.main", "explain", narrowed["lead_id"], "-l", "en"]
+    router = ["--router", stack.access.urls["router"], "--token", stack.access.token]
+    words = subprocess.run([*explained, *router], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "Only known from an outside list, and has done nothing yet itself: 製造業データベース" in words
+
     (handoff,) = asyncio.run(handed_over())
     assert (handoff.contact.name, handoff.company.name) == ("山﨑 誠", "㈱髙島製作所")
     assert (handoff.list_kind, handoff.listed and handoff.listed.name) == ("outside", "製造業データベース")

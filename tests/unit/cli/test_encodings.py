@@ -53,7 +53,7 @@ def test_shift_jis_has_the_characters_of_excel(tmp_path: Path, said: str) -> Non
         ("résumé,crèche\r\n".encode("latin-1"), "neither UTF-8|mostly rare kanji"),
         ("naïve,Zoë Müller,Köln\r\n".encode("latin-1"), "neither UTF-8|mostly rare kanji"),
         ("氏名\r\n".encode("utf-16"), "UTF-16"),
-        ("氏名\r\n".encode("iso2022_jp"), r"not UTF-8|neither UTF-8 \(line 1, byte 1 \(0x1B\)\)"),
+        ("氏名\r\n".encode("iso2022_jp"), r"looks like JIS \(ISO-2022-JP, line 1\)"),
     ],
 )  # fmt: skip
 def test_what_is_not_certain_is_asked(tmp_path: Path, content: bytes, message: str) -> None:
