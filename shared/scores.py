@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,10 @@ LONGEST_STEP_MS = 10**14  # three thousand years: what is left by then never fad
 CLOUD_EVENT_TYPE = "tasuki.score.updated"
 PLAYBOOK_CHANGED = "playbook"
 """The kind of a trigger that is no event: the lead was scored anew by another playbook, whose id is its `event_id`."""
+
+
+ListKind = Literal["house", "outside"]
+"""One's own leads, and those that are only known from a list that was bought or researched (domain A4)."""
 
 
 class Contribution(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defaults=True):
@@ -126,6 +130,7 @@ class ScoreRecord(msgspec.Struct, gc=False, frozen=True, kw_only=True, omit_defa
     dimensions: dict[str, float] = msgspec.field(default_factory=dict)
     level: int = 0
     level_until: datetime | None = None
+    list_kind: ListKind = "house"
     campaigns: list[Campaign] = msgspec.field(default_factory=list)  # the latest few, the latest first
     signals: dict[str, Signal] = msgspec.field(default_factory=dict)
     reported: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)

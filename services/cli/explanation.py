@@ -12,6 +12,7 @@ WORDS = {
         "nobody": "なし",
         "playbook": "プレイブック: {playbook}",
         "members": "同一人物のID: {members}",
+        "outside": "外部リストにのみ掲載され、本人の行動はまだありません{name}",
         "score": "スコア {total:.1f}点(属性 {attribute:.1f}、行動 {behaviour:.1f})、確度 {level}",
         "part": "  {points:+8.1f}  {label}({times}回)",
         "earned": "減衰前 {earned:.1f}点",
@@ -38,6 +39,7 @@ WORDS = {
         "nobody": "nobody",
         "playbook": "Playbook: {playbook}",
         "members": "The same person's ids: {members}",
+        "outside": "Only known from an outside list, and has done nothing yet itself{name}",
         "score": "Score {total:.1f} (attribute {attribute:.1f}, behaviour {behaviour:.1f}), certainty level {level}",
         "part": "  {points:+8.1f}  {label} ({times}×)",
         "earned": "{earned:.1f} before it faded",
@@ -84,6 +86,9 @@ def explain_lead(lead: dict[str, Any], language: str, stage_labels: dict[str, st
     if lead["members"]:
         yield words["members"].format(members=", ".join(lead["members"]))
     yield f"{words['stage']}: {lead['stage']['label'][language]}   {words['owner']}: {who or words['nobody']}"
+    if lead["list_kind"] == "outside":
+        name = (lead["listed"] or {}).get("name")
+        yield words["outside"].format(name=f": {name}" if name else "")
     grade = words["grade"].format(**score) if score["grade"] else ""
     yield words["score"].format(**score, level=lead["level"]) + grade
     for campaign in lead["campaigns"]:

@@ -11,7 +11,7 @@ import msgspec
 from services.router.lifecycle.model import HandOffChange, Lead, StageChange, Status
 from services.router.lifecycle.reasons import Leaf
 from shared.playbook import Playbook
-from shared.scores import BOUNDS, Contribution, ScoreRecord, Trigger
+from shared.scores import BOUNDS, Contribution, ListKind, ScoreRecord, Trigger
 
 STAGE_CHANGED = "tasuki.stage.changed"
 SOURCE = "tasuki/router"
@@ -140,6 +140,14 @@ POINTS = {name: f"points.{name}" for name in Points.__struct_fields__}
 """Under which field of the contact data each of them is kept."""
 
 
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """The list on which the lead was last: `name` and `obtained` (a day) as the import told them."""
+
+    at: datetime
+    name: Any = None
+    obtained: Any = None
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why this hand-off: the stage, and the parts of its criterion that held."""
 
@@ -186,6 +194,9 @@ class HandOffMessage(msgspec.Struct, frozen=True, kw_only=True):
     contact_by: datetime | None = None
     """Once it is accepted: by when to get in touch with the lead."""
     valve: str | None = None
+    list_kind: ListKind = "house"
+    """`outside`: only known from a list that was bought or researched, the lead itself has done nothing yet."""
+    listed: Listed | None = None
     colleagues: list[Colleague] = []
     roles_covered: list[str] = []
     """Ids of the buying group's roles that the lead and its colleagues cover."""
@@ -269,6 +280,8 @@ def offer_message(
         attempt=handoff.attempt,
         previous=handoff.previous,
         valve=handoff.valve,
+        list_kind=record.list_kind,
+        listed=listed(record),
     )
 
 
@@ -294,6 +307,15 @@ def contact_data(contact: Mapping[str, str]) -> ContactData:
 
 def points(contact: Mapping[str, str]) -> Points:
     return Points(**{name: contact.get(field) for name, field in POINTS.items()})
+
+
+def listed(record: ScoreRecord) -> Listed | None:
+    """By the signal of this name."""
+    signal = record.signals.get("listed")
+    if signal is None:
+        return None
+    kept = signal.kept
+    return Listed(at=signal.last, name=kept.get("name"), obtained=kept.get("obtained"))
 
 
 def frozen_score(record: ScoreRecord, playbook: Playbook) -> FrozenScore:

@@ -167,6 +167,7 @@ def _published(score: dict[str, Any]) -> dict[str, Any]:
         "grade": score.get("grade"),
         "ignored": score.get("ignored", {}),
         "level": score.get("level", 0),
+        "list_kind": score.get("list_kind", "house"),
         "fields": score.get("attributes", {}),
         "signals": {name: _signal(signal) for name, signal in score.get("signals", {}).items()},
     }
@@ -182,8 +183,8 @@ def _signal(told: Mapping[str, Any]) -> SignalShown:
 def _score(lead: ExpectedLead) -> dict[str, Any]:
     if lead.merged_into is not None:
         return {"merged_into": lead.merged_into}
-    names = ("time", "attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "fields", "signals")
-    return {name: getattr(lead, name) for name in ("members", "epoch", *names)}
+    worth = ("attribute", "behaviour", "total", "dimensions", "grade", "ignored", "level", "list_kind")
+    return {name: getattr(lead, name) for name in ("members", "epoch", "time", *worth, "fields", "signals")}
 
 
 def _router_events(left: Left, wanted: Truth, poison: Mapping[str, bytes]) -> Iterator[str]:

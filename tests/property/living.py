@@ -133,6 +133,7 @@ class Life:
             grade=last.grade,
             ignored=last.ignored,
             level=last.level,
+            list_kind=last.list_kind,
             fields=last.attributes,
             signals={
                 name: SignalShown(

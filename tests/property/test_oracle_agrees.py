@@ -83,7 +83,7 @@ TRACKED = [
     ),
 ]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {"list": st.sampled_from(["external_database", "bdr_research"])},
+    {"list": st.sampled_from(["external_database", "bdr_research", "house_list"])},
     optional={
         "webinar": st.sampled_from(["w1", " w1", "w2", 7, "", None]),
         "exhibition": st.sampled_from(["w1", "expo"]),

@@ -13,13 +13,15 @@ SAVE_EVERY_ROWS = 2000
 
 
 class JournalFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`all_until`: rows up to this number are acknowledged, and those of `beyond` too."""
+    """`all_until`: rows up to this number are acknowledged, and those of `beyond` too. `report_bytes`: what the report
+    holds about them."""
 
     about: str  # content of the input, mapping and target: for another import the journal says nothing
     all_until: int = 0
     beyond: list[int] = []
     events: int = 0
     rejected: int = 0
+    report_bytes: int = 0
     complete: bool = False
 
 
@@ -32,6 +34,7 @@ class Journal:
     all_until: int = 0
     events: int = 0
     rejected: int = 0
+    report_bytes: int = 0
     complete: bool = False
     _beyond: set[int] = field(default_factory=set)
     _unsaved: int = 0
@@ -48,7 +51,8 @@ class Journal:
             return cls(path, about)
         if kept.about != about:
             return cls(path, about)
-        return cls(path, about, kept.all_until, kept.events, kept.rejected, kept.complete, set(kept.beyond))
+        counts = (kept.all_until, kept.events, kept.rejected, kept.report_bytes)
+        return cls(path, about, *counts, kept.complete, set(kept.beyond))
 
     def has(self, row: int) -> bool:
         return row <= self.all_until or row in self._beyond
@@ -57,6 +61,7 @@ class Journal:
         return self.all_until + len(self._beyond)
 
     def done(self, rows: Iterable[int], *, events: int, rejected: int) -> None:
+        """What is rejected of them is in the report by now."""
         self.events += events
         self.rejected += rejected
         for row in rows:
@@ -76,6 +81,7 @@ class Journal:
             beyond=sorted(self._beyond),
             events=self.events,
             rejected=self.rejected,
+            report_bytes=self.report_bytes,
             complete=self.complete,
         )
         temporary = self.path.with_name(self.path.name + ".new")

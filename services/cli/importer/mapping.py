@@ -13,20 +13,31 @@
 A value is a text in which `{column}` stands for the cell (`{{` for a brace), or `column:` with `as:`. Where a cell is
 empty its value is left out: "no medium" stays different from any medium that is written down. A dotted name
 (`company.name`) makes a nested one.
+
+    list: {kind: outside, name: 製造業データベース, obtained: 2026-11-01}
+
+says that all rows are of a list: what they tell of a person (`identify`) becomes the event `Lead Listed` with these
+traits, so that the list is the channel by which the contact was obtained. What has no `timestamp` happened when the
+list was obtained.
 """
 
 from __future__ import annotations
 
 import hashlib
 import string
+from datetime import date
+from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from services.cli.errors import CommandError
+from services.cli.importer.encodings import AUTO, codec_of
 from shared.playbook.values import Scalar, Strict
 from shared.yaml_model import YamlError, parse_yaml
+
+LISTED = "Lead Listed"
 
 
 class MappingError(CommandError):
@@ -48,6 +59,21 @@ class Time(Strict):
     format: str | None = None
 
 
+class ListOf(Strict):
+    """The list that the rows are of. `channel` is the playbook's, by which its leads get their level."""
+
+    kind: Literal["house", "outside"]
+    name: str = Field(min_length=1)
+    obtained: date
+    channel: str | None = None
+
+    @property
+    def properties(self) -> dict[str, Scalar]:
+        """Of `Lead Listed`."""
+        channel = self.channel or {"house": "house_list", "outside": "external_database"}[self.kind]
+        return {"list": channel, "kind": self.kind, "name": self.name, "obtained": self.obtained.isoformat()}
+
+
 Value = Cell | Scalar
 
 
@@ -58,7 +84,7 @@ class EventTemplate(Strict):
     event: str | None = None
     user_id: str = Field(alias="userId")
     group_id: str | None = Field(default=None, alias="groupId")
-    timestamp: Time
+    timestamp: Time | date
     properties: dict[str, Value] = Field(default_factory=dict)
     traits: dict[str, Value] = Field(default_factory=dict)
     when: dict[str, list[str]] = Field(default_factory=dict)
@@ -93,18 +119,35 @@ class EventTemplate(Strict):
         values = [self.user_id, self.group_id, *self.properties.values(), *self.traits.values()]
         used = {name for value in values if isinstance(value, str) for name in columns_of(value)}
         used |= {value.column for value in values if isinstance(value, Cell)}
-        return used | {self.timestamp.column, *self.when, *self.skip_when_empty}
+        used |= {self.timestamp.column} if isinstance(self.timestamp, Time) else set()
+        return used | {*self.when, *self.skip_when_empty}
 
 
 class Mapping(Strict):
     """`historical` marks imported history: it moves scores and stages, but offers nothing to anybody."""
 
     format: Literal["csv", "jsonl"] = "csv"
-    encoding: str = "utf-8-sig"
+    encoding: str = AUTO
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     time_zone: str = "Asia/Tokyo"
     historical: bool = False
+    list_: ListOf | None = Field(default=None, alias="list")
     events: list[EventTemplate] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_when_obtained(cls, value: Any) -> Any:
+        match value:
+            case {"list": {"obtained": date() as obtained}, "events": [*events]}:
+                dated = [{"timestamp": obtained, **event} if isinstance(event, dict) else event for event in events]
+                return {**value, "events": dated}
+        return value
+
+    @model_validator(mode="after")
+    def _tells_who_is_on_the_list(self) -> Mapping:
+        if self.list_ is not None and all(event.type != "identify" for event in self.events):
+            raise ValueError("list: needs an event of type identify, with what is known of whoever is on it")
+        return self
 
     @field_validator("time_zone")
     @classmethod
@@ -118,11 +161,17 @@ class Mapping(Strict):
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise ValueError(f"'{value}' is no encoding; expected one such as utf-8 or cp932") from None
+        if value != AUTO:
+            codec_of(value)
         return value
+
+    @cached_property
+    def templates(self) -> list[EventTemplate]:
+        """What a row becomes, in this order."""
+        if self.list_ is None:
+            return self.events
+        listed = {"type": "track", "event": LISTED, "properties": self.list_.properties}
+        return [event.model_copy(update=listed) if event.type == "identify" else event for event in self.events]
 
     @property
     def columns(self) -> set[str]:
@@ -130,8 +179,9 @@ class Mapping(Strict):
 
     @property
     def digest(self) -> str:
-        """Of the meaning, not of comments and layout."""
-        return hashlib.blake2b(self.model_dump_json(by_alias=True).encode(), digest_size=8).hexdigest()
+        """Of the meaning, not of comments and layout, nor of the encoding, which is not in the cells."""
+        meaning = self.model_dump_json(by_alias=True, exclude={"encoding"})
+        return hashlib.blake2b(meaning.encode(), digest_size=8).hexdigest()
 
 
 def columns_of(template: str) -> list[str]:

@@ -9,7 +9,7 @@ import math
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,7 +41,7 @@ class RowError(ValueError):
 
 
 class ColumnsMissing(ValueError):
-    """The mapping names columns that the file does not have."""
+    """The mapping names columns that the file does not have, or has twice."""
 
 
 def read_rows(lines: Iterable[str], mapping: Mapping) -> Iterator[Row | BadRow]:
@@ -50,21 +50,45 @@ def read_rows(lines: Iterable[str], mapping: Mapping) -> Iterator[Row | BadRow]:
 
 
 def _csv_rows(lines: Iterable[str], mapping: Mapping) -> Iterator[Row | BadRow]:
-    reader = csv.reader(lines, delimiter=mapping.delimiter)
-    header = [name.strip() for name in next(reader, [])]
-    missing = sorted(mapping.columns - set(header))
-    if missing:
-        raise ColumnsMissing(f"the file has no column {', '.join(missing)}; it has {', '.join(header) or 'no header'}")
+    """As Excel writes it: quotes, line breaks within them, and rows of nothing but commas, which are none."""
+    reader = csv.reader(lines, delimiter=mapping.delimiter, strict=True)  # or an open quote would swallow what follows
+    header = _header(reader, mapping)
     number, line = 0, reader.line_num
-    for cells in reader:
+    while True:
+        problem = None
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells, problem = [], f"is no CSV: {error} (is a quotation mark not closed, or not doubled?)"
         line, begins = reader.line_num, line + 1
-        if not cells:
-            continue  # an empty line, usually the last
+        if problem is None and not any(cell.strip() for cell in cells):
+            continue
         number += 1
-        if len(cells) != len(header):
-            yield BadRow(number, begins, f"has {len(cells)} columns, the header has {len(header)}")
+        if problem is None and len(cells) != len(header):
+            problem = f"has {len(cells)} columns, the header has {len(header)}"
+        if problem is not None:
+            yield BadRow(number, begins, problem)
         else:
             yield Row(number, begins, dict(zip(header, cells, strict=True)))
+
+
+def _header(reader: Iterator[list[str]], mapping: Mapping) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise ColumnsMissing(f"the header is no CSV: {error}") from None
+    missing = sorted(mapping.columns - set(header))
+    if missing:
+        other = next((mark for mark in ",;\t" if mark != mapping.delimiter and mark in "".join(header)), None)
+        hint = f" (is delimiter: {other!r} meant?)" if other else ""
+        raise ColumnsMissing(
+            f"the file has no column {', '.join(missing)}; it has {', '.join(header) or 'no header'}{hint}"
+        )
+    if twice := sorted(name for name in mapping.columns if header.count(name) > 1):
+        raise ColumnsMissing(f"the file has more than one column {', '.join(twice)}; name them differently")
+    return header
 
 
 def _json_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
@@ -84,15 +108,17 @@ def _json_rows(lines: Iterable[str]) -> Iterator[Row | BadRow]:
             yield BadRow(number, line, "is no JSON object")
 
 
-def calls_of(row: Row, mapping: Mapping, file_name: str) -> list[Call]:
+def calls_of(row: Row | BadRow, mapping: Mapping, file_name: str) -> list[Call]:
     """The row's calls. Raises `RowError`.
 
     A messageId is made of file name, mapping, row number and content: an import that is repeated, or resumed after
     rows were appended to the file, counts once; two files of the same form do not swallow each other's rows.
     """
+    if isinstance(row, BadRow):
+        raise RowError(row.reason)
     content = json.dumps(row.cells, sort_keys=True, ensure_ascii=False)
     calls = []
-    for index, template in enumerate(mapping.events):
+    for index, template in enumerate(mapping.templates):
         if _applies(template, row.cells):
             key = "\0".join((file_name, mapping.digest, str(row.number), content, str(index)))
             message_id = "import-" + hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
@@ -132,14 +158,17 @@ def _call(template: EventTemplate, cells: dict[str, Any], mapping: Mapping, mess
 
 
 def _timestamp(template: EventTemplate, cells: dict[str, Any], mapping: Mapping) -> str:
+    zone = ZoneInfo(mapping.time_zone)
+    if isinstance(template.timestamp, date):
+        return datetime.combine(template.timestamp, time(), zone).isoformat()
     column, pattern = template.timestamp.column, template.timestamp.format
     text = _text(cells.get(column))
     try:
-        time = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)
+        told = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)
     except ValueError:
         expected = pattern or "a time such as 2026-11-21 09:30:00"
         raise RowError(f"column {column}: {text!r} is no time; expected {expected}") from None
-    return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(mapping.time_zone))).isoformat()
+    return (told if told.tzinfo else told.replace(tzinfo=zone)).isoformat()
 
 
 def _nested(values: dict[str, Value], cells: dict[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 from services.cli.errors import CommandError
+from services.cli.importer.encodings import encoding_of
 from services.cli.importer.journal import Journal
+from services.cli.importer.lines import Lines, raw_lines
 from services.cli.importer.mapping import Mapping
+from services.cli.importer.report import NOT_SENT, Report
 from services.cli.importer.rows import BadRow, ColumnsMissing, Row, RowError, calls_of, read_rows
 from services.cli.progress import Progress
 from services.cli.sending import Entry, IngestClient, Rejection, send_in_lanes
@@ -33,17 +33,28 @@ class Summary:
 
 
 @dataclass
+class Sent:
+    """A row that is on its way: how many of its `events` are not yet answered, and which were refused."""
+
+    row: Row
+    record: bytes
+    events: int
+    pending: int
+    refused: list[Rejection] = field(default_factory=list)
+
+
+@dataclass
 class Import:
-    """One run. `client` is open, `journal` belongs to this file, mapping and target."""
+    """One run. `client` is open, `journal` and `report` belong to this file, mapping and target."""
 
     file: Path
+    codec: str
     mapping: Mapping
     client: IngestClient
     journal: Journal
-    report: TextIO
+    report: Report
     progress: Progress
-    _pending: Counter[int] = field(default_factory=Counter)  # events of a row that are not yet answered
-    _lines: dict[int, int] = field(default_factory=dict)
+    _sent: dict[int, Sent] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Send all rows that are not yet acknowledged. Raises `CommandError`; the journal then says how far it came."""
@@ -52,60 +63,54 @@ class Import:
             self.journal.complete = True
         except ColumnsMissing as error:
             raise CommandError(f"{self.file}: {error}") from error
-        except UnicodeDecodeError as error:
-            raise CommandError(
-                f"{self.file} is not {self.mapping.encoding} ({error.reason} at byte {error.start}); "
-                "set encoding: in the mapping, cp932 for most Japanese Excel exports"
-            ) from error
         finally:
             self.journal.save()
 
     async def _entries(self) -> AsyncIterator[Entry]:
-        with self.file.open(encoding=self.mapping.encoding, newline="") as lines:
-            for row in read_rows(lines, self.mapping):
-                if self.journal.has(row.number):
-                    continue
-                for entry in self._entries_of(row):
-                    yield entry
-                await asyncio.sleep(0)  # a file of bad rows must not hold up the answers
+        lines = Lines(self.file, self.codec)
+        for row in read_rows(lines, self.mapping):
+            record = lines.since(row.line)
+            if self.journal.has(row.number):
+                continue
+            for entry in self._entries_of(row, record):
+                yield entry
+            await asyncio.sleep(0)  # a file of bad rows must not hold up the answers
 
-    def _entries_of(self, row: Row | BadRow) -> list[Entry]:
-        if isinstance(row, BadRow):
-            return self._refuse(row, row.reason)
+    def _entries_of(self, row: Row | BadRow, record: bytes) -> list[Entry]:
         try:
             calls = calls_of(row, self.mapping, self.file.name)
         except RowError as error:
-            return self._refuse(row, str(error))
+            self.report.write(row, NOT_SENT, str(error), record)
+            self._finish([row.number], events=0, rejected=1)
+            return []
         if not calls:
             self._finish([row.number], events=0, rejected=0)
             return []
-        self._pending[row.number], self._lines[row.number] = len(calls), row.line
+        assert isinstance(row, Row)
+        self._sent[row.number] = Sent(row, record, len(calls), len(calls))
         return [Entry(encode(call), routing_identity(call["userId"], None) or "", row.number) for call in calls]
-
-    def _refuse(self, row: Row | BadRow, reason: str) -> list[Entry]:
-        self._report(row.line, row.number, "not sent", reason)
-        self._finish([row.number], events=0, rejected=1)
-        return []
 
     def _answered(self, batch: Sequence[Entry], rejections: Sequence[Rejection]) -> None:
         for rejection in rejections:
-            row = batch[rejection.index].origin
-            self._report(self._lines[row], row, rejection.code, rejection.message)
+            self._sent[batch[rejection.index].origin].refused.append(rejection)
         finished = []
         for entry in batch:
-            self._pending[entry.origin] -= 1
-            if not self._pending[entry.origin]:
-                del self._pending[entry.origin], self._lines[entry.origin]
-                finished.append(entry.origin)
-        self._finish(finished, events=len(batch) - len(rejections), rejected=len(rejections))
+            sent = self._sent[entry.origin]
+            sent.pending -= 1
+            if not sent.pending:
+                finished.append(self._sent.pop(entry.origin))
+        # All answers of a row are kept together: what an interrupted run has half of is sent, and reported, once more.
+        for sent in finished:
+            for rejection in sent.refused:
+                self.report.write(sent.row, rejection.code, rejection.message, sent.record)
+        rejected = sum(len(sent.refused) for sent in finished)
+        events = sum(sent.events for sent in finished) - rejected
+        self._finish([sent.row.number for sent in finished], events=events, rejected=rejected)
 
     def _finish(self, rows: list[int], *, events: int, rejected: int) -> None:
+        self.journal.report_bytes = self.report.size
         self.journal.done(rows, events=events, rejected=rejected)
         self.progress.advance(len(rows))
-
-    def _report(self, line: int, row: int, code: str, reason: str) -> None:
-        csv.writer(self.report).writerow([line, row, code, reason])
-        self.report.flush()
 
 
 @dataclass(frozen=True)
@@ -119,19 +124,16 @@ class Target:
 
 async def import_rows(file: Path, mapping: Mapping, target: Target, state_dir: Path, progress: Progress) -> Summary:
     """Import `file`; raises `CommandError` where not everything could be sent."""
+    codec = await asyncio.to_thread(encoding_of, file, mapping.encoding)
     digest = await asyncio.to_thread(_digest, file)
-    journal = Journal.open(state_dir / f"{file.name}.import-state.json", f"{digest} {mapping.digest} {target.url}")
-    report = state_dir / f"{file.name}.rejected.csv"
+    about = f"{digest} {codec} {mapping.digest} {target.url}"
+    journal = Journal.open(state_dir / f"{file.name}.import-state.json", about)
     resumed_after = journal.rows()
-    with report.open("a" if resumed_after else "w", encoding="utf-8", newline="") as out:
-        if out.tell() == 0:
-            csv.writer(out).writerow(["line", "row", "code", "reason"])
+    with Report(state_dir / f"{file.name}.rejected.csv", codec, journal.report_bytes) as report:
         async with IngestClient(target.url, target.write_key, target.patience) as client:
             progress.start("importing", await asyncio.to_thread(_records, file, mapping), done=resumed_after)
-            await Import(file, mapping, client, journal, out, progress).run()
-    if not journal.rejected:
-        report.unlink()
-    return Summary(journal.rows(), journal.events, journal.rejected, resumed_after, report)
+            await Import(file, codec, mapping, client, journal, report, progress).run()
+    return Summary(journal.rows(), journal.events, journal.rejected, resumed_after, report.path)
 
 
 def _digest(file: Path) -> str:
@@ -141,5 +143,4 @@ def _digest(file: Path) -> str:
 
 def _records(file: Path, mapping: Mapping) -> int:
     """About how many: cells that span lines are counted as several."""
-    with file.open("rb") as source:
-        return max(sum(1 for _ in source) - (mapping.format == "csv"), 0)
+    return max(sum(1 for _ in raw_lines(file)) - (mapping.format == "csv"), 0)

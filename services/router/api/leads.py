@@ -23,7 +23,7 @@ from services.router.lifecycle.missing import Guarded, guarded, missing
 from services.router.lifecycle.model import Lead
 from services.router.lifecycle.reasons import Leaf
 from services.router.lifecycle.rules import Rules
-from services.router.messages import BANT, contact_data, frozen_score, points, stage_name
+from services.router.messages import BANT, contact_data, frozen_score, listed, points, stage_name
 from services.router.tables import handoff_changes, leads, stage_changes
 from shared.playbook import Playbook
 from shared.scores import Campaign, ScoreRecord, decode_score
@@ -86,6 +86,8 @@ async def read_lead(id: str, _: Reader, ledger: LedgerHere, companies: Companies
         "score": {**msgspec.to_builtins(frozen_score(record, rules.playbook)), "at": record.time},
         "level": record.level,
         "level_until": record.level_until,
+        "list_kind": record.list_kind,
+        "listed": listed(record),
         "campaigns": [_campaign(one, rules.playbook) for one in record.campaigns],
         "recycling": _recycling(lead, rules),
         "handoff": opened.get(lead.lead_id),

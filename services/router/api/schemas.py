@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.router.api.report_schemas import DealInfo, PointsInfo, ReportInfo
+from shared.scores import ListKind
 
 Label = dict[str, str]
 
@@ -143,6 +144,14 @@ class LeadBrief(BaseModel):
     score_at: datetime
 
 
+class Listed(BaseModel):
+    """The list on which a lead was last."""
+
+    at: datetime
+    name: Any = Field(description="as the import told it")
+    obtained: Any = Field(description="the day on which the list was obtained")
+
+
 class Told(BaseModel):
     """When a field was told."""
 
@@ -213,6 +222,10 @@ class LeadDetail(BaseModel):
     score: Score
     level: int = Field(description="certainty level (確度), 0 is unclassified")
     level_until: datetime | None
+    list_kind: ListKind = Field(
+        description="outside: only known from a list that was bought or researched, it has done nothing yet itself"
+    )
+    listed: Listed | None = Field(description="the list on which it was last")
     campaigns: list[Campaign] = Field(description="the latest five in which it took part, the latest first")
     cools_at: datetime | None = Field(
         description="when it goes back to an earlier stage if nothing else happens; none: never, as far as is known now"

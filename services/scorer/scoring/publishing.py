@@ -90,6 +90,7 @@ class Publishing:
             dimensions=explained.dimensions,
             level=level,
             level_until=from_ms(until) if until is not None else None,
+            list_kind=self._levels.list_kind(state),
             campaigns=self._levels.campaigns.shown(state, at) if state.campaigns else [],
             signals=self._signals.shown(state) if state.signals else {},
             reported=cause.reported,

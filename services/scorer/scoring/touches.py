@@ -16,7 +16,7 @@ from services.scorer.scoring.times import BEFORE_ALL, NEVER, from_ms
 from services.scorer.scoring.union import add_signal
 from shared.playbook.schema import Playbook
 from shared.reading import kept_facts
-from shared.scores import Signal
+from shared.scores import ListKind, Signal
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Levels:
         self._outside = {
             touch.id: by_attributes[touch.channel] for _, touch in self.touches if by_attributes[touch.channel]
         }
+        self._outsiders, self._own = (
+            frozenset(touch.id for _, touch in self.touches if playbook.channels[touch.channel].list == kind)
+            for kind in ("outside", "house")
+        )
         self._valid_for = int(playbook.levels.valid_for.total_seconds() * 1000)
 
     @staticmethod
@@ -96,6 +100,14 @@ class Levels:
                 if at < until and (level > best or (level == best and until > best_until)):
                     best, best_until = level, until
         return (best, best_until) if best_until > BEFORE_ALL else (0, None)
+
+    def list_kind(self, state: LeadState) -> ListKind:
+        """Whether the lead is only known from outside lists (domain A4): it has done nothing by itself, neither an
+        action of the other channels, to be on a house list among these, nor anything that gives points."""
+        if self._outsiders.isdisjoint(state.levels):
+            return "house"
+        is_own = not self._own.isdisjoint(state.levels) or any(rule.times for rule in state.behaviour.values())
+        return "house" if is_own else "outside"
 
     def _of_action(self, id: str, state: LeadState) -> int:
         """The level of an action, or a higher one that a lead of an outside list has for what it is."""

@@ -28,6 +28,7 @@ class ExpectedLead:
     grade: str | None
     ignored: Mapping[str, int]
     level: int
+    list_kind: str
     fields: Mapping[str, Any]
     signals: Mapping[str, SignalShown]
     stage: str
@@ -122,6 +123,7 @@ def _told(lead_id: str, card: Card, way: Way) -> ExpectedLead:
         grade=card.grade,
         ignored=dict(card.ignored),
         level=card.level,
+        list_kind=card.list_kind,
         fields=card.fields,
         signals=card.signals,
         stage=way.stage.id,

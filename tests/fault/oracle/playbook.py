@@ -59,6 +59,7 @@ class ActionLevel:
     match: Raw
     by_attributes: Sequence[tuple[int, Raw]]
     """Other levels, each with the condition by which a lead has it; the highest counts."""
+    list_kind: str
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def read_book(text: str) -> Book:
             for name, told in raw["signals"].items()
         },
         actions=[
-            ActionLevel(channel, action, told["level"], told["when"], _by_attributes(has))
+            ActionLevel(channel, action, told["level"], told["when"], _by_attributes(has), has.get("list", "house"))
             for channel, has in raw["channels"].items()
             for action, told in has["actions"].items()
         ],

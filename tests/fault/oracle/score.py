@@ -205,6 +205,13 @@ class Card:
         level, until = self._highest()
         return 0 if self.is_nobody or until <= self.time else level
 
+    @property
+    def list_kind(self) -> str:
+        """Outside: known from outside lists, and from nothing that it has done."""
+        kinds = {one.list_kind for one in self.book.actions if (one.channel, one.action) in self._actions}
+        is_outside = kinds == {"outside"} and not any(self._points.values()) and not self.is_nobody
+        return "outside" if is_outside else "house"
+
     def _highest(self) -> tuple[int, int]:
         """With its end; of equal ones that which ends last."""
         if self._awaited is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import os
 import signal
 import subprocess
@@ -58,9 +59,9 @@ def ready(url: str) -> bool:
         return False
 
 
-def write_list(folder: Path, lines: Sequence[str]) -> Path:
+def write_list(folder: Path, lines: Sequence[str], codec: str = "utf-8", end: str = "\n") -> Path:
     file = folder / "list.csv"
-    file.write_text("id,at,medium,note\n" + "\n".join(lines) + "\n", "utf-8")
+    file.write_bytes("".join(line + end for line in ("id,at,medium,note", *lines)).encode(codec))
     (folder / "map.yaml").write_text(MAPPING, "utf-8")
     return file
 
@@ -71,8 +72,14 @@ def command(file: Path, url: str) -> list[str]:
     return [*head, "--mapping", mapping, "--to", url, "--write-key", "wk_test"]
 
 
-def run(file: Path, url: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(file, url), capture_output=True, text=True, timeout=120, check=False)
+def run(file: Path, url: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command(file, url), *more], capture_output=True, text=True, timeout=120, check=False)
+
+
+def rejected(file: Path, codec: str) -> list[dict[str, str]]:
+    """What the report says, in order of the lines."""
+    with (file.parent / f"{file.name}.rejected.csv").open(encoding=codec, newline="") as report:
+        return sorted(csv.DictReader(report), key=lambda row: int(row["line"]))
 
 
 async def log() -> list[Event]:
@@ -105,12 +112,17 @@ def test_rows_become_historical_events_and_bad_ones_are_reported(ingest: str, tm
         ],
     )
     result = run(file, ingest)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, result.stderr
     assert "5 rows, 2 events accepted, 3 rejected" in result.stdout
-    report = (tmp_path / "list.csv.rejected.csv").read_text("utf-8")
     assert str(tmp_path / "list.csv.rejected.csv") in result.stdout
-    assert [line.split(",")[0] for line in sorted(report.splitlines()[1:])] == ["3", "5", "6"]
-    assert "'someday' is no time" in report
+    told = rejected(file, "utf-8-sig")
+    assert [(row["line"], row["record"]) for row in told] == [
+        ("3", "b,someday,search,"),
+        ("5", "d,2026-01-04,x," + "y" * 40_000),
+        ("6", "e,2026-01-05"),
+    ]
+    assert "'someday' is no time" in told[0]["reason"]
+    assert told[1]["code"] == "event_too_large"
     events = {event.key: event for event in asyncio.run(log())}
     assert set(events) == {"a", "c"}
     assert events["a"].historical
@@ -120,8 +132,9 @@ def test_rows_become_historical_events_and_bad_ones_are_reported(ingest: str, tm
 
 
 def test_an_interrupted_import_goes_on_where_it_was(ingest: str, tmp_path: Path) -> None:
-    rows = 60_000
-    file = write_list(tmp_path, [f"lead-{number},2026-01-01,m,n" for number in range(rows)])
+    rows, bad = 60_000, 600
+    days = ["2026-01-01"] * 99 + ["someday"]
+    file = write_list(tmp_path, [f"lead-{number},{days[number % 100]},m,n" for number in range(rows)])
     state = tmp_path / "list.csv.import-state.json"
     process = subprocess.Popen(command(file, ingest), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -135,15 +148,16 @@ def test_an_interrupted_import_goes_on_where_it_was(ingest: str, tmp_path: Path)
     assert 0 < sent_before < rows, "it was not interrupted in the middle"
 
     result = run(file, ingest)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, result.stderr
     assert "rows had been acknowledged before" in result.stdout
-    assert f"{rows:,} rows, {rows:,} events accepted, 0 rejected" in result.stdout
-    assert not (tmp_path / "list.csv.rejected.csv").exists()
+    assert f"{rows:,} rows, {rows - bad:,} events accepted, {bad:,} rejected" in result.stdout
+    told = [row["row"] for row in rejected(file, "utf-8-sig")]
+    assert sorted(map(int, told)) == list(range(100, rows + 1, 100)), "each is reported once"
     events = asyncio.run(log())
     ids = {event.id for event in events}
-    assert {event.key for event in events} == {f"lead-{number}" for number in range(rows)}
-    assert len(ids) == rows, "a row that was sent twice must carry the same id"
-    repeats = len(events) - rows
+    assert {event.key for event in events} == {f"lead-{number}" for number in range(rows) if number % 100 != 99}
+    assert len(ids) == rows - bad, "a row that was sent twice must carry the same id"
+    repeats = len(events) - (rows - bad)
     assert repeats < sent_before, "the second run began anew"
 
 
@@ -154,6 +168,40 @@ def test_a_finished_import_sends_nothing_more(ingest: str, tmp_path: Path) -> No
     assert again.returncode == 0
     assert "2 rows had been acknowledged before" in again.stdout
     assert len(asyncio.run(log())) == 2
+    assert not (tmp_path / "list.csv.rejected.csv").exists()
+
+
+def test_a_list_from_excel_in_shift_jis_is_read_and_reported_in_it(ingest: str, tmp_path: Path) -> None:
+    file = write_list(
+        tmp_path, ['髙島,2026-01-01,展示会①,"一行目\r\n二行目"', "﨑山,あした,展示会①,～"], "cp932", "\r\n"
+    )
+    assert run(file, ingest).returncode == 1
+    (event,) = asyncio.run(log())
+    assert event.key == "髙島"
+    assert event.properties == {"medium": "展示会①", "note": "一行目\r\n二行目"}
+    (told,) = rejected(file, "cp932")
+    assert told["record"] == "﨑山,あした,展示会①,～"
+    assert "'あした' is no time" in told["reason"]
+
+
+def test_a_dry_run_tells_everything_and_sends_nothing(ingest: str, tmp_path: Path) -> None:
+    file = write_list(tmp_path, ["a,2026-01-01,m,n", "b,someday,m,n", "c,2026-01-01"])
+    result = run(file, ingest, "--dry-run")
+    assert result.returncode == 1, result.stderr
+    assert '"event": "Lead Acquired"' in result.stdout
+    assert "line 3: column at: 'someday' is no time" in result.stdout
+    assert "line 4: has 2 columns, the header has 4" in result.stdout
+    assert "3 rows (utf-8-sig), 1 events, 0 rows without any, 2 would be rejected; nothing was sent" in result.stdout
+    assert asyncio.run(log()) == []
+    assert sorted(path.name for path in tmp_path.glob("list.csv*")) == ["list.csv"]
+
+
+def test_an_encoding_that_is_not_the_files_is_refused_before_anything_is_sent(ingest: str, tmp_path: Path) -> None:
+    file = write_list(tmp_path, ["a,2026-01-01,m,n", "髙島,2026-01-01,m,n"], "cp932")
+    result = run(file, ingest, "--encoding", "utf-8")
+    assert result.returncode == 2
+    assert "is not utf-8: line 3, byte 1 (0xEE)" in result.stderr
+    assert asyncio.run(log()) == []
 
 
 def test_an_unknown_key_is_told(ingest: str, tmp_path: Path) -> None:

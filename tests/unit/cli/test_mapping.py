@@ -9,6 +9,7 @@ import pytest
 
 from services.cli.importer.mapping import Mapping, MappingError, parse_mapping
 from services.cli.importer.rows import BadRow, ColumnsMissing, Row, RowError, calls_of, read_rows
+from shared.playbook import load_playbook
 
 MAPPINGS = Path(__file__).parents[3] / "deploy" / "mappings"
 TRACK = """
@@ -19,6 +20,14 @@ events:
     timestamp: "{at}"
     properties: {medium: "{medium}", rank: {column: rank, as: number}, hot: {column: hot, as: boolean}, fair: EXPO}
 """
+
+LIST = """
+list: {kind: outside, name: 製造業データベース, obtained: 2026-11-01}
+events:
+  - {type: identify, userId: "{mail}", traits: {email: "{mail}"}}
+  - {type: track, event: Booth Visited, userId: "{mail}", timestamp: "{at}", when: {hot: ["1"]}}
+"""
+LISTED = {"list": "external_database", "kind": "outside", "name": "製造業データベース", "obtained": "2026-11-01"}
 
 
 def mapping(text: str = TRACK) -> Mapping:
@@ -127,6 +136,37 @@ def test_csv_rows_know_their_lines() -> None:
     assert found[2].reason == "has 2 columns, the header has 5"
 
 
+def test_rows_of_nothing_but_commas_are_none() -> None:
+    found = rows("mail,at,medium,rank,hot\n,,,,\na,2026-01-01,,,\n, ,,,\n", mapping())
+    assert [(row.number, row.line) for row in found] == [(1, 3)]
+
+
+def test_an_open_quotation_mark_swallows_no_rows_in_silence() -> None:
+    found = rows('mail,at,medium,rank,hot\na,1,,,"x\nb,2,,,\nc,3,"y",,\nd,4,,,\ne,5,,,"\n', mapping())
+    refused, read, last = found
+    assert isinstance(refused, BadRow)
+    assert (refused.line, read.number, read.line, last.line) == (2, 2, 5, 6)
+    assert "quotation mark" in refused.reason
+    assert isinstance(read, Row)
+    assert isinstance(last, BadRow)
+
+
+def test_semicolons_and_tabs_separate_if_the_mapping_says_so_and_are_hinted_at_otherwise() -> None:
+    for mark, name in ((";", ";"), ("\t", "\\t")):
+        text = mark.join(["mail", "at", "medium", "rank", "hot"]) + "\n" + mark.join(["a,b", "2026-01-01", "", "", ""])
+        (row,) = rows(text, mapping(f'delimiter: "{name}"\n' + TRACK))
+        assert isinstance(row, Row)
+        assert row.cells["mail"] == "a,b"
+        with pytest.raises(ColumnsMissing, match=r"is delimiter: .* meant"):
+            rows(text, mapping())
+
+
+def test_a_column_that_is_there_twice_is_refused_if_it_is_meant() -> None:
+    with pytest.raises(ColumnsMissing, match="more than one column hot"):
+        rows("mail,at,medium,rank,hot,hot\n", mapping())
+    assert len(rows("mail,at,medium,rank,hot,x,x\na,2026-01-01,,,,1,2\n", mapping())) == 1
+
+
 def test_missing_columns_are_named() -> None:
     with pytest.raises(ColumnsMissing, match="no column hot, rank; it has at, mail, medium"):
         rows("at,mail,medium\n", mapping())
@@ -147,6 +187,10 @@ def test_jsonl_rows() -> None:
         (TRACK.replace('    timestamp: "{at}"\n', ""), r"map.yaml:3: events.0.timestamp: is missing"),
         ("time_zone: Asia/Nowhere\n" + TRACK, r"map.yaml:1: time_zone: 'Asia/Nowhere' is no time zone"),
         ("encoding: sjis9\n" + TRACK, r"map.yaml:1: encoding: 'sjis9' is no encoding"),
+        ("encoding: utf-16\n" + TRACK, r"map.yaml:1: encoding: files in utf-16 are not read"),
+        ("list: {kind: outside, name: x, obtained: 2026-11-01}\n" + TRACK, "list: needs an event of type identify"),
+        (LIST.replace("kind: outside", "kind: bought"), r"map.yaml:2: list.kind: Input should be 'house' or 'outside'"),
+        (LIST.replace("2026-11-01", "autumn"), r"map.yaml:2: list.obtained: .*date"),
         (TRACK.replace("{mail}", "{mail"), r"map.yaml:5: events.0.userId: .* is no template"),
         ("events: [", r"map.yaml:1: YAML"),
         ("- 1", r"map.yaml:1: file"),
@@ -173,8 +217,47 @@ def test_the_exhibition_example_reads_its_columns() -> None:
     visited, passed = rows(text, meaning)
     assert isinstance(visited, Row)
     assert isinstance(passed, Row)
-    identify, attended, booth = calls_of(visited, meaning, "f")
-    assert identify["traits"]["company"] == {"name": "株式会社霧ノ宮精工", "industry": "製造", "employees": 1200}
+    attended, booth = calls_of(visited, meaning, "f")
     assert attended["event"] == "Exhibition Attended"
+    assert attended["traits"]["company"] == {"name": "株式会社霧ノ宮精工", "industry": "製造", "employees": 1200}
     assert booth["properties"]["talked_in_detail"] is True
-    assert [call["type"] for call in calls_of(passed, meaning, "f")] == ["identify", "track"]
+    assert [call["event"] for call in calls_of(passed, meaning, "f")] == ["Exhibition Attended"]
+
+
+def test_what_a_list_tells_of_a_person_is_that_they_are_on_it() -> None:
+    row = Row(1, 2, {"mail": "a@b.example", "at": "2026-11-20", "hot": "1"})
+    listed, visited = calls_of(row, mapping(LIST), "list.csv")
+    assert listed.pop("messageId").startswith("import-")
+    assert listed == {
+        "type": "track",
+        "event": "Lead Listed",
+        "userId": "a@b.example",
+        "timestamp": "2026-11-01T00:00:00+09:00",
+        "properties": LISTED,
+        "traits": {"email": "a@b.example"},
+    }
+    assert (visited["event"], visited["timestamp"]) == ("Booth Visited", "2026-11-20T00:00:00+09:00")
+
+
+@pytest.mark.parametrize(
+    ("said", "channel"),
+    [("kind: house", "house_list"), ("kind: outside, channel: bdr_research", "bdr_research")],
+)
+def test_a_list_is_of_a_channel_of_the_playbook(said: str, channel: str) -> None:
+    row = Row(1, 2, {"mail": "a@b.example", "at": "2026-11-20", "hot": ""})
+    (listed,) = calls_of(row, mapping(LIST.replace("kind: outside", said)), "list.csv")
+    assert listed["properties"]["list"] == channel
+
+
+def test_message_ids_do_not_depend_on_what_the_encoding_was_called() -> None:
+    row = Row(1, 2, {"mail": "m", "at": "2026-01-01", "medium": "", "rank": "", "hot": ""})
+    ids = {calls_of(row, mapping(said + TRACK), "f")[0]["messageId"] for said in ("", "encoding: cp932\n")}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("file", sorted(MAPPINGS.glob("*.yaml")), ids=lambda file: file.name)
+def test_the_lists_of_the_example_mappings_are_of_channels_that_the_default_playbook_has(file: Path) -> None:
+    meaning = parse_mapping(file.read_text("utf-8"), file.name)
+    if meaning.list_ is not None:
+        channel = load_playbook().channels[str(meaning.list_.properties["list"])]
+        assert (channel.list, "listed" in channel.actions) == (meaning.list_.kind, True)

@@ -29,6 +29,7 @@ LEAD = ExpectedLead(
     grade=None,
     ignored={},
     level=2,
+    list_kind="house",
     fields={"title": "部長"},
     signals={},
     stage="hot",

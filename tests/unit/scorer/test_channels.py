@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any
 
+import msgspec
 import yaml
 
 from services.scorer.scoring import Scorer
@@ -100,6 +101,42 @@ def test_attributes_alone_give_no_level_to_those_on_no_list_and_none_beyond_its_
     right = event("", 1, {"company": {"employees": 300, "industry": "製造"}})
     assert scored([right, event("Exhibition Attended")]).level == 1
     assert scored([LISTED, right, event("Email Opened", 91)]).level == 0
+
+
+HOUSE = event("Lead Listed", 3, list="house_list")
+
+
+def test_an_outside_lead_is_one_that_has_done_nothing_by_itself() -> None:
+    who = event("", 1, {"email": "a@b.example", "company": {"employees": 300, "industry": "製造"}})
+    researched = event("Lead Listed", 2, list="bdr_research")
+    assert [scored(log).list_kind for log in ([LISTED], [LISTED, who, researched], [who])] == [
+        "outside",
+        "outside",
+        "house",
+    ]
+    acts = [HOUSE, event("Webinar Booked", 4), event("Email Link Clicked", 5), event("Exhibition Attended", 6)]
+    for act in acts:
+        assert {scored(log).list_kind for log in ([LISTED, who, act], [act, who, LISTED])} == {"house"}, act.name
+
+
+def test_what_sales_did_does_not_make_an_outside_lead_ones_own_and_its_answer_does() -> None:
+    tried = [LISTED, event("Call Unanswered", 1), event("Sales Email Sent", 2)]
+    assert scored(tried).list_kind == "outside"
+    assert scored([*tried, event("Call Answered", 3)]).list_kind == "house"
+
+
+def test_a_scanner_that_follows_the_links_of_a_mail_does_not_act_for_the_lead() -> None:
+    links = [event("Email Link Clicked", 1 + n / 86_400 / 4, mail_id="m", link=f"l{n}") for n in range(3)]
+    assert scored([LISTED, links[0]]).list_kind == "house"
+    assert scored([LISTED, *links]).list_kind == "outside"
+
+
+def test_the_list_is_told_with_its_name_and_age_and_is_the_channel() -> None:
+    told = {"list": "external_database", "kind": "outside", "name": "製造業データベース", "obtained": "2026-10-01"}
+    record = scored([msgspec.structs.replace(LISTED, properties=told, traits={"email": "a@b.example"})])
+    assert record.trigger.channel == "external_database"
+    assert {"contact_obtained", "listed"} <= set(record.signals)
+    assert record.signals["listed"].kept == {"name": "製造業データベース", "obtained": "2026-10-01"}
 
 
 def test_a_condition_on_what_a_lead_is_may_be_turned_round() -> None:

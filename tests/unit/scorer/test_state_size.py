@@ -41,7 +41,7 @@ def _state(lead: str, share: float, kafka_day: int | None) -> LeadState:
 @pytest.mark.parametrize(
     ("share", "most"),
     [
-        pytest.param(0.4, 2_000, id="months on the website, mails, and some of the rest"),
+        pytest.param(0.4, 2_048, id="months on the website, mails, and some of the rest"),
         pytest.param(1.0, 2_600, id="every rule, every signal, every action of every channel"),
     ],
 )
