@@ -5,6 +5,7 @@ Asked is what the service that comes next would ask: what it would bury again is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from shared.feedback import parse_report
 from shared.scores import decode_score
 from shared.topics import Topics
 
+_ORIGIN = re.compile(r"([^/]+)/(-1|\d{1,9})/(-1|\d{1,18})")
 NOWHERE = -1
 """As partition and offset: of what was acknowledged, and its topic never took."""
 
@@ -111,12 +113,8 @@ def _as_read(letter: Letter, record: Record, around: Surroundings) -> Again:
 
 def origin_in_log(letter: Letter) -> tuple[str, int, int] | None:
     """Topic, partition and offset; None where it came from no topic."""
-    topic, *numbers = letter.origin.rsplit("/", 2)
-    try:
-        partition, offset = map(int, numbers)
-    except ValueError:
-        return None
-    return topic, partition, offset
+    found = _ORIGIN.fullmatch(letter.origin)
+    return (found[1], int(found[2]), int(found[3])) if found else None
 
 
 def _ask_readers(topic: str, record: Record, around: Surroundings) -> None:

@@ -92,9 +92,11 @@ class Retry:
         self.progress.advance(1)
 
     async def _surroundings(self, letters: Sequence[Letter]) -> Surroundings:
+        there = range(self.reader.partitions.get(self.topics.scores, 0))
         after: dict[int, int] = {}
-        for origin in map(origin_in_log, letters):
-            if origin and origin[0] == self.topics.scores and origin[1] < self.reader.partitions.get(origin[0], 0):
-                after[origin[1]] = min(origin[2], after.get(origin[1], origin[2]))
+        for origin in filter(None, map(origin_in_log, letters)):
+            topic, partition, offset = origin
+            if topic == self.topics.scores and partition in there:
+                after[partition] = min(offset, after.get(partition, offset))
         newest = await self.reader.newest(self.topics.scores, after)
         return Surroundings(self.topics, self.reader.partitions, newest, round(time.time() * 1000), self.mappings)

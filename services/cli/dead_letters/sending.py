@@ -61,7 +61,7 @@ class Sender:
             future: asyncio.Future[Any] = await self._producer.send(
                 record.topic, record.value, record.key, partition=record.partition, headers=record.headers
             )
-        except MessageSizeTooLargeError as error:  # by our own limit: nothing was sent
+        except KafkaError as error:  # also what is too large by our own limit: nothing was sent
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
         return future

@@ -9,15 +9,22 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import murmur2
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.cli.demo.drain import Gauge
+from services.ingest.publisher import KafkaPublisher, Limits
+from services.ingest.publishing import Record
+from services.ingest.spool.publisher import SpooledPublisher
+from services.ingest.spool.spool import Spool
 from shared import dead_letters
 from shared.events import Event, Kind, decode_event, encode_event
 from shared.kafka import client_options, create_topics
@@ -202,6 +209,44 @@ def test_what_is_still_too_large_harms_nothing_that_is_sent_with_it(settings: Co
     assert sent_too.startswith("0/2  sent")
     assert [record.value for record in written(settings, settings.topics.events)] == [event("m-1"), event("m-2")]
     assert [line.split()[0] for line in said("list")[:1]] == ["0/1"]
+
+
+async def _drain(settings: CommonSettings, directory: Path, record: Record) -> None:
+    """As an ingest does that finds the record in its spool."""
+    before = Spool.open(directory, 10_000_000)
+    await before.append([record])
+    await before.close()
+    topics, spool = settings.topics, Spool.open(directory, 10_000_000)
+    kafka = await KafkaPublisher.open(client_options(settings), [topics.events], Limits(10, 0, 10_000_000))
+    publisher = SpooledPublisher(kafka, spool, topics.dead_letters)
+    while not spool.is_empty:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
+    await publisher.close()
+
+
+async def _widen(settings: CommonSettings, topic: str) -> None:
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    wide = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(2_000_000)})
+    await admin.alter_configs([wide])
+    await admin.close()
+
+
+def test_what_the_spool_could_not_send_is_sent_when_its_topic_takes_it(
+    settings: CommonSettings, tmp_path: Path
+) -> None:
+    topic, large = settings.topics.events, event("m-0", name="x" * 1_500_000)
+    asyncio.run(_drain(settings, tmp_path, Record(topic, b"lead-1", large)))
+    assert f"ingest  {topic}/-1/-1  1,500,1" in said("list")[0]
+    assert (
+        said("retry", "0/0", code=1)[0] == f"0/0  left: event_too_large: {topic} takes no record of {len(large)} bytes"
+    )
+    asyncio.run(_widen(settings, topic))
+    assert said("retry", "0/0")[0] == f"0/0  sent to {topic}"
+    (record,) = written(settings, topic)
+    assert (record.partition, record.key, record.value, record.headers) == (
+        (murmur2(b"lead-1") & 0x7FFFFFFF) % 2, b"lead-1", large, ()
+    )  # fmt: skip
 
 
 def test_whoever_counts_dead_letters_counts_no_markers(settings: CommonSettings) -> None:

@@ -261,6 +261,7 @@ def test_what_its_topic_never_took_goes_to_where_its_key_belongs() -> None:
         ("t.stages/0/1", b"lead-1", b"{}", "nobody reads t.stages"),
         ("t.gone/0/1", b"lead-1", b"{}", "there is no topic t.gone any more"),
         ("t.events/x/1", b"lead-1", stored(), "nobody knows where it came from"),
+        ("t.events/-2/1", b"lead-1", stored(), "nobody knows where it came from"),
         ("t.events", b"lead-1", stored(), "nobody knows where it came from"),
     ],
 )
