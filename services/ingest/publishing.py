@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from shared.cloudevents import Headers
 
 RECORD_OVERHEAD_BYTES = 512  # futures, and what is around each record
 
 
-@dataclass(frozen=True)
-class Record:
-    """A record to publish; records with equal keys keep their order."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A record to publish; records with equal keys keep their order.
+
+    As a dataclass it took a microsecond more to make, of some eight that an event takes until it is sent."""
 
     topic: str
     key: bytes | None
     value: bytes
-    headers: Headers = field(default_factory=list)
+    headers: Headers = msgspec.field(default_factory=list)
 
     @property
     def weight(self) -> int:

@@ -18,9 +18,11 @@ from shared.identity import identity_without_ids, routing_identity
 MAX_ID_CHARACTERS = 256
 
 CONSENT = ("consent", "consentManagement", "doNotTrack", "globalPrivacyControl")
-KEPT_CONTEXT = (
-    *("externalIds", "page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone"),
-    *CONSENT,
+KEPT_CONTEXT = frozenset(
+    {
+        *("externalIds", "page", "campaign", "referrer", "userAgent", "ip", "library", "locale", "timezone"),
+        *CONSENT,
+    }
 )
 PAGE_PROPERTIES = ("path", "url", "referrer", "title")
 KINDS = {kind.value: kind for kind in Kind if kind in SENT}
@@ -139,7 +141,7 @@ def _properties(kind: Kind, call: Call, context: dict[str, Any]) -> dict[str, An
 def _useful(kind: Kind, context: dict[str, Any], arrival: Arrival) -> dict[str, Any]:
     if arrival.told:
         context = {**arrival.told, **context}
-    useful = {name: context[name] for name in KEPT_CONTEXT if name in context}
+    useful = {name: value for name, value in context.items() if name in KEPT_CONTEXT}
     if arrival.truncates_ip and "ip" in useful:
         useful["ip"] = truncated(useful["ip"])
     if kind is Kind.GROUP and "traits" in context:
