@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -73,5 +72,8 @@ class IngestMetrics:
 
 
 def _count(counter: Counter, source: str, labels: Iterable[str]) -> None:
-    for label, times in Tally(labels).items():
+    tally: dict[str, int] = {}  # for one event a collections.Counter takes longer than everything else here
+    for label in labels:
+        tally[label] = tally.get(label, 0) + 1
+    for label, times in tally.items():
         counter.labels(source, label).inc(times)

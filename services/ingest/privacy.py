@@ -10,14 +10,14 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-_HEADERS = (("sec-gpc", "globalPrivacyControl"), ("dnt", "doNotTrack"))
+_HEADERS = ((b"sec-gpc", "globalPrivacyControl"), (b"dnt", "doNotTrack"))
 KEPT_BITS = {4: 24, 6: 48}
 """Of an address, where it is truncated: as Google Analytics and Matomo do it."""
 
 
-def told_by(headers: Mapping[str, str]) -> dict[str, Any]:
+def told_by(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
     """For the context of each event of the request; mostly nothing."""
-    return {name: True for header, name in _HEADERS if headers.get(header) == "1"}
+    return {name: True for header, name in _HEADERS if headers.get(header) == b"1"}
 
 
 def truncated(ip: Any) -> str | None:

@@ -18,7 +18,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
 
+from services.ingest.accumulator import Accumulator, Batch, Place
 from services.ingest.publishing import Busy, NotStored, Record, TooMuch, TopicTooNarrow
 from services.ingest.sequence import keep_whole
 from shared.kafka import unreachable
@@ -56,8 +57,8 @@ class Limits:
     patience: float | None = None
 
 
-Place = tuple[str, int]  # topic and partition
-Sent = list[tuple[Place, asyncio.Future[Any]]]
+Sent = dict[Batch, list[int]]
+"""Batches, and which of the records of a request went with each."""
 
 
 class KafkaPublisher:
@@ -76,12 +77,15 @@ class KafkaPublisher:
         self._arguments = options | {
             "acks": "all",
             "enable_idempotence": True,
-            "linger_ms": limits.linger_ms,
             "max_batch_size": MAX_BATCH_BYTES,
             "max_request_size": MAX_RECORD_BYTES,
             "request_timeout_ms": round(limits.timeout_seconds * 1000),
         }
-        self._producer = keep_whole(AIOKafkaProducer(**self._arguments))
+        self._linger_seconds = limits.linger_ms / 1000
+        self._use(keep_whole(AIOKafkaProducer(**self._arguments)))
+
+    def _use(self, producer: AIOKafkaProducer) -> None:
+        self._producer, self._accumulator = producer, Accumulator(producer, self._linger_seconds)
 
     @classmethod
     async def open(cls, options: dict[str, Any], topics: Sequence[str], limits: Limits) -> KafkaPublisher:
@@ -125,14 +129,14 @@ class KafkaPublisher:
         if self._in_flight + weight > self._max_in_flight:
             raise Busy("too many events are waiting for Kafka")
         self._in_flight += weight
-        sent: Sent = []
+        sent: Sent = {}
         wait = asyncio.timeout(patience or self._patience)
         self._waits.add(wait)
         try:
             async with wait:
-                await self._send(records, sent)
+                too_large = await self._send(records, sent)
                 await _wait_for_all(sent)
-                too_large = await self._try_alone(records, sent)
+                too_large += await self._try_alone(records, sent)
         except (TimeoutError, KafkaTimeoutError) as error:
             raise NotStored("Kafka has not acknowledged in time") from error
         except KafkaError as error:
@@ -162,41 +166,40 @@ class KafkaPublisher:
                 log.error(reason)
                 raise TopicTooNarrow(reason)
 
-    async def _send(self, records: Sequence[Record], sent: Sent) -> None:
+    async def _send(self, records: Sequence[Record], sent: Sent) -> list[int]:
+        """Those that are larger than any may be are not sent."""
         counts = {topic: len(await self._producer.partitions_for(topic)) for topic in {r.topic for r in records}}
         places = [(record.topic, _partition(record.key, counts[record.topic])) for record in records]
         if self._stalled and not self._stalled.keys().isdisjoint(places):
             raise Busy("Kafka is not acknowledging")
-        for number, (record, place) in enumerate(zip(records, places, strict=True), start=1):
-            if not number % RECORDS_AT_ONCE:
+        too_large = []
+        for number, (record, place) in enumerate(zip(records, places, strict=True)):
+            if number % RECORDS_AT_ONCE == RECORDS_AT_ONCE - 1:
                 await asyncio.sleep(0)  # others want to be answered, too
-            try:
-                future = await self._producer.send(
-                    record.topic, record.value, record.key, partition=place[1], headers=record.headers
-                )
-            except MessageSizeTooLargeError as error:  # by our own limit: nothing was sent
-                future = asyncio.get_running_loop().create_future()
-                future.set_exception(error)
-            sent.append((place, future))
+            if len(record.value) > MAX_RECORD_BYTES:
+                too_large.append(number)
+            else:
+                sent.setdefault(self._accumulator.add(place, record), []).append(number)
+        return too_large
 
     async def _try_alone(self, records: Sequence[Record], sent: Sent) -> list[int]:
         """Kafka measures batches, which hold the records of many senders: each one refused gets a batch of its own."""
-        refused = [number for number, (_, future) in enumerate(sent) if _is_too_large(future)]
         too_large = []
-        for number in refused:
-            record, place = records[number], sent[number][0]
-            batch = self._producer.create_batch()
-            batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
-            future = await self._producer.send_batch(batch, record.topic, partition=place[1])
-            sent.append((place, future))
-            await _wait_for_all(sent[-1:])
-            if _is_too_large(future):
-                too_large.append(number)
+        for batch, numbers in [(batch, numbers) for batch, numbers in sent.items() if _is_too_large(batch)]:
+            for number in numbers:
+                alone = self._accumulator.add_alone(batch.place, records[number])
+                sent[alone] = [number]
+                await _wait_for_all([alone])
+                if _is_too_large(alone):
+                    too_large.append(number)
         return too_large
 
     def _settle(self, weight: int, sent: Sent) -> None:
         """Gives the room back, as soon as Kafka is done with the records: at once, or in the background."""
-        pending = Counter(place for place, future in sent if not future.done())
+        pending: Counter[Place] = Counter()
+        for batch, numbers in sent.items():
+            if not batch.done.done():
+                pending[batch.place] += len(numbers)
         if pending:
             self._stalled += pending
             self._in_background(self._wait_for_stalled(weight, sent, pending))
@@ -221,7 +224,7 @@ class KafkaPublisher:
 
     async def _start_another(self) -> None:
         # The old one goes on until the records of other partitions are through: they may still be acknowledged.
-        self._in_background(self._producer.stop())
+        self._in_background(_stop(self._producer, self._accumulator))
         while True:
             fresh = keep_whole(AIOKafkaProducer(**self._arguments))
             try:
@@ -232,7 +235,7 @@ class KafkaPublisher:
                 log.warning("no other producer yet: %r", error)
                 await fresh.stop()
                 await asyncio.sleep(RENEWAL_PAUSE_SECONDS)
-        self._producer = fresh
+        self._use(fresh)
         self._renewing = False
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -260,7 +263,7 @@ class KafkaPublisher:
         """Sends what is queued, for no longer than the timeout (nobody was told that it is stored), and disconnects."""
         try:
             async with asyncio.timeout(self._timeout):
-                await self._producer.stop()
+                await _stop(self._producer, self._accumulator)
         except TimeoutError:
             log.warning("Kafka does not answer: stopped with events that were refused but might have been stored")
         for task in self._background:
@@ -278,19 +281,23 @@ def _partition(key: bytes | None, count: int) -> int:
     return random.randrange(count) if key is None else _hash(key) % count
 
 
-async def _wait_for_all(sent: Sent) -> None:
-    # Records of one Kafka batch are done together, so few of the futures have to be waited for. By `wait`, since
-    # a timeout during `await future` would cancel the future itself, and nobody would learn what became of it.
-    for _, future in sent:
-        if not future.done():
-            await asyncio.wait([future])
+async def _stop(producer: AIOKafkaProducer, accumulator: Accumulator) -> None:
+    await accumulator.drain()
+    await producer.stop()
 
 
-def _first_failure(sent: Sent) -> BaseException | None:
+async def _wait_for_all(batches: Iterable[Batch]) -> None:
+    # By `wait`, since a timeout during `await future` would cancel the future itself, and nobody would learn what
+    # became of it.
+    if pending := [batch.done for batch in batches if not batch.done.done()]:
+        await asyncio.wait(pending)
+
+
+def _first_failure(sent: Iterable[Batch]) -> BaseException | None:
     # All are asked: asyncio complains about an exception that nobody has looked at.
-    failures = [error for _, future in sent if (error := future.exception())]
+    failures = [error for batch in sent if (error := batch.done.exception())]
     return next((error for error in failures if not isinstance(error, MessageSizeTooLargeError)), None)
 
 
-def _is_too_large(future: asyncio.Future[Any]) -> bool:
-    return isinstance(future.exception(), MessageSizeTooLargeError)
+def _is_too_large(batch: Batch) -> bool:
+    return isinstance(batch.done.exception(), MessageSizeTooLargeError)

@@ -72,7 +72,7 @@ class IngestSettings(WebhookSettings):
     request_seconds: float = Field(
         default=20, gt=0, le=600, description="a request that is not here as a whole by then is ended"
     )
-    produce_linger_ms: int = Field(default=2, ge=0, description="how long a record may wait for company")
+    produce_linger_ms: int = Field(default=5, ge=0, description="how long a record may wait for company")
     max_in_flight_bytes: int = Field(
         default=128 * 1024 * 1024, gt=0, description="more than this of requests in work: 429; a key may have a quarter"
     )

@@ -47,7 +47,12 @@ async def _take(
         of = owner or _admit(with_, envelope, request, hold)
         with_.gate.charge(of, len(envelope.items) - 1)
         arrival = Arrival(
-            of.name, received_at, request.url.path, with_.new_id, told_by(request.headers), with_.truncates_ip
+            of.name,
+            received_at,
+            request.scope["path"],
+            with_.new_id,
+            told_by(dict(request.headers.raw)),
+            with_.truncates_ip,
         )
         return of, envelope, await _parse(envelope, arrival), arrival
 

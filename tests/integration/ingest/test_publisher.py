@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from services.ingest.publisher import MAX_RECORD_BYTES, KafkaPublisher, Limits
+from services.ingest.publisher import MAX_BATCH_BYTES, MAX_RECORD_BYTES, KafkaPublisher, Limits
 from services.ingest.publishing import Busy, NotStored, Record, TooMuch
 from shared.kafka import create_topics
 from shared.parts import Parts
@@ -101,6 +101,32 @@ async def test_more_than_may_wait_is_refused_at_once(parts: Parts, topic: str) -
 async def test_records_of_a_request_keep_their_order(parts: Parts, topic: str, publisher: KafkaPublisher) -> None:
     await publisher.publish([Record(topic, None, str(number).encode()) for number in range(100)])
     assert await _values(parts, topic, 100) == [str(number).encode() for number in range(100)]
+
+
+async def test_what_is_more_than_one_batch_keeps_its_order_with_others_among_it(
+    parts: Parts, topic_prefix: str
+) -> None:
+    topic = f"{topic_prefix}wide"
+    await create_topics({"bootstrap_servers": parts.kafka_bootstrap}, [TopicSpec(topic, 1, {})])
+    publisher = await open_publisher(parts, topic, linger_ms=5, max_in_flight_bytes=20_000_000)
+    senders = [[b"%d/%d/" % (sender, number) + b"x" * 10_000 for number in range(50)] for sender in range(4)]
+    assert MAX_BATCH_BYTES < 50 * 10_000
+    try:
+        await asyncio.gather(*(publisher.publish([Record(topic, b"k", one) for one in values]) for values in senders))
+        stored = await _values(parts, topic, 200)
+    finally:
+        await publisher.close()
+    for sender, values in enumerate(senders):
+        assert [value for value in stored if value.startswith(b"%d/" % sender)] == values
+
+
+async def test_what_lingers_is_stored_before_the_connection_is_closed(parts: Parts, topic: str) -> None:
+    publisher = await open_publisher(parts, topic, linger_ms=400)
+    under_way = asyncio.create_task(publisher.publish([Record(topic, b"k", b"last")]))
+    await asyncio.sleep(0.05)
+    await publisher.close()
+    assert await under_way == []
+    assert await _values(parts, topic, 1) == [b"last"]
 
 
 async def test_nothing_to_publish_is_no_trouble(publisher: KafkaPublisher) -> None:
