@@ -82,7 +82,9 @@ _lock_ids = text(
 )
 _kin = text(
     "WITH RECURSIVE up AS (SELECT lead_id, merged_into FROM leads WHERE lead_id = ANY(CAST(:ids AS text[])) "
-    "UNION SELECT l.lead_id, l.merged_into FROM up JOIN leads l ON l.lead_id = up.merged_into) SELECT lead_id FROM up"
+    # As above: joined, all leads are read, which took 12 of a transaction's 30 ms at 20,000 leads.
+    "UNION SELECT l.* FROM up CROSS JOIN LATERAL "
+    "(SELECT lead_id, merged_into FROM leads WHERE lead_id = up.merged_into OFFSET 0) AS l) SELECT lead_id FROM up"
 )
 _scores_of = text("SELECT lead_id, score FROM leads WHERE lead_id = ANY(CAST(:ids AS text[]))")
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import finding, repository
 from services.router.batch import Batch, Received
+from services.router.bootstrap import PLANS_OF_BATCHES
 from services.router.companies import Companies
 from services.router.contact import ContactDatum
 from services.router.ledger import Ledger
@@ -146,3 +147,24 @@ async def live(ledger: Ledger, lane: int, stories: list[Story], said: list[dict[
     await apply(ledger, lane, *(story.record("contact_obtained") for story in stories))
     await apply(ledger, lane, *(story.record("inquiry_made") for story in stories))
     await apply(ledger, lane, *(replace(story.record(), **more) for story, more in zip(stories, said, strict=True)))
+
+
+async def test_who_is_one_lead_is_found_without_reading_all_leads(ledger: Ledger, engine: AsyncEngine) -> None:
+    await apply(ledger, 1, visitor().record("contact_obtained"))
+    read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'leads'")
+    async with engine.connect() as connection:
+        for name, value in PLANS_OF_BATCHES.items():
+            await connection.execute(text(f"SET {name} = {value}"))
+        # As a router does that begins with an empty ledger: the plan that Postgres keeps is one for a small table.
+        ids = {f"u{number}" for number in range(1, 31)}
+        for _ in range(10):
+            await repository.kin_of(connection, ids)
+        await connection.execute(
+            text(
+                "INSERT INTO leads SELECT (jsonb_populate_record(l, jsonb_build_object('lead_id', 'u' || n))).* "
+                "FROM leads l, generate_series(1, 5000) AS n"
+            )
+        )
+        before = await connection.scalar(read)
+        assert await repository.kin_of(connection, ids) == ids
+        assert await connection.scalar(read) - before <= 100
