@@ -43,7 +43,7 @@ def create_app(
         consumer_max_fetch_size=4 * 1024 * 1024,
     )
     source = settings.topics.events
-    batching.install(app, frozenset({source}), client_options, lanes.read)
+    batching.install(app, frozenset({source}), client_options, lanes.feed)
     # acks=False: Faust commits no offsets. They are in the transactions.
     events = app.topic(source, value_serializer="raw", key_serializer="raw", acks=False)
 

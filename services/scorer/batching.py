@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -26,9 +27,18 @@ from faust.transport.drivers import aiokafka as driver
 
 from shared.fresh_fetch import fetch_no_further, fetch_now
 
-PAUSE_SECONDS = 0.01
+LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.004, 0.01
 """Between two fetches: a broker answers as soon as it has one record, and every answer costs it, and us, as much as
 many records do."""
+AHEAD_SECONDS = 0.003
+"""So long before a lane is ready for more it is fetched: that is what fetching and handing over take."""
+
+
+def next_fetch(fetched_at: float, now: float, ready: Iterable[float]) -> float:
+    """When to fetch, after the last fetch and for lanes `ready` at these times, all by one clock: neither while
+    they can take nothing, nor a pause later, which would be as long again as their own."""
+    soonest = min((moment for moment in ready if moment > now), default=0.0)
+    return min(max(soonest - AHEAD_SECONDS, fetched_at + LEAST_PAUSE_SECONDS), fetched_at + MOST_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)
@@ -64,6 +74,16 @@ class Batch:
     def timestamp(self) -> int | None:
         timestamp: int | None = self.records[-1].timestamp
         return timestamp
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What the thread that fetches and the lanes know of each other, by partition."""
+
+    read: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """See `Folding`."""
+    ready: dict[int, float] = field(default_factory=dict)
+    """When its lane takes the next batches, by the monotonic clock."""
 
 
 @dataclass
@@ -108,7 +128,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's thread around the aiokafka consumer; everything here runs on that thread's loop."""
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
-        self._folding = Folding(consumer.transport.batched_topics, consumer.transport.read)
+        self._feed: Feed = consumer.transport.feed
+        self._folding = Folding(consumer.transport.batched_topics, self._feed.read)
         self._fetched_at = 0.0
         super().__init__(consumer, **kwargs)
 
@@ -119,7 +140,9 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is Faust's
         max_records: int | None = None,
     ) -> Any:
-        await asyncio.sleep(max(0.0, self._fetched_at + PAUSE_SECONDS - time.monotonic()))
+        now = time.monotonic()
+        # A copy in one step: lanes come and go in another thread.
+        await asyncio.sleep(max(0.0, next_fetch(self._fetched_at, now, list(self._feed.ready.values())) - now))
         # A copy: Faust takes out partitions whose buffer is full, and a set that it has emptied while aiokafka waits
         # means all partitions (see robinhood/faust#69).
         wanted = set(active_partitions)
@@ -184,19 +207,17 @@ class BatchingTransport(driver.Transport):
         app: Any,
         batched_topics: frozenset[str],
         client_options: dict[str, Any],
-        read: dict[int, tuple[int, int]],
+        feed: Feed,
     ) -> None:
         super().__init__(app.conf.broker, app)
-        self.batched_topics, self.read = batched_topics, read
+        self.batched_topics, self.feed = batched_topics, feed
         self.client_options = client_options
 
 
-def install(
-    app: Any, batched_topics: frozenset[str], client_options: dict[str, Any], read: dict[int, tuple[int, int]]
-) -> None:
-    """Give `app` this transport, which keeps `read` (see `Folding`); before its first topic or agent, which bind to the
-    transport that they find.
+def install(app: Any, batched_topics: frozenset[str], client_options: dict[str, Any], feed: Feed) -> None:
+    """Give `app` this transport, which keeps `feed`; before its first topic or agent, which bind to the transport that
+    they find.
 
     Given directly, and not by a URL scheme in Faust's registry: that is global, and two apps would share it.
     """
-    app.transport = BatchingTransport(app, batched_topics, client_options, read)
+    app.transport = BatchingTransport(app, batched_topics, client_options, feed)

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from services.scorer.batching import Folding
+import pytest
+
+from services.scorer.batching import AHEAD_SECONDS, Folding, next_fetch
 
 
 class TP(NamedTuple):
@@ -87,3 +89,18 @@ def test_what_no_reader_sees_after_the_last_batch_is_known_to_be_read() -> None:
     assignment.position = 7  # two markers
     assert folding.fold(assignment, {}) == {}
     assert folding.read == {0: (5, 7)}
+
+
+@pytest.mark.parametrize(
+    ("ready", "expected"),
+    [
+        ([], 100.004),
+        ([100.009], 100.009 - AHEAD_SECONDS),
+        ([100.009, 100.012], 100.009 - AHEAD_SECONDS),
+        ([99.0], 100.004),  # a lane that waits for events
+        ([99.0, 100.009], 100.009 - AHEAD_SECONDS),
+        ([100.5], 100.01),
+    ],
+)
+def test_it_is_fetched_shortly_before_a_lane_is_ready(ready: list[float], expected: float) -> None:
+    assert next_fetch(100.0, 100.001, ready) == pytest.approx(expected)
