@@ -160,11 +160,10 @@ class Ledger:
             kin = await repository.kin_of(connection, named)
         depend = bool(named or also)  # also where neither of two that are one lead has a row yet
         kin |= also
-        leads = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
+        leads, raw = await repository.lock_scored(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
-        due = [*cooling_before(leads, scores), *kin]
-        latest = await repository.latest_scores(connection, due) if due else {}
+        latest = repository.decoded(raw, [*cooling_before(leads, scores), *kin])
         known = Known(dict(leads), opened, latest, asked=also, begun=self.denied.begun(scores, leads, self.rules))
         hours = Hours(self.clock)
 
@@ -211,8 +210,8 @@ class Ledger:
         async def work(connection: AsyncConnection, also: frozenset[str]) -> list[Decided]:
             if also:
                 # Begun again: the same leads, and these are waited for, as their colleagues must be.
-                leads = await repository.lock_leads(connection, due | also)
-                scores = await repository.latest_scores(connection, leads)
+                leads, raw = await repository.lock_scored(connection, due | also)
+                scores = repository.decoded(raw, leads)
             else:
                 leads, scores = await repository.lock_due(connection, timed, lane, until, most)
                 due.update(leads)
@@ -237,8 +236,8 @@ class Ledger:
         """Look again at leads that stand before a valve, in this order; whether any of them went on."""
 
         async def work(connection: AsyncConnection, also: frozenset[str]) -> bool:
-            leads = await repository.lock_leads(connection, set(lead_ids) | also)
-            scores = await repository.latest_scores(connection, leads)
+            leads, raw = await repository.lock_scored(connection, set(lead_ids) | also)
+            scores = repository.decoded(raw, leads)
             known = Known(leads, await repository.open_handoffs(connection, leads), scores, asked=also)
             now = self.clock.now()
 
@@ -345,12 +344,12 @@ class Ledger:
         lead_id = await connection.scalar(found, {"id": handoff_id})
         if lead_id is None:
             raise HandOffUnknown(handoff_id)
-        leads = await repository.lock_leads(connection, {lead_id} | also)
+        leads, raw = await repository.lock_scored(connection, {lead_id} | also)
         if lead_id not in leads:
             raise HandOffUnknown(handoff_id)  # the lead was erased just before it was locked
         handoff = await repository.handoff(connection, handoff_id)
         opened = await repository.open_handoffs(connection, leads)
-        known = Known(leads, opened, await repository.latest_scores(connection, leads), asked=also)
+        known = Known(leads, opened, repository.decoded(raw, leads), asked=also)
         now = self.clock.now()
 
         def decide(again: Known, _: set[str]) -> list[Decided]:

@@ -75,6 +75,10 @@ _lock_leads = text(
     f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
     "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
 )
+_lock_scored = text(
+    f"SELECT {', '.join(Lead.__struct_fields__)}, score FROM leads "
+    "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
+)
 _lock_ids = text(
     # In one order, or two transactions could wait for each other for ever.
     "SELECT pg_advisory_xact_lock(hashtextextended(id, 0)) FROM "
@@ -86,7 +90,6 @@ _kin = text(
     "UNION SELECT l.* FROM up CROSS JOIN LATERAL "
     "(SELECT lead_id, merged_into FROM leads WHERE lead_id = up.merged_into OFFSET 0) AS l) SELECT lead_id FROM up"
 )
-_scores_of = text("SELECT lead_id, score FROM leads WHERE lead_id = ANY(CAST(:ids AS text[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,13 @@ async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
     return {lead.lead_id: lead for lead in map(_lead_in_order, rows.all())}
 
 
+async def lock_scored(connection: AsyncConnection, ids: Iterable[str]) -> tuple[dict[str, Lead], dict[str, bytes]]:
+    """As `lock_leads`, and by lead id the score record that its row keeps: most are not worth decoding."""
+    rows = (await connection.execute(_lock_scored, {"ids": sorted(ids)})).all()
+    leads = {row[0]: _lead_in_order(row[:-1]) for row in rows}
+    return leads, {row[0]: row[-1] for row in rows}
+
+
 async def lock_ids(connection: AsyncConnection, ids: Iterable[str]) -> None:
     """Until the end of the transaction nobody else who asks for one of these goes on, whether it has a row or not."""
     await connection.execute(_lock_ids, {"ids": sorted(ids)})
@@ -190,10 +200,9 @@ async def kin_of(connection: AsyncConnection, ids: Iterable[str]) -> set[str]:
     return set((await connection.execute(_kin, {"ids": sorted(ids)})).scalars())
 
 
-async def latest_scores(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Scored]:
-    """By lead id the score record that the lead's row keeps."""
-    rows = await connection.execute(_scores_of, {"ids": list(ids)})
-    return {lead_id: Scored(decode_score(raw), raw) for lead_id, raw in rows}
+def decoded(raw: Mapping[str, bytes], ids: Iterable[str]) -> dict[str, Scored]:
+    """By lead id the score records of those that have one."""
+    return {lead_id: Scored(decode_score(raw[lead_id]), raw[lead_id]) for lead_id in ids if lead_id in raw}
 
 
 async def next_due(connection: AsyncConnection, timed: Timed, lanes: Iterable[int]) -> dict[int, datetime]:

@@ -90,9 +90,11 @@ class Eraser(Ledger):
         if not ids:
             return await _earlier(connection, known_identity(id), key)
         await repository.lock_ids(connection, ids)
-        leads = await repository.lock_leads(connection, ids | also)
+        leads, raw = await repository.lock_scored(connection, ids | also)
+        opened = await repository.open_handoffs(connection, leads)
+        known = Known(leads, opened, repository.decoded(raw, leads), asked=also)
         unsent = await rows.delete_unsent(connection, ids)
-        ended = await self._withdraw(connection, also, leads, ids)
+        ended = await self._withdraw(connection, known, ids)
         removed = await rows.delete_rows(connection, ids) | {"outbox": unsent}
         now = self.clock.now()
         entry = Entry(now, now + self.settles, len(ids), removed, by)
@@ -121,15 +123,12 @@ class Eraser(Ledger):
         mails = {known_identity(one) for one in addresses if one.split("@")[0].strip().casefold() not in shared}
         return ids | (mails - await rows.with_rows(connection, mails))
 
-    async def _withdraw(
-        self, connection: AsyncConnection, also: frozenset[str], leads: dict[str, Lead], ids: Collection[str]
-    ) -> dict[str, Lead]:
+    async def _withdraw(self, connection: AsyncConnection, known: Known, ids: Collection[str]) -> dict[str, Lead]:
         """What the person's hand-off comes to, for its receiver and for colleagues; the leads as they were at last."""
-        opened = await repository.open_handoffs(connection, leads)
+        leads, opened = known.leads, known.opened
         own = [opened[id].handoff_id for id in ids if id in opened]
         frozen = await repository.frozen_messages(connection, own)
         await rows.redact(connection, {id: impersonal(message) for id, message in frozen.items()})
-        known = Known(leads, opened, await repository.latest_scores(connection, leads), asked=also)
         now, mine = self.clock.now(), {id for id in ids if id in leads}
 
         def decide(again: Known, wanted: set[str]) -> list[Decided]:
