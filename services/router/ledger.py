@@ -160,7 +160,7 @@ class Ledger:
             kin = await repository.kin_of(connection, named)
         depend = bool(named or also)  # also where neither of two that are one lead has a row yet
         kin |= also
-        leads, raw = await repository.lock_scored(connection, {item.record.lead_id for item in scores} | kin)
+        leads, raw = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
         latest = repository.decoded(raw, [*cooling_before(leads, scores), *kin])
@@ -210,8 +210,7 @@ class Ledger:
         async def work(connection: AsyncConnection, also: frozenset[str]) -> list[Decided]:
             if also:
                 # Begun again: the same leads, and these are waited for, as their colleagues must be.
-                leads, raw = await repository.lock_scored(connection, due | also)
-                scores = repository.decoded(raw, leads)
+                leads, scores = await repository.lock_scored(connection, due | also)
             else:
                 leads, scores = await repository.lock_due(connection, timed, lane, until, most)
                 due.update(leads)
@@ -236,8 +235,7 @@ class Ledger:
         """Look again at leads that stand before a valve, in this order; whether any of them went on."""
 
         async def work(connection: AsyncConnection, also: frozenset[str]) -> bool:
-            leads, raw = await repository.lock_scored(connection, set(lead_ids) | also)
-            scores = repository.decoded(raw, leads)
+            leads, scores = await repository.lock_scored(connection, set(lead_ids) | also)
             known = Known(leads, await repository.open_handoffs(connection, leads), scores, asked=also)
             now = self.clock.now()
 
@@ -344,12 +342,12 @@ class Ledger:
         lead_id = await connection.scalar(found, {"id": handoff_id})
         if lead_id is None:
             raise HandOffUnknown(handoff_id)
-        leads, raw = await repository.lock_scored(connection, {lead_id} | also)
+        leads, scores = await repository.lock_scored(connection, {lead_id} | also)
         if lead_id not in leads:
             raise HandOffUnknown(handoff_id)  # the lead was erased just before it was locked
         handoff = await repository.handoff(connection, handoff_id)
         opened = await repository.open_handoffs(connection, leads)
-        known = Known(leads, opened, repository.decoded(raw, leads), asked=also)
+        known = Known(leads, opened, scores, asked=also)
         now = self.clock.now()
 
         def decide(again: Known, _: set[str]) -> list[Decided]:

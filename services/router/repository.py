@@ -72,10 +72,6 @@ _read_offsets = text(
     "unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS w (topic, partition) USING (topic, partition)"
 )
 _lock_leads = text(
-    f"SELECT {', '.join(Lead.__struct_fields__)} FROM leads "
-    "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
-)
-_lock_scored = text(
     f"SELECT {', '.join(Lead.__struct_fields__)}, score FROM leads "
     "WHERE lead_id = ANY(CAST(:ids AS text[])) ORDER BY lead_id FOR UPDATE"
 )
@@ -177,17 +173,17 @@ async def starting_offsets(connection: AsyncConnection, places: Iterable[Place])
     return {(row.topic, row.partition): row.next_offset for row in rows}
 
 
-async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Lead]:
-    """The leads that exist, locked in id order, so that two transactions never wait for each other."""
-    rows = await connection.execute(_lock_leads, {"ids": sorted(ids)})
-    return {lead.lead_id: lead for lead in map(_lead_in_order, rows.all())}
+async def lock_leads(connection: AsyncConnection, ids: Iterable[str]) -> tuple[dict[str, Lead], dict[str, bytes]]:
+    """The leads that exist, locked in id order, so that two transactions never wait for each other; and the score
+    record that each row keeps: not decoded, as of most of a batch it is not needed."""
+    rows = (await connection.execute(_lock_leads, {"ids": sorted(ids)})).all()
+    return {row[0]: _lead_in_order(row[:-1]) for row in rows}, {row[0]: row[-1] for row in rows}
 
 
-async def lock_scored(connection: AsyncConnection, ids: Iterable[str]) -> tuple[dict[str, Lead], dict[str, bytes]]:
-    """As `lock_leads`, and by lead id the score record that its row keeps: most are not worth decoding."""
-    rows = (await connection.execute(_lock_scored, {"ids": sorted(ids)})).all()
-    leads = {row[0]: _lead_in_order(row[:-1]) for row in rows}
-    return leads, {row[0]: row[-1] for row in rows}
+async def lock_scored(connection: AsyncConnection, ids: Iterable[str]) -> tuple[dict[str, Lead], dict[str, Scored]]:
+    """As `lock_leads`, with all scores decoded."""
+    leads, raw = await lock_leads(connection, ids)
+    return leads, decoded(raw, leads)
 
 
 async def lock_ids(connection: AsyncConnection, ids: Iterable[str]) -> None:

@@ -90,9 +90,8 @@ class Eraser(Ledger):
         if not ids:
             return await _earlier(connection, known_identity(id), key)
         await repository.lock_ids(connection, ids)
-        leads, raw = await repository.lock_scored(connection, ids | also)
-        opened = await repository.open_handoffs(connection, leads)
-        known = Known(leads, opened, repository.decoded(raw, leads), asked=also)
+        leads, scores = await repository.lock_scored(connection, ids | also)
+        known = Known(leads, await repository.open_handoffs(connection, leads), scores, asked=also)
         unsent = await rows.delete_unsent(connection, ids)
         ended = await self._withdraw(connection, known, ids)
         removed = await rows.delete_rows(connection, ids) | {"outbox": unsent}
