@@ -41,7 +41,7 @@ class Batch:
     async def deliver(self, producer: AIOKafkaProducer) -> None:
         try:
             await (await producer.send_batch(self._builder, self.place[0], partition=self.place[1]))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the batch raises it
+        except Exception as error:  # noqa: BLE001 - `done` takes it to each who waits, and they raise it
             self.done.set_exception(error)
         else:
             self.done.set_result(None)

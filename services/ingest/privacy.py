@@ -7,7 +7,7 @@ follows from them is said by the playbook, part `privacy`.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 _HEADERS = ((b"sec-gpc", "globalPrivacyControl"), (b"dnt", "doNotTrack"))
@@ -15,9 +15,9 @@ KEPT_BITS = {4: 24, 6: 48}
 """Of an address, where it is truncated: as Google Analytics and Matomo do it."""
 
 
-def told_by(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """For the context of each event of the request; mostly nothing."""
-    return {name: True for header, name in _HEADERS if headers.get(header) == b"1"}
+def told_by(headers: Collection[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """For the context of each event of the request; mostly nothing. `headers` as ASGI has them, names in lower case."""
+    return {name: True for header, name in _HEADERS if (header, b"1") in headers}
 
 
 def truncated(ip: Any) -> str | None:

@@ -51,7 +51,7 @@ async def _take(
             received_at,
             request.scope["path"],
             with_.new_id,
-            told_by(dict(request.headers.raw)),
+            told_by(request.headers.raw),
             with_.truncates_ip,
         )
         return of, envelope, await _parse(envelope, arrival), arrival

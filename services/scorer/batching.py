@@ -35,8 +35,8 @@ AHEAD_SECONDS = 0.003
 
 
 def next_fetch(fetched_at: float, now: float, ready: Iterable[float]) -> float:
-    """When to fetch, after the last fetch and for lanes `ready` at these times, all by one clock: neither while
-    they can take nothing, nor a pause later, which would be as long again as their own."""
+    """When to fetch, after the last fetch and for lanes `ready` at these times, all by one clock: so that what comes is
+    there when the first lane is ready. With a pace of its own, an event would wait for that and then for the lane's."""
     soonest = min((moment for moment in ready if moment > now), default=0.0)
     return min(max(soonest - AHEAD_SECONDS, fetched_at + LEAST_PAUSE_SECONDS), fetched_at + MOST_PAUSE_SECONDS)
 
