@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
 from services.scorer.apply import Applying, Codec
-from services.scorer.batching import Batch, BatchingTransport
+from services.scorer.batching import Batch, BatchingTransport, Feed
 from services.scorer.lanes import Lane, LogGap
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.playbooks import Playbooks
@@ -36,7 +36,7 @@ def stock(app: Any, _: dict[str, Any]) -> Any:
 
 
 def ours(app: Any, options: dict[str, Any]) -> Any:
-    return BatchingTransport(app, frozenset(), options, {})
+    return BatchingTransport(app, frozenset(), options, Feed())
 
 
 @pytest.fixture
