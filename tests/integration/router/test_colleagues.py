@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import auditing, colleagues
+from services.router.bootstrap import PLANS_OF_BATCHES
 from services.router.contact import ContactDatum
 from services.router.ledger import Ledger
 from services.router.lifecycle.rules import Rules
@@ -73,6 +75,26 @@ async def test_a_company_is_known_by_what_its_people_told(ledger: Ledger) -> Non
     assert found["b"].company.domains == {"beta.co.jp"}
     await apply(ledger, contacts=told("e", company="ベータ", email="e@beta.com"))
     assert (await known(ledger, "b"))["b"].key == "name:ベータ"
+
+
+async def test_a_company_is_found_without_reading_all_hand_offs(ledger: Ledger, engine: AsyncEngine) -> None:
+    await apply(ledger, *wants_a_visit("a"), contacts=told("a", company="ベータ", email="a@beta.co.jp"))
+    read = text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'handoffs'")
+    more = (
+        "INSERT INTO {0} SELECT (jsonb_populate_record(t, jsonb_build_object('lead_id', 'u' || n, 'handoff_id', 'h' "
+        "|| n, 'company', 'name:' || n))).* FROM {0} t, generate_series(1, 3000) AS n WHERE t.lead_id = 'a'"
+    )
+    async with engine.connect() as connection:
+        for name, value in PLANS_OF_BATCHES.items():
+            await connection.execute(text(f"SET {name} = {value}"))
+        # As a router does that begins with an empty ledger: the plan that Postgres keeps is one for a small table.
+        for _ in range(10):
+            await colleagues.ask(connection, Surroundings(), ["a"], RULES)
+        for table in ("leads", "handoffs"):
+            await connection.execute(text(more.format(table)))
+        before = await connection.scalar(read)
+        await colleagues.ask(connection, Surroundings(), ["a"], RULES)
+        assert await connection.scalar(read) - before <= 10
 
 
 async def test_a_named_account_goes_to_its_team(ledger: Ledger) -> None:
