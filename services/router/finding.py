@@ -43,7 +43,7 @@ async def find(connection: AsyncConnection, id: str) -> RowMapping | None:
 
 async def lock(connection: AsyncConnection, lead_id: str) -> Lead | None:
     """The lead that `lead_id` is part of by now, its row locked; None: the ledger does not know it."""
-    known, _ = await repository.lock_leads(connection, await repository.kin_of(connection, [lead_id]))
+    known, _, _ = await repository.lock_kin(connection, [], [lead_id])
     while (lead := known.get(lead_id)) is not None and lead.merged_into is not None:
         if lead.merged_into not in known:  # it has become part of another one just before it was locked
             known |= (await repository.lock_leads(connection, [lead.merged_into]))[0]

@@ -153,14 +153,16 @@ class Ledger:
     async def _decide(self, connection: AsyncConnection, also: frozenset[str], scores: list[Received]) -> Rows:
         if not scores:
             return Rows()
+        ids = {item.record.lead_id for item in scores}
         kin: set[str] = set()
         if named := kin_named(scores):
             # Of two that are one lead neither may have a row yet: two workers would not see each other's.
             await repository.lock_ids(connection, named | who_names(scores))
-            kin = await repository.kin_of(connection, named)
+            leads, raw, kin = await repository.lock_kin(connection, ids | also, named)
+        else:
+            leads, raw = await repository.lock_leads(connection, ids | also)
         depend = bool(named or also)  # also where neither of two that are one lead has a row yet
         kin |= also
-        leads, raw = await repository.lock_leads(connection, {item.record.lead_id for item in scores} | kin)
         passed = [lead.lead_id for lead in leads.values() if lead.handoffs]
         opened = await repository.open_handoffs(connection, passed) if passed else {}
         latest = repository.decoded(raw, [*cooling_before(leads, scores), *kin])
@@ -170,7 +172,6 @@ class Ledger:
         def decide(again: Known, ids: set[str]) -> list[Decided]:
             return decide_all((item for item in scores if item.record.lead_id in ids), again, self.rules, hours)
 
-        ids = {item.record.lead_id for item in scores}
         return await self._rows(connection, await self._decided(connection, known, ids, decide, depend), leads)
 
     async def _decided(

@@ -158,7 +158,7 @@ async def test_who_is_one_lead_is_found_without_reading_all_leads(ledger: Ledger
         # As a router does that begins with an empty ledger: the plan that Postgres keeps is one for a small table.
         ids = {f"u{number}" for number in range(1, 31)}
         for _ in range(10):
-            await repository.kin_of(connection, ids)
+            await repository.lock_kin(connection, [], ids)
         await connection.execute(
             text(
                 "INSERT INTO leads SELECT (jsonb_populate_record(l, jsonb_build_object('lead_id', 'u' || n))).* "
@@ -166,5 +166,5 @@ async def test_who_is_one_lead_is_found_without_reading_all_leads(ledger: Ledger
             )
         )
         before = await connection.scalar(read)
-        assert await repository.kin_of(connection, ids) == ids
+        assert (await repository.lock_kin(connection, [], ids))[2] == ids
         assert await connection.scalar(read) - before <= 100
